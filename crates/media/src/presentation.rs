@@ -1,0 +1,61 @@
+//! One sequence number in every rendition at once.
+
+use std::sync::Arc;
+
+use crate::{RenditionName, Segment, TrackSegment};
+
+/// A segment as all playlists of the presentation show it, in one step (HLS rules MV-9, MV-10).
+#[derive(Clone, Debug)]
+pub struct PresentationSegment {
+    /// The source: its numbering, boundaries, and its own media.
+    pub source: Arc<Segment>,
+    /// The transcoded renditions, in the ladder's order.
+    pub renditions: Vec<RenditionSegment>,
+}
+
+/// One transcoded rendition's share of a [`PresentationSegment`].
+#[derive(Clone, Debug)]
+pub struct RenditionSegment {
+    /// Which rendition.
+    pub name: RenditionName,
+    /// Its media, or why there is none.
+    pub outcome: RenditionOutcome,
+}
+
+/// Media or a declared gap.
+#[derive(Clone, Debug)]
+pub enum RenditionOutcome {
+    /// The segment, on the source's timeline.
+    Media(Arc<TrackSegment>),
+    /// Nothing to fetch: `EXT-X-GAP`.
+    Gap(GapReason),
+}
+
+/// Why a rendition has no media for a sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GapReason {
+    /// The publisher was away; the source has nothing either.
+    PublisherAway,
+    /// The source segment has no video, or does not start with a key frame: it can't be transcoded.
+    NotTranscodable,
+    /// No orchestrator had delivered it when it had to be listed.
+    Deadline,
+    /// Every allowed attempt failed.
+    AttemptsFailed,
+    /// There was no orchestrator to send it to.
+    NoOrchestrator,
+}
+
+impl GapReason {
+    /// A bounded label for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PublisherAway => "publisher_away",
+            Self::NotTranscodable => "not_transcodable",
+            Self::Deadline => "deadline",
+            Self::AttemptsFailed => "attempts_failed",
+            Self::NoOrchestrator => "no_orchestrator",
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the segmenter cuts.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use bytes::Bytes;
+
+use crate::{Chain, MediaDuration, Timestamp, Track};
+
+/// Media sequence number (RFC 8216 §4.3.3.2): starts at 1 or more, only ever grows by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceNumber(pub u64);
+
+impl SequenceNumber {
+    /// The first number of a stream that was never live before.
+    pub const FIRST: Self = Self(1);
+
+    /// The number after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for SequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The CMAF header of a track (`ftyp` + `moov`), referred to by `EXT-X-MAP`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InitSegment {
+    /// The track it describes.
+    pub track: Track,
+    /// The file.
+    pub bytes: Bytes,
+}
+
+/// One access unit placed in a fragment.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Decoding duration, in ticks of the track's timescale.
+    pub duration: u32,
+    /// Presentation minus decoding time, in ticks; may be negative (`trun` version 1).
+    pub composition_offset: i32,
+    /// A decoder can start here.
+    pub sync: bool,
+    /// The coded bytes, shared with the buffer they arrived in.
+    pub payload: Chain,
+}
+
+/// A CMAF chunk: one `moof` + `mdat`, the smallest piece that can be published.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// How long it plays.
+    pub duration: MediaDuration,
+    /// It holds a sync sample (`INDEPENDENT=YES`).
+    pub independent: bool,
+    /// The box headers, then each sample's bytes by reference.
+    pub body: Chain,
+}
+
+/// One track's share of a segment.
+#[derive(Clone, Debug)]
+pub struct TrackSegment {
+    /// The header that decodes it.
+    pub init: Arc<InitSegment>,
+    /// Decoding time of the first sample, in ticks of the track's timescale (`tfdt`).
+    pub base_decode_time: u64,
+    /// Its samples in decoding order.
+    pub samples: Vec<Sample>,
+    /// Its chunks; concatenated they are the segment's file.
+    pub parts: Vec<Part>,
+}
+
+impl TrackSegment {
+    /// The file's pieces, in order, without copying.
+    pub fn body(&self) -> impl Iterator<Item = &Bytes> + '_ {
+        self.parts.iter().flat_map(|part| &part.body)
+    }
+
+    /// The file's length in bytes.
+    #[must_use]
+    pub fn body_len(&self) -> usize {
+        self.parts.iter().map(|part| part.body.len()).sum()
+    }
+
+    /// Sum of the sample durations.
+    #[must_use]
+    pub fn duration(&self) -> MediaDuration {
+        let ticks = self.samples.iter().map(|sample| u64::from(sample.duration)).sum();
+        MediaDuration::new(ticks, self.init.track.timescale)
+    }
+}
+
+/// A GOP-aligned stretch of the source, or a stand-in for one while there is none.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Its number in every playlist of the presentation.
+    pub sequence: SequenceNumber,
+    /// The timeline, the track set or the parameters differ from the segment before.
+    pub discontinuity: bool,
+    /// Its video starts with an IDR picture (or it has no video).
+    pub independent: bool,
+    /// Presentation time of its first sample, on the stream's timeline (video's clock, 90 kHz).
+    pub start: Timestamp,
+    /// Presentation duration: the next segment's start minus this one's.
+    pub duration: MediaDuration,
+    /// Wall-clock time of `start`.
+    pub program_date_time: SystemTime,
+    /// Video, where the source has it here.
+    pub video: Option<Arc<TrackSegment>>,
+    /// Audio, where the source has it here.
+    pub audio: Option<Arc<TrackSegment>>,
+    /// When its last byte arrived (for a stand-in: when it was due).
+    pub closed: Instant,
+}
+
+impl Segment {
+    /// Whether it only stands in for media that never came.
+    #[must_use]
+    pub const fn is_gap(&self) -> bool {
+        self.video.is_none() && self.audio.is_none()
+    }
+}

@@ -1,0 +1,53 @@
+//! Elementary streams.
+
+use std::fmt;
+
+use crate::{CodecParameters, Timescale};
+
+/// Number of a track within its stream; also the `track_ID` of its CMAF files. Never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(pub u32);
+
+impl TrackId {
+    /// The video track of a publisher that has one video.
+    pub const VIDEO: Self = Self(1);
+    /// The audio track of a publisher that has one audio.
+    pub const AUDIO: Self = Self(2);
+}
+
+impl fmt::Display for TrackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a track carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TrackKind {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+}
+
+/// One elementary stream with the parameters a decoder needs. Cheap to clone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Track {
+    /// Its number within the stream.
+    pub id: TrackId,
+    /// Ticks per second of its timestamps: 90 000 for video, the core sampling rate for AAC.
+    pub timescale: Timescale,
+    /// How its access units are coded.
+    pub parameters: CodecParameters,
+}
+
+impl Track {
+    /// What it carries.
+    #[must_use]
+    pub const fn kind(&self) -> TrackKind {
+        match self.parameters {
+            CodecParameters::H264(_) => TrackKind::Video,
+            CodecParameters::Aac(_) => TrackKind::Audio,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The Livepeer wire between a gateway and an orchestrator: messages, client, server.

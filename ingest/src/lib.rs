@@ -1,0 +1,1 @@
+//! Wire to access units: RTMP sessions, admission, and the clock that repairs publishers' timestamps.

@@ -1,0 +1,1 @@
+//! Playlists, the sliding window and the HTTP service viewers talk to.

@@ -1,0 +1,1 @@
+//! Segments to orchestrators and back: selection, deadlines, retries, in-step release.

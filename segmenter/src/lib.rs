@@ -1,0 +1,1 @@
+//! Access units to GOP-aligned segments, without copying them.

@@ -1,0 +1,1 @@
+//! Headgate: a live video gateway.
