@@ -2,6 +2,7 @@
 
 mod damage;
 mod interop;
+mod packing;
 mod round_trip;
 mod timing;
 
@@ -142,10 +143,13 @@ fn ffmpeg_file(options: &str) -> Bytes {
 fn segments_of(demuxed: &Demuxed) -> Vec<(Option<TrackSegment>, Option<TrackSegment>)> {
     let video = demuxed.video.as_ref().map(|track| (track, TrackId::VIDEO));
     let audio = demuxed.audio.as_ref().map(|track| (track, TrackId::AUDIO));
-    let cuts: Vec<i64> = video.map_or(vec![0], |(track, _)| {
-        let starts = track.samples.iter().filter(|sample| sample.random_access);
-        starts.map(|sample| sample.dts).collect()
-    });
+    let cuts: Vec<i64> = video.map_or_else(
+        || vec![0],
+        |(track, _)| {
+            let starts = track.samples.iter().filter(|sample| sample.random_access);
+            starts.map(|sample| sample.dts).collect()
+        },
+    );
     (0..cuts.len())
         .map(|index| {
             let from = if index == 0 { i64::MIN } else { cuts[index] };
@@ -167,7 +171,7 @@ fn share(track: &DemuxedTrack, id: TrackId, from: i64, to: i64) -> TrackSegment 
             continue;
         }
         let next = track.samples.get(index + 1).map_or(sample.dts + 1024, |next| next.dts);
-        base.get_or_insert(u64::try_from(sample.dts).unwrap());
+        base.get_or_insert_with(|| u64::try_from(sample.dts).unwrap());
         samples.push(Sample {
             duration: u32::try_from(next - sample.dts).unwrap(),
             composition_offset: i32::try_from(sample.pts - sample.dts).unwrap(),

@@ -134,7 +134,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(file in vec(any::<u8>(), 0..4000)) {
-        super::super::fuzz(&file);
+        fuzz(&file);
     }
 
     #[test]
@@ -150,7 +150,7 @@ proptest! {
             packet.resize(packet::PACKET_LEN, 0);
             file.extend(packet);
         }
-        super::super::fuzz(&file);
+        fuzz(&file);
     }
 }
 
