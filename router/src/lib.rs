@@ -1,1 +1,31 @@
 //! Segments to orchestrators and back: selection, deadlines, retries, in-step release.
+//!
+//! This crate owns the way of a closed [`media::Segment`] to a [`media::PresentationSegment`]: which
+//! orchestrator transcodes it, how often it is tried, whether what came back is what was asked for,
+//! and when its sequence number appears in every playlist at once. It deliberately does not know how
+//! to talk to an orchestrator (`orchestrator` does) nor what a playlist looks like (`playback` does).
+//!
+//! The core is [`Dispatcher`], one per stream: no I/O, no clock of its own, and chance only from a
+//! seed. [`Router`] and [`StreamRoute`] are its shell.
+//!
+//! - A number is released to all renditions at once, in order, exactly once (HLS rules MV-9, MV-10).
+//! - An orchestrator can delay the source by a bounded, configured time and never stop it.
+//! - A result that comes after its gap was listed is discarded (PL-20).
+//! - A result is checked and put on the source's timeline before anyone sees it (X-2, MV-5).
+//!
+//! Start reading at [`Dispatcher`], then `roster.rs` and `rendition.rs`, then `shell/`.
+
+mod attempt;
+mod back_off;
+mod config;
+mod dispatcher;
+mod released_inits;
+mod roster;
+mod selection;
+mod session;
+mod waiting;
+
+pub use attempt::{AttemptFault, AttemptId, AttemptStart, Blame};
+pub use config::RouterConfig;
+pub use dispatcher::{Dispatcher, Output, Reason, Stats};
+pub use session::{ConfiguredOrchestrator, DiscoveryFault, SessionId, SessionOffer};

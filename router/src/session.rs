@@ -1,0 +1,77 @@
+//! A stream's hold on one orchestrator, and the orchestrators it may use.
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use orchestrator::{BodyContainer, OrchestratorAddress};
+
+/// One orchestrator as the operator configured it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredOrchestrator {
+    /// Where it answers.
+    pub address: OrchestratorAddress,
+    /// What a segment is sent to it as.
+    pub container: BodyContainer,
+}
+
+/// Names one orchestrator session of a stream, from the question for it on. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub(crate) u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What an orchestrator that answered offers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionOffer {
+    /// From when on its token should be replaced; `None` where it holds for good.
+    pub refresh: Option<Instant>,
+}
+
+/// Why a question for a session got no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiscoveryFault {
+    /// The orchestrator is at capacity. Not a fault of its own.
+    Capped,
+    /// No answer, a refusal, or one that can't be used.
+    Failed,
+}
+
+/// How far an orchestrator session is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Asked for; given up at this time.
+    Discovering { give_up: Instant },
+    /// Takes segments.
+    Live { refresh: Option<Instant> },
+    /// Takes no more segments; ends with its last attempt.
+    Retiring,
+}
+
+/// One orchestrator working, or about to work, for one stream.
+#[derive(Debug)]
+pub(crate) struct OrchestratorSession {
+    pub(crate) id: SessionId,
+    pub(crate) orchestrator: Arc<ConfiguredOrchestrator>,
+    pub(crate) phase: Phase,
+    /// Attempts in flight.
+    pub(crate) in_flight: usize,
+    /// It was sent a segment, so the orchestrator holds something that should be freed.
+    pub(crate) used: bool,
+    /// Encoding epoch of the last segment sent.
+    pub(crate) epoch: u64,
+    /// Attempts in a row that took longer than their segment's time.
+    pub(crate) late: u32,
+}
+
+impl OrchestratorSession {
+    pub(crate) const fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live { .. })
+    }
+
+    pub(crate) const fn is_discovering(&self) -> bool {
+        matches!(self.phase, Phase::Discovering { .. })
+    }
+}
