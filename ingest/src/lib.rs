@@ -1,1 +1,28 @@
 //! Wire to access units: RTMP sessions, admission, and the clock that repairs publishers' timestamps.
+//!
+//! A publisher's bytes become [`PublisherEvent`]s in three cores without I/O: [`rtmp::RtmpSession`]
+//! speaks the protocol, [`demux::Demux`] reads the FLV bodies it delivers, and [`timeline::Timeline`]
+//! gives every access unit its place in time. [`serve_rtmp_connection`] drives them over a socket.
+//! Who may publish is not decided here but by the [`Admission`] that the root implements; listeners,
+//! TLS and limits per address are the root's as well.
+//!
+//! Media bytes are copied once, from the read buffer into a message's own buffer; access units are
+//! slices of it.
+//!
+//! Start reading at [`serve_rtmp_connection`], then [`rtmp::RtmpSession`].
+
+pub mod demux;
+mod event;
+pub mod fuzzing;
+mod publish;
+pub mod rtmp;
+mod shell;
+pub mod timeline;
+
+pub use event::{DiscontinuityReason, EndReason, PublisherEvent};
+pub use publish::{ConnectionId, PublishRequest, Refusal, StreamKey};
+pub use shell::{
+    Activity, Admission, BoxFuture, ConnectionContext, ConnectionEnd, ConnectionError,
+    ConnectionFault, ConnectionOutcome, IngestMetrics, PublisherSeat, RtmpConfig,
+    serve_rtmp_connection,
+};

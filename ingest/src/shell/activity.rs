@@ -1,0 +1,51 @@
+//! When a publisher was last heard.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// The last time any byte of a publisher arrived. Written by its connection, read by whoever decides
+/// whether a second publisher may take its place.
+#[derive(Debug)]
+pub struct Activity {
+    base: Instant,
+    /// Milliseconds after `base`.
+    last: AtomicU64,
+}
+
+impl Activity {
+    /// Heard at `now`.
+    #[must_use]
+    pub const fn new(now: Instant) -> Self {
+        Self { base: now, last: AtomicU64::new(0) }
+    }
+
+    /// Notes that bytes arrived at `now`.
+    pub fn touch(&self, now: Instant) {
+        let millis = now.saturating_duration_since(self.base).as_millis();
+        self.last.fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How long no byte has arrived, to the millisecond.
+    #[must_use]
+    pub fn silent_for(&self, now: Instant) -> Duration {
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.base).saturating_sub(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_counts_from_the_last_touch() {
+        let start = tokio::time::Instant::now().into_std();
+        let activity = Activity::new(start);
+        activity.touch(start + Duration::from_secs(3));
+        activity.touch(start + Duration::from_secs(1));
+        assert_eq!(activity.silent_for(start + Duration::from_secs(8)), Duration::from_secs(5));
+        assert_eq!(activity.silent_for(start), Duration::ZERO);
+    }
+}

@@ -1,0 +1,199 @@
+//! The bounded queue from a publisher's connection to its stream.
+
+use std::time::Duration;
+
+use media::{AccessUnit, TrackId, TrackKind};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::timeout,
+};
+
+use crate::event::{DiscontinuityReason, EndReason, PublisherEvent};
+
+/// How long the last event may wait for room.
+const ENDED_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The receiver is gone: the stream has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Closed;
+
+/// Hands events to the stream without ever waiting for it.
+///
+/// When the queue is full, access units are dropped up to the next random access point of the video
+/// (of the audio, where there is no video), so that a GOP is missing whole. What has to arrive all
+/// the same, tracks and discontinuities, is owed and goes ahead of the next access unit.
+pub(super) struct EventQueue {
+    sender: mpsc::Sender<PublisherEvent>,
+    owed: Vec<PublisherEvent>,
+    has_video: bool,
+    dropping: bool,
+    dropped: u64,
+}
+
+impl EventQueue {
+    pub(super) const fn new(sender: mpsc::Sender<PublisherEvent>) -> Self {
+        Self { sender, owed: Vec::new(), has_video: false, dropping: false, dropped: 0 }
+    }
+
+    /// Access units dropped so far.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(super) fn send(&mut self, event: PublisherEvent) -> Result<(), Closed> {
+        match event {
+            PublisherEvent::AccessUnit(unit) => self.send_unit(unit),
+            PublisherEvent::Track(track) => {
+                self.has_video |= track.kind() == TrackKind::Video;
+                // Only the newest parameters of a track matter to its next unit.
+                let id = track.id;
+                self.owed
+                    .retain(|owed| !matches!(owed, PublisherEvent::Track(old) if old.id == id));
+                self.owed.push(PublisherEvent::Track(track));
+                Ok(())
+            }
+            PublisherEvent::Discontinuity(reason) => {
+                self.owe_discontinuity(reason);
+                Ok(())
+            }
+            PublisherEvent::Ended(_) => Ok(()),
+        }
+    }
+
+    fn send_unit(&mut self, unit: AccessUnit) -> Result<(), Closed> {
+        let restarts = unit.random_access && (!self.has_video || unit.track == TrackId::VIDEO);
+        if self.dropping && !restarts {
+            self.dropped += 1;
+            return Ok(());
+        }
+        if self.dropping {
+            self.owe_discontinuity(DiscontinuityReason::Dropped);
+        }
+        let permits = match self.sender.try_reserve_many(self.owed.len() + 1) {
+            Ok(permits) => permits,
+            Err(TrySendError::Closed(())) => return Err(Closed),
+            Err(TrySendError::Full(())) => {
+                self.dropping = true;
+                self.dropped += 1;
+                return Ok(());
+            }
+        };
+        self.dropping = false;
+        let events = self.owed.drain(..).chain([PublisherEvent::AccessUnit(unit)]);
+        for (permit, event) in permits.zip(events) {
+            permit.send(event);
+        }
+        Ok(())
+    }
+
+    fn owe_discontinuity(&mut self, reason: DiscontinuityReason) {
+        let owes = |owed: &PublisherEvent| matches!(owed, PublisherEvent::Discontinuity(_));
+        if !self.owed.iter().any(owes) {
+            self.owed.push(PublisherEvent::Discontinuity(reason));
+        }
+    }
+
+    /// Delivers the last event; answers whether it arrived.
+    pub(super) async fn end(self, reason: EndReason) -> bool {
+        let last = self.sender.send(PublisherEvent::Ended(reason));
+        matches!(timeout(ENDED_DEADLINE, last).await, Ok(Ok(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media::{AacParameters, Chain, CodecParameters, Timescale, Track};
+
+    use super::*;
+
+    fn unit(track: TrackId, dts: i64, random_access: bool) -> PublisherEvent {
+        PublisherEvent::AccessUnit(AccessUnit {
+            track,
+            dts,
+            pts: dts,
+            random_access,
+            payload: Chain::new(),
+            arrived: tokio::time::Instant::now().into_std(),
+        })
+    }
+
+    fn audio_track() -> PublisherEvent {
+        PublisherEvent::Track(Track {
+            id: TrackId::AUDIO,
+            timescale: Timescale::new(48_000).unwrap(),
+            parameters: CodecParameters::Aac(std::sync::Arc::new(AacParameters {
+                audio_specific_config: bytes::Bytes::from_static(&[0x11, 0x90]),
+                object_type: 2,
+                sampling_rate: 48_000,
+                channels: 2,
+                frame_samples: 1024,
+            })),
+        })
+    }
+
+    fn drain(receiver: &mut mpsc::Receiver<PublisherEvent>) -> Vec<String> {
+        std::iter::from_fn(|| receiver.try_recv().ok())
+            .map(|event| match event {
+                PublisherEvent::AccessUnit(unit) => format!("{}:{}", unit.track, unit.dts),
+                PublisherEvent::Track(_) => "track".to_owned(),
+                PublisherEvent::Discontinuity(reason) => format!("{reason:?}"),
+                PublisherEvent::Ended(reason) => reason.as_str().to_owned(),
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn full_queue_drops_whole_gops_and_says_so() {
+        let (sender, mut receiver) = mpsc::channel(4);
+        let mut queue = EventQueue::new(sender);
+        queue.has_video = true;
+        for dts in 0..6 {
+            queue.send(unit(TrackId::VIDEO, dts, dts == 0)).unwrap();
+        }
+        assert_eq!(queue.dropped(), 2);
+        assert_eq!(drain(&mut receiver), ["1:0", "1:1", "1:2", "1:3"]);
+        // Room again, but neither a later picture nor audio restarts; the next IDR picture does.
+        queue.send(unit(TrackId::VIDEO, 6, false)).unwrap();
+        queue.send(unit(TrackId::AUDIO, 6, true)).unwrap();
+        queue.send(audio_track()).unwrap();
+        queue.send(unit(TrackId::VIDEO, 7, true)).unwrap();
+        queue.send(unit(TrackId::AUDIO, 7, true)).unwrap();
+        assert_eq!(drain(&mut receiver), ["track", "Dropped", "1:7", "2:7"]);
+        assert_eq!(queue.dropped(), 4);
+    }
+
+    #[tokio::test]
+    async fn audio_alone_restarts_at_any_frame() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut queue = EventQueue::new(sender);
+        queue.send(unit(TrackId::AUDIO, 0, true)).unwrap();
+        queue.send(unit(TrackId::AUDIO, 1, true)).unwrap();
+        assert_eq!(drain(&mut receiver), ["2:0"]);
+        // The discontinuity needs room as well.
+        queue.send(unit(TrackId::AUDIO, 2, true)).unwrap();
+        assert!(drain(&mut receiver).is_empty());
+        assert_eq!(queue.dropped(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_event_waits_for_room() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut queue = EventQueue::new(sender);
+        queue.send(unit(TrackId::AUDIO, 0, true)).unwrap();
+        let ended = async { queue.end(EndReason::Silent).await };
+        let read = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let first = receiver.recv().await;
+            (first.is_some(), matches!(receiver.recv().await, Some(PublisherEvent::Ended(_))))
+        };
+        assert_eq!(tokio::join!(ended, read), (true, (true, true)));
+    }
+
+    #[tokio::test]
+    async fn a_gone_stream_is_noticed() {
+        let (sender, receiver) = mpsc::channel(1);
+        drop(receiver);
+        let mut queue = EventQueue::new(sender);
+        assert_eq!(queue.send(unit(TrackId::AUDIO, 0, true)), Err(Closed));
+    }
+}

@@ -1,0 +1,136 @@
+//! One publish on a connection: from FLV bodies to the stream's queue.
+
+use std::{pin::Pin, time::Instant};
+
+use media::{CodecParameters, StreamName, Track, TrackKind};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tracing::{debug, info, warn};
+
+use super::{
+    IngestMetrics, PublisherSeat,
+    event_queue::{Closed, EventQueue},
+    metrics::PublisherStats,
+};
+use crate::{
+    demux::{Demux, DemuxError},
+    event::{EndReason, PublisherEvent},
+    publish::ConnectionId,
+    rtmp::MediaMessage,
+};
+
+/// A publisher that was let in.
+pub(super) struct Publisher {
+    pub(super) stream: StreamName,
+    connection: ConnectionId,
+    /// Resolves when the root wants the publisher gone.
+    pub(super) dismissed: Pin<Box<WaitForCancellationFutureOwned>>,
+    activity: std::sync::Arc<super::Activity>,
+    queue: EventQueue,
+    demux: Demux,
+    stats: PublisherStats,
+    encoder: Option<String>,
+    /// Tracks of which the log has told.
+    told: [bool; 2],
+}
+
+impl Publisher {
+    pub(super) fn new(connection: ConnectionId, seat: PublisherSeat) -> Self {
+        Self {
+            stream: seat.stream,
+            connection,
+            dismissed: Box::pin(seat.ended.cancelled_owned()),
+            activity: seat.activity,
+            queue: EventQueue::new(seat.events),
+            demux: Demux::new(),
+            stats: PublisherStats::default(),
+            encoder: None,
+            told: [false; 2],
+        }
+    }
+
+    pub(super) fn touch(&self, now: Instant) {
+        self.activity.touch(now);
+    }
+
+    pub(super) fn push(&mut self, now: Instant, message: &MediaMessage) -> Result<(), DemuxError> {
+        self.demux.push(now, message)
+    }
+
+    /// Puts what has been read into the queue. Called once per read, so that the stream wakes once.
+    pub(super) fn deliver(&mut self, metrics: &IngestMetrics) -> Result<(), Closed> {
+        while let Some(event) = self.demux.poll_output() {
+            match &event {
+                PublisherEvent::Track(track) => self.tell_track(track),
+                PublisherEvent::Discontinuity(reason) => {
+                    debug!(connection = %self.connection, stream = %self.stream, ?reason, "new timeline");
+                }
+                PublisherEvent::AccessUnit(_) | PublisherEvent::Ended(_) => {}
+            }
+            self.queue.send(event)?;
+        }
+        if let Some(warning) = self.demux.take_warning() {
+            warn!(connection = %self.connection, stream = %self.stream, "{warning}");
+        }
+        let now = PublisherStats {
+            demux: self.demux.stats(),
+            timeline: self.demux.timeline_stats(),
+            queue_dropped: self.queue.dropped(),
+        };
+        if now != self.stats {
+            metrics.add(&self.stats, &now);
+            self.stats = now;
+        }
+        Ok(())
+    }
+
+    /// Tells the log, once per publish and encoder.
+    pub(super) fn tell_encoder(&mut self, encoder: String) {
+        if self.encoder.is_none() {
+            info!(connection = %self.connection, stream = %self.stream, encoder, "publisher's encoder");
+            self.encoder = Some(encoder);
+        }
+    }
+
+    fn tell_track(&mut self, track: &Track) {
+        let codec = track.parameters.rfc6381();
+        let (told, what) = match &track.parameters {
+            CodecParameters::H264(h264) => (0, format!("{}x{}", h264.width, h264.height)),
+            CodecParameters::Aac(aac) => {
+                (1, format!("{} Hz, {} channels", aac.sampling_rate, aac.channels))
+            }
+        };
+        let kind = match track.kind() {
+            TrackKind::Video => "video",
+            TrackKind::Audio => "audio",
+        };
+        let (connection, stream) = (self.connection, &self.stream);
+        // A publisher that changes its parameters all the time must not fill the log.
+        let first = self.told.get_mut(told).is_some_and(|told| !std::mem::replace(told, true));
+        if first {
+            info!(%connection, %stream, codec, "{kind} track: {what}");
+        } else {
+            debug!(%connection, %stream, codec, "{kind} track changed: {what}");
+        }
+    }
+
+    /// Delivers what is left, then the last event.
+    pub(super) async fn end(mut self, reason: EndReason, metrics: &IngestMetrics) {
+        self.demux.finish();
+        // When the stream is gone there is nobody to tell.
+        let open = self.deliver(metrics).is_ok();
+        let (connection, stream) = (self.connection, self.stream);
+        let (how, stats) = (reason.as_str(), self.stats);
+        info!(
+            %connection, %stream,
+            repaired = stats.timeline.repaired,
+            jumps = stats.timeline.jumps,
+            dropped = stats.queue_dropped,
+            "publish ended: {how}",
+        );
+        metrics.publish_ended(how);
+        metrics.publishers.dec();
+        if open && !self.queue.end(reason).await {
+            warn!(%connection, %stream, "stream did not take the end of its publisher");
+        }
+    }
+}
