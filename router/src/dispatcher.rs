@@ -305,8 +305,8 @@ impl Dispatcher {
     fn advance(&mut self, now: Instant) {
         loop {
             let before = self.outputs.len();
-            self.expire_attempts(now);
             self.release(now);
+            self.expire_attempts(now);
             self.roster.maintain(now, self.wants_sessions(), &mut self.outputs);
             self.send(now);
             self.give_up(now);

@@ -23,6 +23,8 @@ mod released_inits;
 mod roster;
 mod selection;
 mod session;
+#[cfg(test)]
+mod test_media;
 mod waiting;
 
 pub use attempt::{AttemptFault, AttemptId, AttemptStart, Blame};

@@ -50,7 +50,7 @@ pub(crate) struct Roster {
     config: Arc<RouterConfig>,
     candidates: Vec<Candidate>,
     sessions: Vec<OrchestratorSession>,
-    /// The session that delivered last.
+    /// The session in use: the one that delivered last, or the first one sent to.
     current: Option<SessionId>,
     next_session: u64,
     rng: StdRng,
@@ -245,6 +245,7 @@ impl Roster {
         let force_session_reinit = session.used && session.epoch != epoch;
         session.used = true;
         session.epoch = epoch;
+        self.current.get_or_insert(id);
         Some((Arc::clone(&session.orchestrator), force_session_reinit))
     }
 

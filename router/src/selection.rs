@@ -11,7 +11,7 @@ pub(crate) struct Choice {
     pub(crate) session: SessionId,
     /// Its orchestrator failed this segment before.
     pub(crate) tried: bool,
-    /// It delivered last: swapping costs a new encoder.
+    /// It is in use: swapping costs a new encoder, and often a discontinuity.
     pub(crate) current: bool,
     /// Attempts in flight on it.
     pub(crate) in_flight: usize,

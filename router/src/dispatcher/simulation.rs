@@ -1,1 +1,332 @@
+//! Random publishers and orchestrators in virtual time; invariants hold after every step.
 
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use media::RenditionOutcome;
+use proptest::prelude::*;
+
+use super::*;
+use crate::test_media::{ladder, orchestrators, origin, renditions, segment};
+
+/// What one orchestrator does with a question or a segment.
+#[derive(Clone, Copy, Debug)]
+enum Behaviour {
+    /// Answers after so many milliseconds.
+    Works(u64),
+    /// Fails after so many milliseconds, in this way.
+    Fails(u64, Failure),
+    /// Never answers.
+    Hangs,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    Other,
+    Same,
+    Never,
+    Capped,
+    Busy,
+    Short,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Push {
+    Media,
+    Discontinuity,
+    Dependent,
+    StandIn,
+}
+
+#[derive(Clone, Debug)]
+struct Plan {
+    seed: u64,
+    orchestrators: usize,
+    pushes: Vec<(Push, u64, u64)>,
+    questions: Vec<Behaviour>,
+    attempts: Vec<Behaviour>,
+    target: Option<u64>,
+    reconfigure: Option<(usize, usize)>,
+}
+
+fn behaviour(failures: impl Strategy<Value = Failure> + Clone) -> impl Strategy<Value = Behaviour> {
+    prop_oneof![
+        4 => (0_u64..3_000).prop_map(Behaviour::Works),
+        2 => (0_u64..3_000, failures).prop_map(|(ms, failure)| Behaviour::Fails(ms, failure)),
+        1 => Just(Behaviour::Hangs),
+    ]
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let attempt = prop_oneof![
+        Just(Failure::Other),
+        Just(Failure::Same),
+        Just(Failure::Never),
+        Just(Failure::Capped),
+        Just(Failure::Busy),
+        Just(Failure::Short),
+    ];
+    let question = prop_oneof![Just(Failure::Other), Just(Failure::Capped)];
+    let push = prop_oneof![
+        8 => Just(Push::Media),
+        1 => Just(Push::Discontinuity),
+        1 => Just(Push::Dependent),
+        1 => Just(Push::StandIn),
+    ];
+    let pushes = (push, 1_u64..6_000, prop_oneof![3 => Just(2_000_u64), 1 => 20_u64..6_000]);
+    (
+        any::<u64>(),
+        0_usize..6,
+        prop::collection::vec(pushes, 1..40),
+        prop::collection::vec(behaviour(question), 1..20),
+        prop::collection::vec(behaviour(attempt), 1..40),
+        prop::option::of(2_u64..8),
+        prop::option::of((0_usize..40, 0_usize..6)),
+    )
+        .prop_map(|(seed, orchestrators, pushes, questions, attempts, target, reconfigure)| {
+            Plan { seed, orchestrators, pushes, questions, attempts, target, reconfigure }
+        })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Answer(SessionId, usize),
+    Result(AttemptId, usize),
+    Push(usize),
+    Finish,
+}
+
+struct World {
+    plan: Plan,
+    config: Arc<RouterConfig>,
+    dispatcher: Dispatcher,
+    now: Instant,
+    events: BinaryHeap<Reverse<(Instant, Event)>>,
+    asked: usize,
+    begun: usize,
+    in_flight: Vec<AttemptId>,
+    released: Vec<(Instant, PresentationSegment)>,
+    trace: Vec<String>,
+}
+
+impl World {
+    fn new(plan: Plan) -> Self {
+        let config: Arc<RouterConfig> = Arc::default();
+        let now = origin();
+        let mut events = BinaryHeap::new();
+        let mut at = now;
+        for (index, (_, wait, _)) in plan.pushes.iter().enumerate() {
+            at += Duration::from_millis(*wait);
+            events.push(Reverse((at, Event::Push(index))));
+        }
+        events.push(Reverse((at + Duration::from_millis(10), Event::Finish)));
+        let mut dispatcher = Dispatcher::new(Arc::clone(&config), plan.seed);
+        dispatcher.set_orchestrators(now, orchestrators(plan.orchestrators));
+        dispatcher.set_ladder(now, Arc::new(ladder()));
+        if let Some(seconds) = plan.target {
+            dispatcher.set_target_duration(now, Duration::from_secs(seconds));
+        }
+        Self {
+            plan,
+            config,
+            dispatcher,
+            now,
+            events,
+            asked: 0,
+            begun: 0,
+            in_flight: Vec::new(),
+            released: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+
+    fn run(mut self, start: Instant) -> Self {
+        self.drain();
+        loop {
+            let wake = self.dispatcher.poll_timeout().map(|(at, _)| at);
+            let event = self.events.peek().map(|Reverse((at, _))| *at);
+            let Some(next) = wake.into_iter().chain(event).min() else { break };
+            assert!(next >= self.now, "a wake in the past");
+            self.now = next;
+            if wake.is_some_and(|wake| wake <= next) {
+                self.dispatcher.handle_timeout(self.now);
+                self.drain();
+                let again = self.dispatcher.poll_timeout();
+                assert!(again.is_none_or(|(at, _)| at > self.now), "{again:?} spins");
+            } else if let Some(Reverse((_, event))) = self.events.pop() {
+                self.happen(event);
+                self.drain();
+            }
+            self.check_bounds();
+            assert!(self.now - start < Duration::from_secs(1_000), "ends");
+            if self.dispatcher.is_finished() {
+                break;
+            }
+        }
+        self
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Push(index) => self.push(index),
+            Event::Finish => self.dispatcher.finish(self.now),
+            Event::Answer(session, index) => {
+                let answer = match self.plan.questions[index % self.plan.questions.len()] {
+                    Behaviour::Works(_) => {
+                        Ok(SessionOffer { refresh: Some(self.now + Duration::from_secs(20)) })
+                    }
+                    Behaviour::Fails(_, Failure::Capped) => Err(DiscoveryFault::Capped),
+                    Behaviour::Fails(..) | Behaviour::Hangs => Err(DiscoveryFault::Failed),
+                };
+                self.dispatcher.handle_discovered(self.now, session, answer);
+            }
+            Event::Result(id, index) => {
+                self.in_flight.retain(|it| *it != id);
+                let result = match self.plan.attempts[index % self.plan.attempts.len()] {
+                    Behaviour::Works(_) => Ok(renditions(&ladder())),
+                    Behaviour::Fails(_, Failure::Short) => Ok(Vec::new()),
+                    Behaviour::Fails(_, failure) => Err(fault(failure)),
+                    Behaviour::Hangs => return,
+                };
+                self.dispatcher.handle_attempt(self.now, id, result);
+            }
+        }
+    }
+
+    fn push(&mut self, index: usize) {
+        let (push, _, millis) = self.plan.pushes[index];
+        let sequence = u64::try_from(index).unwrap() + 1;
+        let mut segment = segment(sequence, self.now, Duration::from_millis(millis));
+        match push {
+            Push::Media => {}
+            Push::Discontinuity => segment.discontinuity = true,
+            Push::Dependent => segment.independent = false,
+            Push::StandIn => segment.video = None,
+        }
+        if let Some((_, count)) = self.plan.reconfigure.filter(|(at, _)| *at == index) {
+            self.dispatcher.set_orchestrators(self.now, orchestrators(count));
+        }
+        self.dispatcher.push(self.now, Arc::new(segment));
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.dispatcher.poll_output() {
+            self.trace.push(format!("{:?}", Line(&output)));
+            match output {
+                Output::Discover { session, .. } => {
+                    let behaviour = self.plan.questions[self.asked % self.plan.questions.len()];
+                    self.schedule(behaviour, Event::Answer(session, self.asked));
+                    self.asked += 1;
+                }
+                Output::StartAttempt(start) => {
+                    assert!(start.number <= self.config.attempts);
+                    assert!(!start.budget.is_zero());
+                    let behaviour = self.plan.attempts[self.begun % self.plan.attempts.len()];
+                    self.schedule(behaviour, Event::Result(start.id, self.begun));
+                    self.in_flight.push(start.id);
+                    self.begun += 1;
+                }
+                Output::CancelAttempt(id) => self.in_flight.retain(|it| *it != id),
+                Output::Release(segment) => self.check_release(segment),
+                Output::CancelDiscovery { .. } | Output::EndSession { .. } => {}
+            }
+        }
+    }
+
+    fn schedule(&mut self, behaviour: Behaviour, event: Event) {
+        if let Behaviour::Works(millis) | Behaviour::Fails(millis, _) = behaviour {
+            self.events.push(Reverse((self.now + Duration::from_millis(millis), event)));
+        }
+    }
+
+    fn check_release(&mut self, segment: PresentationSegment) {
+        let expected = u64::try_from(self.released.len()).unwrap() + 1;
+        assert_eq!(segment.source.sequence.0, expected, "in order, each exactly once");
+        let latest = segment.source.closed + self.longest_hold(expected);
+        assert!(self.now <= latest, "later than its deadline");
+        if let (Some(target), Some((before, _))) = (self.plan.target, self.released.last()) {
+            let interval = Duration::from_millis(target * 1_500) - self.config.publication_margin;
+            let latest = segment.source.closed.max(*before + interval);
+            assert!(self.now <= latest, "too long after the publication before");
+        }
+        let gaps = |it: &&media::RenditionSegment| matches!(it.outcome, RenditionOutcome::Gap(_));
+        let gap_count = segment.renditions.iter().filter(gaps).count();
+        assert!(gap_count == 0 || gap_count == segment.renditions.len(), "in step");
+        self.released.push((self.now, segment));
+    }
+
+    /// The longest hold of a segment and those ahead of it.
+    fn longest_hold(&self, sequence: u64) -> Duration {
+        let count = usize::try_from(sequence).unwrap();
+        let millis = self.plan.pushes.iter().take(count).map(|(_, _, millis)| *millis).max();
+        let longest = Duration::from_millis(millis.unwrap_or(0));
+        self.config.hold(media::MediaDuration::from_std(longest))
+    }
+
+    fn check_bounds(&self) {
+        let roster = &self.dispatcher.roster;
+        assert!(self.dispatcher.waiting.len() <= self.config.waiting_segments);
+        assert!(self.dispatcher.attempts.len() <= self.config.waiting_segments);
+        assert!(roster.most_in_flight() <= self.config.in_flight_per_session);
+        let retiring = self.config.waiting_segments;
+        assert!(roster.session_count() <= 2 * self.config.discovery_width + retiring);
+    }
+}
+
+fn fault(failure: Failure) -> AttemptFault {
+    let (retry, blame) = match failure {
+        Failure::Other | Failure::Short => (Retry::Other, Blame::Orchestrator),
+        Failure::Same => (Retry::Same, Blame::Nobody),
+        Failure::Never => (Retry::Never, Blame::Nobody),
+        Failure::Capped => (Retry::Other, Blame::Capped),
+        Failure::Busy => (Retry::Other, Blame::Busy),
+    };
+    AttemptFault { retry, blame, kind: "simulated" }
+}
+
+/// An output without its instants, which differ between runs.
+struct Line<'a>(&'a Output);
+
+impl std::fmt::Debug for Line<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Output::StartAttempt(start) => write!(
+                f,
+                "start {} of {} on {} for {:?}",
+                start.id, start.segment.sequence, start.orchestrator.address, start.budget
+            ),
+            Output::Release(segment) => {
+                write!(f, "release {} {:?}", segment.source.sequence, segment.renditions)
+            }
+            Output::Discover { .. }
+            | Output::CancelDiscovery { .. }
+            | Output::CancelAttempt(_)
+            | Output::EndSession { .. } => write!(f, "{:?}", self.0),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_number_is_released_once_in_order_in_step_and_in_time(plan in plan()) {
+        let pushed = plan.pushes.len();
+        let world = World::new(plan);
+        let start = world.now;
+        let world = world.run(start);
+        prop_assert_eq!(world.released.len(), pushed);
+        prop_assert!(world.dispatcher.is_finished());
+        prop_assert!(world.in_flight.is_empty(), "every attempt ended or was cancelled");
+        prop_assert_eq!(world.dispatcher.roster.session_count(), 0);
+    }
+
+    #[test]
+    fn equal_seeds_and_inputs_give_equal_outputs(plan in plan()) {
+        let run = |plan| {
+            let world = World::new(plan);
+            let start = world.now;
+            world.run(start).trace
+        };
+        prop_assert_eq!(run(plan.clone()), run(plan));
+    }
+}

@@ -1,1 +1,621 @@
+use media::{RenditionOutcome, SequenceNumber};
 
+use super::*;
+use crate::test_media::{ladder, orchestrators, origin, renditions, segment};
+
+const SECOND: Duration = Duration::from_secs(1);
+const SEGMENT: Duration = Duration::from_secs(2);
+/// 1.5 segment durations.
+const HOLD: Duration = Duration::from_secs(3);
+
+const CONNECT: AttemptFault =
+    AttemptFault { retry: Retry::Other, blame: Blame::Orchestrator, kind: "connect" };
+const CAPPED: AttemptFault =
+    AttemptFault { retry: Retry::Other, blame: Blame::Capped, kind: "capped" };
+const TOKEN: AttemptFault =
+    AttemptFault { retry: Retry::Same, blame: Blame::Nobody, kind: "token" };
+const MEDIA: AttemptFault =
+    AttemptFault { retry: Retry::Never, blame: Blame::Nobody, kind: "media" };
+
+/// A dispatcher in virtual time, and everything it asked for.
+struct Bench {
+    dispatcher: Dispatcher,
+    now: Instant,
+    started: Vec<AttemptStart>,
+    cancelled: Vec<AttemptId>,
+    questions: Vec<(SessionId, String)>,
+    ended: Vec<(SessionId, bool)>,
+    released: Vec<(Instant, PresentationSegment)>,
+}
+
+impl Bench {
+    /// A stream whose orchestrators have not answered yet.
+    fn asking(count: usize) -> Self {
+        let now = origin();
+        let mut bench = Self {
+            dispatcher: Dispatcher::new(Arc::default(), 7),
+            now,
+            started: Vec::new(),
+            cancelled: Vec::new(),
+            questions: Vec::new(),
+            ended: Vec::new(),
+            released: Vec::new(),
+        };
+        bench.dispatcher.set_orchestrators(now, orchestrators(count));
+        bench.dispatcher.set_ladder(now, Arc::new(ladder()));
+        bench.drain();
+        bench
+    }
+
+    /// A stream that has a session with each of its orchestrators.
+    fn with(count: usize) -> Self {
+        let mut bench = Self::asking(count);
+        bench.answer_all();
+        bench
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.dispatcher.poll_output() {
+            match output {
+                Output::Discover { session, orchestrator } => {
+                    self.questions.push((session, orchestrator.address.host().to_owned()));
+                }
+                Output::CancelDiscovery { session } => {
+                    self.questions.retain(|question| question.0 != session);
+                }
+                Output::StartAttempt(start) => self.started.push(start),
+                Output::CancelAttempt(id) => self.cancelled.push(id),
+                Output::EndSession { session, notify } => self.ended.push((session, notify)),
+                Output::Release(segment) => self.released.push((self.now, segment)),
+            }
+        }
+    }
+
+    fn answer_all(&mut self) {
+        for (session, _) in std::mem::take(&mut self.questions) {
+            let offer = SessionOffer { refresh: Some(self.now + 100 * SECOND) };
+            assert!(self.dispatcher.handle_discovered(self.now, session, Ok(offer)));
+        }
+        self.drain();
+    }
+
+    fn answer_all_failed(&mut self) {
+        for (session, _) in std::mem::take(&mut self.questions) {
+            let answer = Err(DiscoveryFault::Failed);
+            assert!(!self.dispatcher.handle_discovered(self.now, session, answer));
+        }
+        self.drain();
+    }
+
+    /// Lets time pass, waking the dispatcher exactly when it wants to.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some((at, _)) = self.dispatcher.poll_timeout().filter(|(at, _)| *at <= end) {
+            assert!(at > self.now, "wakes must get on");
+            self.now = at;
+            self.dispatcher.handle_timeout(at);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass while no orchestrator answers a question.
+    fn pass_dead(&mut self, time: Duration) {
+        for _ in 0..time.as_millis() / 50 {
+            self.pass(Duration::from_millis(50));
+            self.answer_all_failed();
+        }
+    }
+
+    fn push(&mut self, sequence: u64) {
+        self.push_segment(segment(sequence, self.now, SEGMENT));
+    }
+
+    fn push_segment(&mut self, segment: Segment) {
+        self.dispatcher.push(self.now, Arc::new(segment));
+        self.drain();
+    }
+
+    fn start(&self, index: usize) -> AttemptStart {
+        self.started[index].clone()
+    }
+
+    fn host(&self, index: usize) -> &str {
+        self.started[index].orchestrator.address.host()
+    }
+
+    fn succeed(&mut self, index: usize) {
+        let start = self.start(index);
+        let media = renditions(&start.ladder);
+        self.dispatcher.handle_attempt(self.now, start.id, Ok(media));
+        self.drain();
+    }
+
+    fn fail(&mut self, index: usize, fault: AttemptFault) {
+        let id = self.start(index).id;
+        self.dispatcher.handle_attempt(self.now, id, Err(fault));
+        self.drain();
+    }
+
+    fn sequences(&self) -> Vec<u64> {
+        self.released.iter().map(|(_, segment)| segment.source.sequence.0).collect()
+    }
+
+    /// What the renditions of the `index`th release have in common: media, or a gap's reason.
+    fn gap(&self, index: usize) -> Option<GapReason> {
+        let outcomes: Vec<_> = self.released[index]
+            .1
+            .renditions
+            .iter()
+            .map(|rendition| match rendition.outcome {
+                RenditionOutcome::Media(_) => None,
+                RenditionOutcome::Gap(reason) => Some(reason),
+            })
+            .collect();
+        assert_eq!(outcomes.len(), 3);
+        assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "in step");
+        outcomes[0]
+    }
+}
+
+#[test]
+fn releases_all_renditions_at_once_and_in_order() {
+    let mut bench = Bench::with(1);
+    for sequence in 1..=3 {
+        bench.push(sequence);
+    }
+    assert_eq!(bench.started.len(), 3, "several in flight on one session");
+    bench.succeed(2);
+    bench.succeed(1);
+    assert!(bench.released.is_empty());
+    bench.succeed(0);
+    assert_eq!(bench.sequences(), [1, 2, 3]);
+    assert!((0..3).all(|index| bench.gap(index).is_none()));
+    let names: Vec<_> = bench.released[0].1.renditions.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["720p", "480p", "360p"], "the ladder's order");
+}
+
+#[test]
+fn in_flight_per_session_is_bounded_and_the_rest_waits() {
+    let mut bench = Bench::with(1);
+    for sequence in 1..=5 {
+        bench.push(sequence);
+    }
+    assert_eq!(bench.started.len(), 3);
+    bench.succeed(0);
+    assert_eq!(bench.started.len(), 4);
+    assert_eq!(bench.start(3).segment.sequence, SequenceNumber(4));
+}
+
+#[test]
+fn lists_gaps_at_the_deadline_and_discards_what_comes_later() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    let closed = bench.now;
+    bench.pass(HOLD - Duration::from_millis(1));
+    assert!(bench.released.is_empty());
+    bench.pass(SECOND);
+    assert_eq!(bench.released[0].0, closed + HOLD);
+    assert_eq!(bench.gap(0), Some(GapReason::Deadline));
+    assert_eq!(bench.cancelled, [bench.start(0).id]);
+    bench.succeed(0);
+    assert_eq!(bench.released.len(), 1);
+    assert_eq!(bench.dispatcher.stats().discarded, 1);
+}
+
+#[test]
+fn publications_keep_the_interval_of_the_target_duration() {
+    let mut bench = Bench::with(1);
+    bench.dispatcher.set_target_duration(bench.now, 2 * SECOND);
+    bench.push(1);
+    bench.succeed(0);
+    let first = bench.released[0].0;
+    bench.pass(SEGMENT);
+    bench.push(2);
+    bench.pass(4 * SECOND);
+    let margin = RouterConfig::default().publication_margin;
+    assert_eq!(bench.released[1].0, first + 3 * SECOND - margin, "1.5 targets, not close + hold");
+    assert_eq!(bench.gap(1), Some(GapReason::Deadline));
+}
+
+#[test]
+fn a_short_last_segment_has_the_hold_of_the_one_ahead() {
+    let mut bench = Bench::with(1);
+    bench.push_segment(segment(1, bench.now, 8 * SECOND));
+    bench.push_segment(segment(2, bench.now, Duration::from_millis(200)));
+    bench.pass(5 * SECOND);
+    assert!(bench.released.is_empty());
+    bench.succeed(0);
+    bench.succeed(1);
+    assert_eq!(bench.sequences(), [1, 2]);
+    bench.push_segment(segment(3, bench.now, Duration::from_millis(200)));
+    let closed = bench.now;
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.released[2].0, closed + RouterConfig::default().minimum_hold);
+}
+
+#[test]
+fn another_orchestrator_takes_over_within_the_same_deadline() {
+    let mut bench = Bench::with(3);
+    bench.push(1);
+    assert_eq!(bench.host(0), "o0");
+    assert_eq!(bench.start(0).budget, SEGMENT, "two thirds of the hold");
+    bench.fail(0, CONNECT);
+    assert_eq!(bench.host(1), "o1");
+    assert_eq!(bench.start(1).number, 2);
+    assert_eq!(bench.ended.len(), 1, "the failing session is dropped");
+    bench.pass(SEGMENT);
+    assert_eq!(bench.host(2), "o2", "the second used up its share");
+    assert_eq!(bench.start(2).budget, SECOND, "the last gets all that is left");
+    bench.succeed(2);
+    assert_eq!(bench.gap(0), None);
+    assert_eq!(bench.dispatcher.stats().retries, 2);
+}
+
+#[test]
+fn the_orchestrator_that_took_over_keeps_the_stream() {
+    let mut bench = Bench::with(2);
+    bench.push(1);
+    bench.fail(0, CONNECT);
+    bench.succeed(1);
+    bench.pass(SEGMENT);
+    bench.answer_all();
+    bench.push(2);
+    assert_eq!(bench.host(2), "o1", "although the first one is back");
+}
+
+#[test]
+fn gives_up_at_once_after_the_allowed_attempts() {
+    let mut bench = Bench::with(4);
+    bench.push(1);
+    for index in 0..3 {
+        bench.fail(index, CONNECT);
+    }
+    assert_eq!(bench.started.len(), 3);
+    assert_eq!(bench.gap(0), Some(GapReason::AttemptsFailed));
+}
+
+#[test]
+fn a_segment_no_orchestrator_can_do_does_not_walk_the_fleet() {
+    let mut bench = Bench::with(3);
+    bench.push(1);
+    bench.fail(0, MEDIA);
+    assert_eq!(bench.started.len(), 1);
+    assert_eq!(bench.gap(0), Some(GapReason::AttemptsFailed));
+    assert!(bench.ended.is_empty(), "the session is not to blame");
+    bench.push(2);
+    assert_eq!(bench.host(1), "o0");
+}
+
+#[test]
+fn a_rejected_token_gets_a_new_session_with_the_same_orchestrator() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.fail(0, TOKEN);
+    assert_eq!(bench.ended, [(bench.start(0).session, true)]);
+    assert_eq!(bench.questions.len(), 1, "asked again without delay");
+    bench.answer_all();
+    assert_ne!(bench.start(1).session, bench.start(0).session);
+    bench.succeed(1);
+    assert_eq!(bench.gap(0), None);
+}
+
+#[test]
+fn an_orchestrator_that_rejects_each_of_its_tokens_is_set_aside() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.fail(0, TOKEN);
+    bench.answer_all();
+    bench.fail(1, TOKEN);
+    assert!(bench.questions.is_empty());
+    bench.pass(Duration::from_millis(250));
+    assert_eq!(bench.questions.len(), 1);
+}
+
+#[test]
+fn capacity_costs_neither_the_segment_an_attempt_nor_the_orchestrator_its_name() {
+    let mut bench = Bench::with(4);
+    bench.push(1);
+    for index in 0..3 {
+        bench.fail(index, CAPPED);
+        assert_eq!(bench.start(index).number, 1);
+    }
+    bench.succeed(3);
+    assert_eq!(bench.host(3), "o3");
+    assert_eq!(bench.gap(0), None);
+    bench.pass(RouterConfig::default().capped_pause);
+    assert_eq!(bench.questions.len(), 3, "all are asked again after one pause");
+}
+
+#[test]
+fn capped_discovery_waits_for_room_within_the_deadline() {
+    let mut bench = Bench::asking(1);
+    let (session, _) = bench.questions.remove(0);
+    let capped = Err(DiscoveryFault::Capped);
+    assert!(!bench.dispatcher.handle_discovered(bench.now, session, capped));
+    bench.push(1);
+    bench.pass(SECOND);
+    bench.answer_all();
+    bench.succeed(0);
+    assert_eq!(bench.gap(0), None);
+}
+
+#[test]
+fn several_failures_of_one_session_are_one_fault() {
+    let mut bench = Bench::with(1);
+    for sequence in 1..=3 {
+        bench.push(sequence);
+    }
+    for index in 0..3 {
+        bench.fail(index, CONNECT);
+    }
+    assert_eq!(bench.ended.len(), 1);
+    bench.pass(Duration::from_millis(250));
+    assert_eq!(bench.questions.len(), 1, "the first, short time set aside");
+    bench.answer_all();
+    assert_eq!(bench.started.len(), 6, "all three are tried again in time");
+}
+
+#[test]
+fn a_late_answer_is_tolerated_once_then_the_session_goes() {
+    let mut bench = Bench::with(1);
+    for sequence in 1..=2 {
+        bench.push(sequence);
+        bench.pass(HOLD);
+        assert_eq!(bench.ended.len(), usize::from(sequence == 2));
+    }
+}
+
+#[test]
+fn with_all_dead_the_source_goes_on_and_stops_being_held() {
+    let mut bench = Bench::asking(2);
+    bench.answer_all_failed();
+    let mut delays = Vec::new();
+    for sequence in 1..=8 {
+        bench.push(sequence);
+        let closed = bench.now;
+        bench.pass_dead(SEGMENT);
+        delays.extend(bench.released.drain(..).map(|(at, segment)| {
+            assert!(segment.renditions.iter().all(|rendition| matches!(
+                rendition.outcome,
+                RenditionOutcome::Gap(GapReason::NoOrchestrator)
+            )));
+            at.saturating_duration_since(segment.source.closed)
+        }));
+        assert!(bench.now >= closed);
+    }
+    assert_eq!(delays.len(), 8);
+    assert!(delays.iter().all(|delay| *delay <= HOLD));
+    assert!(delays[3..].iter().all(Duration::is_zero), "{delays:?}");
+}
+
+#[test]
+fn renditions_are_back_within_three_segments_of_the_orchestrators_return() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.succeed(0);
+    bench.push(2);
+    bench.fail(1, CONNECT);
+    let mut sequence = 3;
+    // A long outage: every back-off is at its longest.
+    for _ in 0..40 {
+        bench.pass_dead(SEGMENT);
+        bench.push(sequence);
+        sequence += 1;
+    }
+    let returned = sequence;
+    let mut served = bench.started.len();
+    while bench.started.len() == served {
+        for _ in 0..20 {
+            bench.pass(Duration::from_millis(100));
+            bench.answer_all();
+        }
+        bench.push(sequence);
+        sequence += 1;
+        assert!(sequence - returned <= 3);
+    }
+    served = bench.started.len() - 1;
+    bench.succeed(served);
+    assert_eq!(bench.gap(bench.released.len() - 1), None);
+}
+
+#[test]
+fn an_orchestrator_whose_every_result_is_bad_does_not_hold_the_source() {
+    let mut bench = Bench::with(1);
+    for sequence in 1..=6 {
+        bench.push(sequence);
+        for _ in 0..20 {
+            if let Some(index) = bench.started.len().checked_sub(1) {
+                bench.fail(index, AttemptFault::BAD_RESULT);
+            }
+            bench.pass(SEGMENT / 20);
+            bench.answer_all();
+        }
+        if sequence > 2 {
+            let (at, segment) = bench.released.last().unwrap();
+            assert_eq!(segment.source.sequence.0, sequence);
+            assert!(*at - segment.source.closed < SECOND);
+        }
+    }
+}
+
+#[test]
+fn a_result_with_the_wrong_number_of_renditions_is_a_failed_attempt() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    let start = bench.start(0);
+    let mut media = renditions(&start.ladder);
+    media.pop();
+    bench.dispatcher.handle_attempt(bench.now, start.id, Ok(media));
+    bench.drain();
+    assert_eq!(bench.ended.len(), 1);
+    assert!(bench.released.is_empty());
+}
+
+#[test]
+fn what_cannot_be_transcoded_is_released_in_order_without_being_sent() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.push_segment(Segment { independent: false, ..segment(2, bench.now, SEGMENT) });
+    bench.push_segment(Segment { video: None, ..segment(3, bench.now, SEGMENT) });
+    let sound = bench.start(0).segment.video.clone();
+    let silent = Segment { video: None, audio: sound, ..segment(4, bench.now, SEGMENT) };
+    bench.push_segment(silent);
+    assert_eq!(bench.started.len(), 1);
+    assert!(bench.released.is_empty(), "nothing overtakes the first");
+    bench.succeed(0);
+    assert_eq!(bench.sequences(), [1, 2, 3, 4]);
+    assert_eq!(bench.gap(0), None);
+    assert_eq!(bench.gap(1), Some(GapReason::NotTranscodable));
+    assert_eq!(bench.gap(2), Some(GapReason::PublisherAway));
+    assert_eq!(bench.gap(3), Some(GapReason::NotTranscodable));
+}
+
+#[test]
+fn without_ladder_or_orchestrators_the_source_is_released_at_once_and_alone() {
+    let mut bench = Bench::with(1);
+    bench.dispatcher.set_ladder(bench.now, Arc::default());
+    bench.push(1);
+    assert!(bench.released[0].1.renditions.is_empty());
+    let mut bench = Bench::asking(0);
+    bench.push(1);
+    assert!(bench.released[0].1.renditions.is_empty());
+    assert!(bench.questions.is_empty());
+    assert!(bench.dispatcher.poll_timeout().is_none());
+}
+
+#[test]
+fn orchestrators_may_come_and_go_while_the_stream_runs() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.dispatcher.set_orchestrators(bench.now, orchestrators(2).split_off(1));
+    bench.drain();
+    assert!(bench.ended.is_empty(), "its attempt may end");
+    bench.answer_all();
+    bench.push(2);
+    assert_eq!(bench.host(1), "o1");
+    bench.succeed(0);
+    assert_eq!(bench.ended, [(bench.start(0).session, true)]);
+    bench.dispatcher.set_orchestrators(bench.now, Vec::new());
+    bench.drain();
+    bench.fail(1, CONNECT);
+    assert_eq!(bench.gap(1), Some(GapReason::NoOrchestrator));
+    bench.push(3);
+    assert_eq!(bench.gap(2), Some(GapReason::NoOrchestrator), "its renditions stay listed");
+}
+
+#[test]
+fn a_session_is_replaced_before_its_token_expires() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.succeed(0);
+    bench.pass(99 * SECOND);
+    assert!(bench.questions.is_empty());
+    bench.pass(SECOND);
+    assert_eq!(bench.questions.len(), 1);
+    bench.push(2);
+    assert_eq!(bench.start(1).session, bench.start(0).session, "the old one serves until then");
+    bench.answer_all();
+    assert!(bench.ended.is_empty(), "its attempt may end");
+    bench.succeed(1);
+    assert_eq!(bench.ended, [(bench.start(0).session, true)]);
+    bench.push(3);
+    assert_ne!(bench.start(2).session, bench.start(0).session);
+}
+
+#[test]
+fn a_refused_refresh_leaves_the_session_in_use() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.succeed(0);
+    bench.pass(100 * SECOND);
+    let (session, _) = bench.questions.remove(0);
+    let capped = Err(DiscoveryFault::Capped);
+    assert!(!bench.dispatcher.handle_discovered(bench.now, session, capped));
+    bench.push(2);
+    assert_eq!(bench.start(1).session, bench.start(0).session);
+    bench.pass(SECOND);
+    assert_eq!(bench.questions.len(), 1, "asked again");
+}
+
+#[test]
+fn a_discontinuity_starts_the_sessions_encoder_anew() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.push_segment(Segment { discontinuity: true, ..segment(2, bench.now, SEGMENT) });
+    bench.push(3);
+    let reinit: Vec<_> = bench.started.iter().map(|start| start.force_session_reinit).collect();
+    assert_eq!(reinit, [false, true, false]);
+}
+
+#[test]
+fn other_encoder_parameters_are_a_discontinuity_everywhere_and_equal_ones_share_a_header() {
+    let mut bench = Bench::with(1);
+    for sequence in 1..=2 {
+        bench.push(sequence);
+    }
+    bench.succeed(0);
+    bench.succeed(1);
+    bench.push(3);
+    let start = bench.start(2);
+    let mut media = renditions(&start.ladder);
+    let other = media[0].init.track.clone();
+    media[1].init =
+        Arc::new(media::InitSegment { track: other, bytes: bytes::Bytes::from_static(b"other") });
+    bench.dispatcher.handle_attempt(bench.now, start.id, Ok(media));
+    bench.drain();
+    let inits: Vec<_> = bench
+        .released
+        .iter()
+        .map(|(_, segment)| match &segment.renditions[0].outcome {
+            RenditionOutcome::Media(track) => Arc::clone(&track.init),
+            RenditionOutcome::Gap(reason) => panic!("gap: {reason:?}"),
+        })
+        .collect();
+    assert!(Arc::ptr_eq(&inits[0], &inits[1]) && Arc::ptr_eq(&inits[1], &inits[2]));
+    let marks: Vec<_> = bench.released.iter().map(|(_, it)| it.source.discontinuity).collect();
+    assert_eq!(marks, [false, false, true]);
+}
+
+#[test]
+fn a_full_queue_releases_the_oldest_and_loses_none() {
+    let mut bench = Bench::with(1);
+    let bound = u64::try_from(RouterConfig::default().waiting_segments).unwrap();
+    for sequence in 1..=bound + 2 {
+        bench.push(sequence);
+    }
+    assert_eq!(bench.sequences(), [1, 2]);
+    assert_eq!(bench.gap(0), Some(GapReason::Deadline));
+    assert_eq!(bench.dispatcher.stats().overflowed, 2);
+}
+
+#[test]
+fn finishing_lets_attempts_end_and_ends_every_session() {
+    let mut bench = Bench::with(2);
+    bench.push(1);
+    bench.push(2);
+    bench.dispatcher.finish(bench.now);
+    bench.drain();
+    assert!(bench.released.is_empty());
+    bench.succeed(1);
+    assert!(!bench.dispatcher.is_finished());
+    bench.succeed(0);
+    assert_eq!(bench.sequences(), [1, 2]);
+    assert!(bench.dispatcher.is_finished());
+    let mut ended = bench.ended.clone();
+    ended.sort_unstable();
+    assert_eq!(ended.len(), 2);
+    assert_eq!(ended.iter().filter(|(_, notify)| *notify).count(), 1, "one was never used");
+    assert!(bench.dispatcher.poll_timeout().is_none());
+}
+
+#[test]
+fn finishing_is_bounded_by_the_grace() {
+    let mut bench = Bench::with(1);
+    bench.push_segment(segment(1, bench.now, 10 * SECOND));
+    bench.dispatcher.finish(bench.now);
+    let end = bench.now + RouterConfig::default().finish_grace;
+    bench.pass(20 * SECOND);
+    assert_eq!(bench.released[0].0, end);
+    assert!(bench.dispatcher.is_finished());
+}
