@@ -20,9 +20,9 @@ pub enum Value {
     /// A short or long string, or an XML document; bytes that are not UTF-8 are replaced.
     String(String),
     /// An object, typed object or ECMA array, in the order of the wire.
-    Object(Vec<(String, Value)>),
+    Object(Vec<(String, Self)>),
     /// A strict array.
-    Array(Vec<Value>),
+    Array(Vec<Self>),
     /// Milliseconds since the Unix epoch.
     Date(f64),
     /// Null.
@@ -35,30 +35,22 @@ impl Value {
     /// The text of a string.
     #[must_use]
     pub const fn as_str(&self) -> Option<&str> {
-        match self {
-            Self::String(text) => Some(text.as_str()),
-            _ => None,
-        }
+        let Self::String(text) = self else { return None };
+        Some(text.as_str())
     }
 
     /// The value of a number.
     #[must_use]
     pub const fn as_number(&self) -> Option<f64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            _ => None,
-        }
+        let Self::Number(number) = self else { return None };
+        Some(*number)
     }
 
     /// A property of an object, by name.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&Self> {
-        match self {
-            Self::Object(properties) => {
-                properties.iter().find(|(key, _)| key == name).map(|(_, value)| value)
-            }
-            _ => None,
-        }
+        let Self::Object(properties) = self else { return None };
+        properties.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 }
 
@@ -92,36 +84,27 @@ pub enum Amf0Error {
 /// # Errors
 /// When a limit is passed, a value is cut off, or a marker can't be read.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Value>, Amf0Error> {
-    let mut values = Vec::new();
-    match decode_into(bytes, &mut values) {
-        Some(error) => Err(error),
-        None => Ok(values),
-    }
+    let (values, error) = decode_leading(bytes);
+    error.map_or(Ok(values), Err)
 }
 
-/// Reads values until the bytes end or can't be read on; answers what could be read.
+/// Reads values until the bytes end or can't be read on: what could be read, and why no more.
 ///
 /// For metadata, where one odd value must not hide those before it.
 #[must_use]
-pub fn decode_leading(bytes: &[u8]) -> Vec<Value> {
+pub fn decode_leading(bytes: &[u8]) -> (Vec<Value>, Option<Amf0Error>) {
     let mut values = Vec::new();
-    // The error ends the reading and says nothing else here.
-    drop(decode_into(bytes, &mut values));
-    values
-}
-
-fn decode_into(bytes: &[u8], values: &mut Vec<Value>) -> Option<Amf0Error> {
     if bytes.len() > MAX_SIZE {
-        return Some(Amf0Error::TooLong(bytes.len()));
+        return (values, Some(Amf0Error::TooLong(bytes.len())));
     }
     let mut reader = Reader { bytes, at: 0, values: 0 };
     while reader.at < bytes.len() {
         match reader.value(0) {
             Ok(value) => values.push(value),
-            Err(error) => return Some(error),
+            Err(error) => return (values, Some(error)),
         }
     }
-    None
+    (values, None)
 }
 
 struct Reader<'a> {
@@ -282,7 +265,7 @@ mod tests {
         assert_eq!(decode(&[12, 0xff, 0xff, 0xff, 0xff]), Err(Amf0Error::Truncated(5)));
         assert_eq!(decode(&vec![5; 5000]), Err(Amf0Error::TooMany));
         assert_eq!(decode(&vec![5; 70_000]), Err(Amf0Error::TooLong(70_000)));
-        assert_eq!(decode_leading(&[5, 5, 7]).len(), 2);
+        assert_eq!(decode_leading(&[5, 5, 7]).0.len(), 2);
     }
 
     proptest! {

@@ -114,13 +114,21 @@ struct ChunkStream {
     partial: Option<Vec<u8>>,
 }
 
+/// The chunk whose payload is being read.
+#[derive(Clone, Copy, Debug)]
+struct Chunk {
+    /// Index of its chunk stream.
+    stream: usize,
+    /// Payload bytes still to come.
+    remaining: usize,
+}
+
 /// Reads chunks and puts messages together. Holds no I/O; every byte handed in is consumed.
 pub struct ChunkReader {
     limits: ChunkLimits,
     chunk_size: usize,
     streams: Vec<ChunkStream>,
-    /// Chunk under way: index of its chunk stream, and payload bytes still to come.
-    current: Option<(usize, usize)>,
+    current: Option<Chunk>,
     /// Start of a header that came in pieces.
     header: [u8; MAX_HEADER],
     header_len: usize,
@@ -176,7 +184,7 @@ impl ChunkReader {
     /// When the peer breaks the format or a limit. Nothing can be read after that.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, ChunkError> {
         loop {
-            let (index, remaining) = match self.current {
+            let Chunk { stream: index, remaining } = match self.current {
                 Some(current) => current,
                 None => match self.read_header(input)? {
                     Some(current) => current,
@@ -189,7 +197,7 @@ impl ChunkReader {
             self.position += len64(now);
             let remaining = remaining - now.len();
             if remaining > 0 {
-                self.current = Some((index, remaining));
+                self.current = Some(Chunk { stream: index, remaining });
                 return Ok(None);
             }
             self.current = None;
@@ -203,7 +211,7 @@ impl ChunkReader {
     }
 
     /// Reads one header, over several calls where it comes in pieces.
-    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<(usize, usize)>, ChunkError> {
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Chunk>, ChunkError> {
         if self.header_len == 0 {
             self.chunk_position = self.position;
             // The common case: the whole header is there.
@@ -226,15 +234,15 @@ impl ChunkReader {
     }
 
     /// Tries the header bytes collected so far.
-    fn accept_collected(&mut self) -> Result<Option<(usize, usize)>, ChunkError> {
+    fn accept_collected(&mut self) -> Result<Option<Chunk>, ChunkError> {
         let header = self.header;
         let bytes = header.get(..self.header_len).unwrap_or(&[]);
-        let Some((size, (index, remaining))) = self.accept_header(bytes)? else { return Ok(None) };
+        let Some((size, chunk)) = self.accept_header(bytes)? else { return Ok(None) };
         // Bytes looked at in search of an extended timestamp that is left out: payload first, and
         // behind the end of a short chunk the start of the next header.
         let ahead = bytes.get(size..).unwrap_or(&[]);
-        let (payload, next) = ahead.split_at_checked(remaining).unwrap_or((ahead, &[]));
-        self.append(index, payload)?;
+        let (payload, next) = ahead.split_at_checked(chunk.remaining).unwrap_or((ahead, &[]));
+        self.append(chunk.stream, payload)?;
         self.header_len = next.len();
         for (slot, byte) in self.header.iter_mut().zip(next) {
             *slot = *byte;
@@ -242,7 +250,7 @@ impl ChunkReader {
         if !next.is_empty() {
             self.chunk_position = self.position.saturating_sub(len64(next));
         }
-        Ok(Some((index, remaining - payload.len())))
+        Ok(Some(Chunk { remaining: chunk.remaining - payload.len(), ..chunk }))
     }
 
     fn consume(&mut self, input: &mut &[u8], size: usize) {
@@ -250,11 +258,8 @@ impl ChunkReader {
         self.position += u64::try_from(size).unwrap_or(0);
     }
 
-    /// Parses `bytes` as a header and starts its chunk: header size, chunk stream, chunk length.
-    fn accept_header(
-        &mut self,
-        bytes: &[u8],
-    ) -> Result<Option<(usize, (usize, usize))>, ChunkError> {
+    /// Parses `bytes` as a header and starts its chunk: header size and chunk.
+    fn accept_header(&mut self, bytes: &[u8]) -> Result<Option<(usize, Chunk)>, ChunkError> {
         let Some(mut header) = ChunkHeader::parse(bytes) else { return Ok(None) };
         let known = self.streams.iter().position(|stream| stream.csid == header.csid);
         let after = bytes.get(header.size..).unwrap_or(&[]);
@@ -283,7 +288,7 @@ impl ChunkReader {
             None => self.open(&header)?,
         };
         let remaining = self.start_chunk(index, &header, extended)?;
-        Ok(Some((header.size, (index, remaining))))
+        Ok(Some((header.size, Chunk { stream: index, remaining })))
     }
 
     fn open(&mut self, header: &ChunkHeader) -> Result<usize, ChunkError> {

