@@ -1,0 +1,185 @@
+//! What a job needs and what an orchestrator can do, as bits.
+
+use std::collections::HashMap;
+
+use media::{H264Profile, RenditionProfile};
+
+use crate::{job::OutputFormat, proto};
+
+/// Most 64-bit words read of a peer's bit string; the network uses one.
+const MAX_WORDS: usize = 16;
+
+/// One ability an orchestrator may have, by its bit number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Capability {
+    /// Decodes and encodes H.264.
+    H264 = 0,
+    /// Returns MPEG-TS.
+    MpegTs = 1,
+    /// Returns MP4.
+    Mp4 = 2,
+    /// Frame rates such as 30000/1001.
+    FractionalFrameRates = 3,
+    /// H.264 Baseline profile.
+    Baseline = 7,
+    /// H.264 Main profile.
+    Main = 8,
+    /// H.264 High profile.
+    High = 9,
+    /// H.264 Constrained High profile.
+    ConstrainedHigh = 10,
+    /// A GOP length asked for by the job.
+    Gop = 11,
+    /// Sessions held together by a token.
+    AuthToken = 12,
+}
+
+/// A set of capability bits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    words: Vec<u64>,
+    mandatories: Vec<u64>,
+    version: String,
+}
+
+impl Capabilities {
+    /// The set of these.
+    #[must_use]
+    pub fn new(capabilities: &[Capability]) -> Self {
+        let word = capabilities.iter().fold(0, |word, &bit| word | (1_u64 << (bit as u8)));
+        Self { words: vec![word], ..Self::default() }
+    }
+
+    /// Whether this bit is set.
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        self.words.first().is_some_and(|word| word & (1 << (capability as u8)) != 0)
+    }
+
+    /// The orchestrator's software version, as it says; often empty or `undefined`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn with_version(mut self, version: String) -> Self {
+        self.version = version;
+        self
+    }
+
+    pub(crate) fn from_wire(wire: &proto::Capabilities) -> Self {
+        let take = |words: &[u64]| words.iter().copied().take(MAX_WORDS).collect();
+        let version = wire.version.chars().take(64).collect();
+        Self { words: take(&wire.bitstring), mandatories: take(&wire.mandatories), version }
+    }
+
+    pub(crate) fn to_wire(&self) -> proto::Capabilities {
+        proto::Capabilities {
+            bitstring: self.words.clone(),
+            mandatories: self.mandatories.clone(),
+            capacities: HashMap::new(),
+            version: self.version.clone(),
+            constraints: Some(proto::capabilities::Constraints::default()),
+        }
+    }
+
+    /// Whether an orchestrator with these capabilities may be given `job` (livepeer-wire §6.3):
+    /// the job's bits are all there, and the job has every bit the orchestrator insists on.
+    #[must_use]
+    pub fn allow(&self, job: &JobCapabilities) -> bool {
+        job.0.words.len() <= self.words.len()
+            && is_subset(&job.0.words, &self.words)
+            && is_subset(&self.mandatories, &job.0.words)
+    }
+}
+
+/// Whether every bit of `needed` is in `present`; missing words are zero.
+fn is_subset(needed: &[u64], present: &[u64]) -> bool {
+    needed.iter().enumerate().all(|(index, word)| {
+        let there = present.get(index).copied().unwrap_or(0);
+        word & !there == 0
+    })
+}
+
+/// The capabilities a job needs (livepeer-wire §6.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobCapabilities(Capabilities);
+
+impl JobCapabilities {
+    /// For H.264 4:2:0 input, these profiles and this output.
+    #[must_use]
+    pub fn new(profiles: &[RenditionProfile], output: OutputFormat) -> Self {
+        let mut needed = vec![Capability::AuthToken, Capability::H264];
+        needed.push(match output {
+            OutputFormat::MpegTs => Capability::MpegTs,
+            OutputFormat::Mp4 => Capability::Mp4,
+        });
+        for profile in profiles {
+            if profile.frame_rate.is_some_and(|rate| rate.den() != 1) {
+                needed.push(Capability::FractionalFrameRates);
+            }
+            match profile.h264_profile {
+                H264Profile::EncoderDefault => {}
+                H264Profile::Baseline => needed.push(Capability::Baseline),
+                H264Profile::Main => needed.push(Capability::Main),
+                H264Profile::High => needed.push(Capability::High),
+                H264Profile::ConstrainedHigh => needed.push(Capability::ConstrainedHigh),
+            }
+        }
+        Self(Capabilities::new(&needed))
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn from_wire(wire: &proto::Capabilities) -> Self {
+        Self(Capabilities::from_wire(wire))
+    }
+
+    pub(crate) fn to_wire(&self) -> proto::Capabilities {
+        self.0.to_wire()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media::FrameRate;
+    use prost::Message;
+
+    use super::*;
+
+    fn preset() -> RenditionProfile {
+        RenditionProfile::preset("P360p30fps16x9").unwrap()
+    }
+
+    #[test]
+    fn typical_job_has_the_networks_bits() {
+        let job = JobCapabilities::new(&[preset()], OutputFormat::MpegTs);
+        assert_eq!(job.to_wire().bitstring, [0x1003]);
+        let wire = job.to_wire().encode_to_vec();
+        assert_eq!(hex::encode(wire), "0a0283202a00", "constraints are present, though empty");
+    }
+
+    #[test]
+    fn profile_and_frame_rate_add_bits() {
+        let fractional = RenditionProfile { frame_rate: FrameRate::new(30_000, 1_001), ..preset() };
+        let main = RenditionProfile { h264_profile: H264Profile::Main, ..preset() };
+        let job = JobCapabilities::new(&[fractional, main], OutputFormat::Mp4);
+        assert_eq!(job.to_wire().bitstring, [1 | 1 << 2 | 1 << 3 | 1 << 8 | 1 << 12]);
+    }
+
+    #[test]
+    fn compatibility_goes_both_ways() {
+        let job = JobCapabilities::new(&[preset()], OutputFormat::MpegTs);
+        let legacy = Capabilities { words: vec![0xfff], ..Capabilities::default() };
+        assert!(!legacy.allow(&job), "no token bit");
+        let transcoder = Capabilities { words: vec![0x0400_5fff], ..Capabilities::default() };
+        assert!(transcoder.allow(&job));
+        let insisting = Capabilities { mandatories: vec![1 << 14], ..transcoder.clone() };
+        assert!(!insisting.allow(&job));
+        let long =
+            JobCapabilities(Capabilities { words: vec![0x1003, 0], ..Capabilities::default() });
+        assert!(!transcoder.allow(&long), "more words than the orchestrator's");
+        assert!(!Capabilities::default().allow(&job));
+    }
+}

@@ -1,0 +1,199 @@
+//! A session an orchestrator offered.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::{Capabilities, DiscoveryError, OrchestratorAddress, proto};
+
+/// Validity of a token whose expiration can't be trusted: the network's usual one.
+const USUAL_LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// A token is renewed this long before it expires: the last tenth of its usual life.
+const REFRESH_MARGIN: Duration = Duration::from_secs(3 * 60);
+/// Longest validity believed.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most bytes of a token; the network's have 32.
+const MAX_TOKEN: usize = 1024;
+/// Most bytes of a session id; the network's have 8.
+const MAX_SESSION_ID: usize = 256;
+
+/// One session at one orchestrator: where to send segments, and the token that goes with them.
+#[derive(Clone, Debug)]
+pub struct OrchestratorInfo {
+    address: OrchestratorAddress,
+    transcoder: OrchestratorAddress,
+    capabilities: Capabilities,
+    token: proto::AuthToken,
+    refresh_due: Instant,
+}
+
+impl OrchestratorInfo {
+    /// The address it was discovered at: the one to ask for a new session.
+    #[must_use]
+    pub const fn address(&self) -> &OrchestratorAddress {
+        &self.address
+    }
+
+    /// Where it takes segments; often, not always, the same host as [`Self::address`].
+    #[must_use]
+    pub const fn transcoder(&self) -> &OrchestratorAddress {
+        &self.transcoder
+    }
+
+    /// The session's id. Opaque; fit for logs.
+    #[must_use]
+    pub fn session_id(&self) -> &str {
+        &self.token.session_id
+    }
+
+    /// What the orchestrator says it can do.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// From when on a new session should be asked for before the next segment is sent.
+    #[must_use]
+    pub const fn refresh_due(&self) -> Instant {
+        self.refresh_due
+    }
+
+    /// URL of the segment upload, below the service URI.
+    pub(crate) fn segment_url(&self) -> String {
+        format!("{}/segment", self.transcoder)
+    }
+
+    pub(crate) const fn token(&self) -> &proto::AuthToken {
+        &self.token
+    }
+
+    /// Reads the answer of a fresh `GetOrchestrator`.
+    pub(crate) fn from_discovery(
+        address: &OrchestratorAddress,
+        wire: proto::OrchestratorInfo,
+        received: Instant,
+        wall: SystemTime,
+    ) -> Result<Self, DiscoveryError> {
+        let mut info = Self::read(address, wire, received)?;
+        let lifetime = remaining(&info.token, wall)
+            .filter(|left| (REFRESH_MARGIN..LONGEST_LIFETIME).contains(left))
+            .unwrap_or(USUAL_LIFETIME);
+        info.refresh_due = received + lifetime.saturating_sub(REFRESH_MARGIN);
+        Ok(info)
+    }
+
+    /// Reads the `info` of a result. The token is as a rule the one that was sent, so its age goes on
+    /// counting; a new one counts from now.
+    pub(crate) fn adopt(
+        &self,
+        wire: proto::OrchestratorInfo,
+        received: Instant,
+        wall: SystemTime,
+    ) -> Result<Self, DiscoveryError> {
+        let mut info = Self::from_discovery(&self.address, wire, received, wall)?;
+        if info.token == self.token {
+            info.refresh_due = self.refresh_due;
+        }
+        Ok(info)
+    }
+
+    fn read(
+        address: &OrchestratorAddress,
+        wire: proto::OrchestratorInfo,
+        received: Instant,
+    ) -> Result<Self, DiscoveryError> {
+        if wire.transcoder.is_empty() {
+            return Err(DiscoveryError::NoTranscoder);
+        }
+        let transcoder = OrchestratorAddress::from_service_uri(&wire.transcoder)
+            .map_err(DiscoveryError::ServiceUri)?;
+        let token = wire.auth_token.ok_or(DiscoveryError::MissingToken)?;
+        if token.token.len() > MAX_TOKEN || token.session_id.len() > MAX_SESSION_ID {
+            return Err(DiscoveryError::OversizedToken);
+        }
+        let capabilities =
+            wire.capabilities.as_ref().map(Capabilities::from_wire).unwrap_or_default();
+        let address = address.clone();
+        Ok(Self { address, transcoder, capabilities, token, refresh_due: received })
+    }
+}
+
+/// How long the token is still good, by its own word and our wall clock.
+fn remaining(token: &proto::AuthToken, wall: SystemTime) -> Option<Duration> {
+    let expires =
+        UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(token.expiration).ok()?))?;
+    expires.duration_since(wall).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000;
+
+    fn wire(transcoder: &str, token: &'static [u8], expiration: i64) -> proto::OrchestratorInfo {
+        let token = Bytes::from_static(token);
+        let auth_token = proto::AuthToken { token, session_id: "deadbeef".into(), expiration };
+        proto::OrchestratorInfo {
+            transcoder: transcoder.into(),
+            auth_token: Some(auth_token),
+            ..proto::OrchestratorInfo::default()
+        }
+    }
+
+    fn read(
+        wire: proto::OrchestratorInfo,
+        at: Instant,
+    ) -> Result<OrchestratorInfo, DiscoveryError> {
+        let address = "orch:1".parse().unwrap();
+        OrchestratorInfo::from_discovery(&address, wire, at, UNIX_EPOCH + Duration::from_secs(NOW))
+    }
+
+    fn instant() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    #[test]
+    fn service_uri_is_the_base_of_the_upload() {
+        let url = |uri| read(wire(uri, b"t", 0), instant()).unwrap().segment_url();
+        assert_eq!(url("https://orch:8935"), "https://orch:8935/segment");
+        assert_eq!(url("http://orch/base/"), "http://orch:80/base/segment");
+        assert_eq!(url("https://orch"), "https://orch:443/segment");
+    }
+
+    #[test]
+    fn token_is_renewed_in_the_last_tenth_of_its_life() {
+        let at = instant();
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let due = |expiration: i64| {
+            read(wire("https://o:1", b"t", expiration), at).unwrap().refresh_due() - at
+        };
+        assert_eq!(due(1_700_000_000 + 30 * 60), minutes(27));
+        assert_eq!(due(1_700_000_000 + 10 * 60), minutes(7));
+        assert_eq!(due(1_699_000_000), minutes(27), "clocks differ: the usual life is assumed");
+        assert_eq!(due(i64::MAX), minutes(27));
+        assert_eq!(due(-1), minutes(27));
+    }
+
+    #[test]
+    fn adopting_the_same_token_does_not_renew_it() {
+        let at = instant();
+        let wall = UNIX_EPOCH + Duration::from_secs(NOW + 600);
+        let info = read(wire("https://o:1", b"t", 1_700_001_800), at).unwrap();
+        let later = at + Duration::from_secs(600);
+        let same = info.adopt(wire("https://o:1", b"t", 1_700_001_800), later, wall).unwrap();
+        assert_eq!(same.refresh_due(), info.refresh_due());
+        let new = info.adopt(wire("https://o:1", b"u", 1_700_002_400), later, wall).unwrap();
+        assert_eq!(new.refresh_due(), later + Duration::from_secs(27 * 60));
+    }
+
+    #[test]
+    fn unusable_answers_are_named() {
+        let kind = |wire| read(wire, instant()).unwrap_err().kind();
+        assert_eq!(kind(wire("", b"t", 0)), "no_transcoder");
+        assert_eq!(kind(wire("ftp://o", b"t", 0)), "service_uri");
+        let tokenless = proto::OrchestratorInfo { auth_token: None, ..wire("https://o", b"t", 0) };
+        assert_eq!(kind(tokenless), "token");
+        assert_eq!(kind(wire("https://o", &[0; 2_000], 0)), "token");
+    }
+}

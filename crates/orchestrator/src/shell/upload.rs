@@ -1,0 +1,156 @@
+//! One segment up, one result back.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use media::Chain;
+use prost::Message;
+use tokio::time::timeout_at;
+
+use super::{body::ChainBody, client::HttpClient};
+use crate::{
+    OrchestratorInfo, SegmentJob, TranscodeError,
+    error::clip,
+    keccak::{Hash, keccak_of},
+    proto::{self, transcode_result},
+    segment_credentials,
+};
+
+/// Largest result read: twelve renditions with long URLs, and a session's update.
+const MAX_RESULT: usize = 1 << 20;
+/// How much of a refusal's body is read.
+const MAX_REFUSAL: usize = 4 << 10;
+/// Bodies above this are hashed off the executor's threads: some milliseconds per megabyte.
+const HASH_INLINE: usize = 64 << 10;
+
+/// A result whose renditions are still at the orchestrator.
+#[derive(Debug)]
+pub(super) struct Uploaded {
+    pub(super) first_byte_sent: Instant,
+    pub(super) uploaded: Instant,
+    pub(super) transcoded: Instant,
+    /// As many as the job has profiles.
+    pub(super) renditions: Vec<proto::TranscodedSegmentData>,
+    pub(super) info: Option<proto::OrchestratorInfo>,
+}
+
+/// Sends the segment and waits for the result (livepeer-wire §3.1, §3.5).
+pub(super) async fn upload(
+    http: &HttpClient,
+    info: &OrchestratorInfo,
+    job: &SegmentJob,
+) -> Result<Uploaded, TranscodeError> {
+    let begun = tokio::time::Instant::now();
+    let hash = hash(&job.body).await?;
+    let body = ChainBody::new(job.body.clone());
+    let started = body.started();
+    let request = request(info, job, &hash, body)?;
+
+    let headers_due = begun + job.upload_timeout.min(job.timeout);
+    let response = timeout_at(headers_due, http.request(request))
+        .await
+        .map_err(|_| TranscodeError::UploadTimeout(job.upload_timeout))?
+        .map_err(transport_error)?;
+    let uploaded = tokio::time::Instant::now().into_std();
+
+    let result = timeout_at(begun + job.timeout, read(response))
+        .await
+        .map_err(|_| TranscodeError::TranscodeTimeout(job.timeout))??;
+    let transcoded = tokio::time::Instant::now().into_std();
+
+    let proto::TranscodeResult { result, info, .. } = result;
+    let renditions = check(result, job.profiles.len())?;
+    let first_byte_sent = started.get().copied().unwrap_or(uploaded);
+    Ok(Uploaded { first_byte_sent, uploaded, transcoded, renditions, info })
+}
+
+async fn hash(body: &Chain) -> Result<Hash, TranscodeError> {
+    if body.len() <= HASH_INLINE {
+        return Ok(keccak_of(body));
+    }
+    let body = body.clone();
+    tokio::task::spawn_blocking(move || keccak_of(&body))
+        .await
+        .map_err(|_| TranscodeError::InvalidJob("its body could not be hashed"))
+}
+
+fn request(
+    info: &OrchestratorInfo,
+    job: &SegmentJob,
+    hash: &Hash,
+    body: ChainBody,
+) -> Result<Request<ChainBody>, TranscodeError> {
+    let data = segment_credentials::seg_data(job, info.token(), hash)?;
+    Request::builder()
+        .method(Method::POST)
+        .uri(info.segment_url())
+        .header("Livepeer-Segment", segment_credentials::header(&data))
+        .header("Livepeer-Payment", HeaderValue::from_static(""))
+        // Whatever the body is: orchestrators look into it.
+        .header(CONTENT_TYPE, HeaderValue::from_static("video/MP2T"))
+        .header(CONTENT_LENGTH, job.body.len())
+        .body(body)
+        .map_err(|_| TranscodeError::InvalidJob("its request can't be written"))
+}
+
+/// Reads the answer's body: the result, or why there is none.
+async fn read(response: Response<Incoming>) -> Result<proto::TranscodeResult, TranscodeError> {
+    let status = response.status();
+    if status != StatusCode::OK {
+        let text = collect(response, MAX_REFUSAL).await.unwrap_or_default();
+        let text = clip(&String::from_utf8_lossy(&text));
+        return Err(TranscodeError::from_status(status.as_u16(), &text));
+    }
+    let body = collect(response, MAX_RESULT)
+        .await
+        .map_err(|error| TranscodeError::Transport(clip(&error.to_string())))?;
+    proto::TranscodeResult::decode(body)
+        .map_err(|error| TranscodeError::BadResult(clip(&error.to_string())))
+}
+
+async fn collect(
+    response: Response<Incoming>,
+    limit: usize,
+) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(Limited::new(response.into_body(), limit).collect().await?.to_bytes())
+}
+
+/// One rendition per profile, each with a URL: an orchestrator that could not store them all sends a
+/// shorter list, and calls it a success.
+fn check(
+    result: Option<transcode_result::Result>,
+    profiles: usize,
+) -> Result<Vec<proto::TranscodedSegmentData>, TranscodeError> {
+    let bad = |text: &str| Err(TranscodeError::BadResult(text.to_owned()));
+    match result {
+        None => bad("neither renditions nor an error"),
+        Some(transcode_result::Result::Error(text)) => Err(TranscodeError::from_result(&text)),
+        Some(transcode_result::Result::Data(data)) if data.segments.len() != profiles => {
+            bad(&format!("{} renditions for {profiles} profiles", data.segments.len()))
+        }
+        Some(transcode_result::Result::Data(data)) => {
+            if data.segments.iter().any(|segment| segment.url.is_empty() || segment.pixels < 0) {
+                return bad("a rendition without URL, or with a negative pixel count");
+            }
+            Ok(data.segments)
+        }
+    }
+}
+
+/// Tells a connection that never stood from one that broke.
+pub(super) fn transport_error(error: hyper_util::client::legacy::Error) -> TranscodeError {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    let text = clip(&text);
+    if error.is_connect() { TranscodeError::Connect(text) } else { TranscodeError::Transport(text) }
+}
