@@ -1,1 +1,40 @@
 //! Access units to GOP-aligned segments, without copying them.
+//!
+//! The [`Segmenter`] is a core without I/O. A stream's task pushes the publisher's access units into
+//! it, drains [`Output`]s after every call, and wakes it at [`Segmenter::poll_timeout`].
+//!
+//! It owns where a stream is cut, `EXT-X-TARGETDURATION`, sequence numbers, the stream's continuous
+//! timeline, program date time, the stand-ins that keep a playlist growing while there is no media,
+//! and the CMAF header of every parameter set. It deliberately knows no transcoding, no playlist and
+//! no publisher protocol.
+//!
+//! # Invariants
+//! - Sequence numbers grow by one; `start` of a segment is `start + duration` of the one before, over
+//!   stand-ins, lost data and returning publishers alike.
+//! - Once [`Segmenter::target_duration`] has answered, every duration, before and after, rounds to at
+//!   most that many seconds and stays below it plus half a second.
+//! - Without a discontinuity in between, `tfdt` of a track goes on where the samples of the segment
+//!   before ended. Presentation times are the publisher's, moved by one constant per timeline.
+//! - Program date time grows by exactly the duration; it may leap forward at a discontinuity only.
+//! - An access unit ends up in exactly one segment, or in one of the counters of [`Stats`].
+//!
+//! Start reading at [`Segmenter`], then `TargetDuration`, then `Timeline`.
+
+mod audio_queue;
+mod config;
+mod epoch;
+#[cfg(test)]
+mod fixture;
+mod held_audio;
+mod output;
+mod program_date_time;
+mod segmenter;
+mod stand_in;
+mod target_duration;
+mod timeline;
+mod video_queue;
+mod writer;
+
+pub use config::{LongGop, SegmenterConfig};
+pub use output::{Output, Stats};
+pub use segmenter::Segmenter;

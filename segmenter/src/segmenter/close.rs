@@ -1,0 +1,318 @@
+//! How a segment ends and leaves.
+
+use std::{
+    mem,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use media::{InitSegment, Segment, Timescale, Timestamp, TrackId, TrackSegment};
+
+use super::{Segmenter, State, Waiting, count, media_duration};
+use crate::{
+    Output, audio_queue::AudioFrame, epoch::same_header, stand_in::Absence, video_queue::Picture,
+};
+
+/// A segment whose pictures are complete, while the last of its audio may still be on its way.
+#[derive(Debug)]
+pub(super) struct Closing {
+    start: i64,
+    end: i64,
+    discontinuity: bool,
+    independent: bool,
+    video: Option<Arc<InitSegment>>,
+    pictures: Vec<Picture>,
+    /// Decoding time of the picture after its last one.
+    next_dts: i64,
+    pub(super) audio: Option<Arc<InitSegment>>,
+    /// The last audio frame that had come when it began to wait.
+    audio_seen: Option<i64>,
+    /// When it stops waiting.
+    pub(super) deadline: Instant,
+    /// When what completes it arrived.
+    completed: Instant,
+}
+
+impl Closing {
+    /// Where it ends, in ticks of 90 kHz.
+    pub(super) const fn end(&self) -> i64 {
+        self.end
+    }
+}
+
+impl Segmenter {
+    /// Closes the open segment's pictures at `end`; it leaves once its audio is there.
+    pub(super) fn close_video(
+        &mut self,
+        now: Instant,
+        pictures: Vec<Picture>,
+        end: i64,
+        next_dts: i64,
+        completed: Instant,
+    ) {
+        self.finish_closing(now, false);
+        let State::Running(running) = &self.state else { return };
+        let start = running.open.start;
+        self.closing = Some(Closing {
+            start,
+            end,
+            discontinuity: running.open.discontinuity,
+            independent: running.open.independent,
+            video: running.epoch.video.clone(),
+            pictures,
+            next_dts,
+            audio: running.epoch.audio.clone(),
+            audio_seen: self.audio.as_ref().and_then(|audio| audio.last_dts()),
+            deadline: now.checked_add(self.config.interleave_wait).unwrap_or(now),
+            completed,
+        });
+        self.target.saw_segment(end.saturating_sub(start));
+        self.cursor = end;
+        if !self.expects_audio() {
+            self.finish_closing(completed, false);
+        } else {
+            self.finish_closing_when_complete(completed);
+        }
+    }
+
+    /// Audio flows, as far as anyone can tell.
+    fn expects_audio(&self) -> bool {
+        let State::Running(running) = &self.state else { return false };
+        let joins = running.epoch.audio.is_some() || !running.epoch.published;
+        joins && self.announced.audio().is_some() && !self.audio_idle && self.held.is_empty()
+    }
+
+    /// Lets the closing segment go when audio has passed its end.
+    pub(super) fn finish_closing_when_complete(&mut self, arrived: Instant) {
+        let (Some(closing), Some(audio)) = (&self.closing, &self.audio) else { return };
+        if audio.is_complete_before(closing.end) {
+            self.finish_closing(arrived, false);
+        }
+    }
+
+    /// Lets the closing segment go with the audio that has come; what comes later goes to the next.
+    pub(super) fn stop_waiting_for_audio(&mut self, now: Instant) {
+        let Some(closing) = &self.closing else { return };
+        self.stats.interleave_timeouts += 1;
+        let seen = self.audio.as_ref().and_then(|audio| audio.last_dts());
+        self.audio_idle = seen == closing.audio_seen;
+        self.finish_closing(now, false);
+    }
+
+    /// Lets the closing segment go at `at`. `fill_audio`: no audio continues it on this timeline, its
+    /// last frame lasts to the end.
+    pub(super) fn finish_closing(&mut self, at: Instant, fill_audio: bool) {
+        let Some(mut closing) = self.closing.take() else { return };
+        closing.completed = closing.completed.max(at);
+        let frames = self.audio.as_ref().map_or(0, |audio| audio.count_before(closing.end));
+        self.emit(closing, frames, fill_audio);
+    }
+
+    /// Publishes a segment with the first `frames` audio frames of the queue.
+    fn emit(&mut self, mut closing: Closing, frames: usize, fill_audio: bool) {
+        let pictures = mem::take(&mut closing.pictures);
+        let video = match &closing.video {
+            Some(init) if !pictures.is_empty() => {
+                let written = self.writer.video(init, pictures, closing.next_dts);
+                self.written(init.track.id, written)
+            }
+            Some(_) | None => None,
+        };
+        let (frames, next) = self.take_audio(frames, closing.end, fill_audio);
+        let audio = match &closing.audio {
+            Some(init) if !frames.is_empty() => {
+                let written = self.writer.audio(init, frames, next);
+                self.written(init.track.id, written)
+            }
+            Some(_) | None => None,
+        };
+        if let State::Running(running) = &mut self.state {
+            self.clock = Some(running.clock);
+            if same_header(running.epoch.video.as_ref(), closing.video.as_ref()) {
+                running.epoch.published = true;
+            }
+        }
+        self.stats.segments += 1;
+        self.stats.forced_cuts += u64::from(!closing.independent);
+        self.stats.discontinuities += u64::from(closing.discontinuity);
+        self.publish(Segment {
+            sequence: self.sequence,
+            discontinuity: closing.discontinuity,
+            independent: closing.independent,
+            start: Timestamp::new(closing.start, Timescale::VIDEO),
+            duration: media_duration(closing.end.saturating_sub(closing.start)),
+            program_date_time: self.wall_at(closing.start),
+            video,
+            audio,
+            closed: closing.completed,
+        });
+    }
+
+    /// The next `frames` audio frames, and where the last of them ends.
+    fn take_audio(&mut self, frames: usize, end: i64, fill: bool) -> (Vec<AudioFrame>, i64) {
+        let Some(audio) = &mut self.audio else { return (Vec::new(), 0) };
+        let end = Timestamp::new(end, Timescale::VIDEO).rescale(audio.timescale()).ticks();
+        let (frames, next) = audio.take(frames);
+        (frames, if fill { end } else { next })
+    }
+
+    fn written(
+        &mut self,
+        track: TrackId,
+        written: Result<TrackSegment, container::cmaf::CmafError>,
+    ) -> Option<Arc<TrackSegment>> {
+        match written {
+            Ok(segment) => Some(Arc::new(segment)),
+            Err(error) => {
+                self.unwritable(track, error);
+                None
+            }
+        }
+    }
+
+    /// The number after the last, nothing in it: a stand-in that was due at `due`.
+    pub(super) fn make_stand_in(&mut self, length: i64, due: Instant) {
+        let start = self.cursor;
+        self.cursor = start.saturating_add(length);
+        self.stats.stand_ins += 1;
+        self.publish(Segment {
+            sequence: self.sequence,
+            discontinuity: false,
+            independent: true,
+            start: Timestamp::new(start, Timescale::VIDEO),
+            duration: media_duration(length),
+            program_date_time: self.wall_at(start),
+            video: None,
+            audio: None,
+            closed: due,
+        });
+    }
+
+    fn publish(&mut self, segment: Segment) {
+        self.sequence = self.sequence.next();
+        self.published = true;
+        self.outputs.push_back(Output::Segment(Arc::new(segment)));
+    }
+
+    fn wall_at(&self, media: i64) -> SystemTime {
+        self.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.at(media))
+    }
+
+    /// `end`, unless that would be longer than the target duration allows.
+    pub(super) fn legal_end(&self, start: i64, end: i64) -> i64 {
+        let latest = start.saturating_add(self.target.limit());
+        end.min(latest).max(start.saturating_add(1))
+    }
+
+    /// Ends the timeline: publishes what is there with its true duration, in both tracks up to the
+    /// same moment, and waits for a new one.
+    pub(super) fn stop(&mut self, now: Instant, publisher_left: bool) {
+        match &mut self.state {
+            State::Ended => {}
+            State::Waiting(waiting) => {
+                if publisher_left {
+                    waiting.audio_only = false;
+                    if let Some(absence) = &mut waiting.absence {
+                        absence.publisher_left();
+                    }
+                }
+                self.drop_held();
+            }
+            State::Running(running) => {
+                let audio_only = running.epoch.video.is_none() && !publisher_left;
+                let last_arrival = self.last_arrival().unwrap_or(now);
+                self.flush(now);
+                self.drop_queued_audio();
+                self.drop_held();
+                self.video.reset();
+                let absence =
+                    self.published.then(|| Absence::new(now, last_arrival, publisher_left));
+                self.state = State::Waiting(Waiting { absence, audio_only });
+            }
+        }
+    }
+
+    fn flush(&mut self, now: Instant) {
+        let end = self.open_end();
+        self.finish_closing(now, end.is_none());
+        let (State::Running(running), Some(end)) = (&self.state, end) else { return };
+        let start = running.open.start;
+        let closing = Closing {
+            start,
+            end,
+            discontinuity: running.open.discontinuity,
+            independent: running.open.independent,
+            video: running.epoch.video.clone(),
+            pictures: self.video.take(self.video.len()),
+            next_dts: end,
+            audio: running.epoch.audio.clone(),
+            audio_seen: None,
+            deadline: now,
+            completed: now,
+        };
+        self.target.saw_segment(end.saturating_sub(start));
+        self.cursor = end;
+        self.closing = Some(closing);
+        self.finish_closing(now, true);
+    }
+
+    /// Where the open segment ends when nothing follows; `None` when it is empty. That is where its
+    /// pictures end, unless whole audio frames lie behind: then the last picture stays on with them.
+    fn open_end(&self) -> Option<i64> {
+        let State::Running(running) = &self.state else { return None };
+        let start = running.open.start;
+        let audio_last = self.audio.as_ref().and_then(|audio| {
+            audio.dts(audio.len().checked_sub(1)?).map(|dts| audio.on_video_clock(dts))
+        });
+        let pictures_end = self.video.end();
+        let end = match pictures_end {
+            None if running.epoch.video.is_some() => return None,
+            Some(end) if audio_last.is_none_or(|last| last < end) => end,
+            Some(_) | None => self.audio_end()?,
+        };
+        let end = self.legal_end(start, end);
+        let any = pictures_end.is_some()
+            || self.audio.as_ref().is_some_and(|audio| audio.count_before(end) > 0);
+        any.then_some(end)
+    }
+
+    /// Publishes the first `frames` audio frames as a segment that ends at `end`.
+    pub(super) fn close_audio(&mut self, frames: usize, end: i64, completed: Instant) {
+        let State::Running(running) = &mut self.state else { return };
+        let open = running.open;
+        let closing = Closing {
+            start: open.start,
+            end,
+            discontinuity: open.discontinuity,
+            independent: true,
+            video: None,
+            pictures: Vec::new(),
+            next_dts: 0,
+            audio: running.epoch.audio.clone(),
+            audio_seen: None,
+            deadline: completed,
+            completed,
+        };
+        running.open.start = end;
+        running.open.discontinuity = false;
+        self.target.saw_segment(end.saturating_sub(open.start));
+        self.cursor = end;
+        self.emit(closing, frames, false);
+    }
+
+    fn last_arrival(&self) -> Option<Instant> {
+        let audio = self.audio.as_ref().and_then(|audio| audio.last_arrival());
+        self.video.last_arrival().max(audio)
+    }
+
+    pub(super) fn drop_queued_audio(&mut self) {
+        let dropped = self.audio.take().map_or(0, |audio| audio.len());
+        self.stats.dropped_audio += count(dropped);
+    }
+
+    /// How long audio may run ahead of pictures that have stopped.
+    pub(super) fn video_silence_limit(&self) -> Duration {
+        let limit = media_duration(self.target.limit()).to_std();
+        self.config.video_wait.min(limit)
+    }
+}

@@ -1,0 +1,110 @@
+//! Random publishers: the rules hold whatever they do.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::rig::{Rig, audio_track, video_track};
+use crate::{LongGop, SegmenterConfig};
+
+/// One thing a publisher, or the world, may do.
+#[derive(Clone, Debug)]
+enum Step {
+    Picture { step: i64, reorder: i64, key: bool },
+    Sound { step: i64 },
+    Wait(u64),
+    Discontinuity,
+    Leave,
+    Settle,
+    VideoTrack(u8),
+    AudioTrack(u32),
+    Jump { video: i64, audio: i64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        120 => (prop_oneof![8 => 33..34_i64, 1 => 0..200_i64, 1 => -40..900_i64], 0..120_i64,
+            prop::bool::weighted(0.05))
+            .prop_map(|(step, reorder, key)| Step::Picture { step, reorder, key }),
+        120 => prop_oneof![8 => 21..23_i64, 1 => -30..100_i64].prop_map(|step| Step::Sound { step }),
+        60 => (0..80_u64).prop_map(Step::Wait),
+        2 => (0..6_000_u64).prop_map(Step::Wait),
+        1 => Just(Step::Discontinuity),
+        1 => Just(Step::Leave),
+        1 => Just(Step::Settle),
+        1 => (0xc0..0xc3_u8).prop_map(Step::VideoTrack),
+        1 => prop_oneof![Just(48_000), Just(44_100)].prop_map(Step::AudioTrack),
+        1 => (-20_000..20_000_i64, -20_000..20_000_i64)
+            .prop_map(|(video, audio)| Step::Jump { video, audio }),
+    ]
+}
+
+fn config() -> impl Strategy<Value = SegmenterConfig> {
+    let part = prop::option::of(100..600_u64);
+    (200..4_000_u64, part, any::<bool>()).prop_map(|(goal, part, cut)| SegmenterConfig {
+        goal: Duration::from_millis(goal),
+        part_target: part.map(Duration::from_millis),
+        long_gop: if cut { LongGop::Cut } else { LongGop::Refuse },
+        ..SegmenterConfig::default()
+    })
+}
+
+fn run(config: SegmenterConfig, steps: Vec<Step>) {
+    let mut rig = Rig::new(config);
+    let (mut video, mut audio) = (1_000_i64, 1_000_i64);
+    for step in steps {
+        match step {
+            Step::Picture { step, reorder, key } => {
+                video += step;
+                rig.picture(video, video + if key { 0 } else { reorder }, key);
+            }
+            Step::Sound { step } => {
+                audio += step;
+                rig.sound(audio);
+            }
+            Step::Wait(millis) => rig.until(rig.now() + millis),
+            Step::Discontinuity => rig.discontinuity(),
+            Step::Leave => rig.leave(),
+            Step::Settle => {
+                rig.segmenter.target_duration();
+            }
+            Step::VideoTrack(pps) => rig.track(video_track(pps)),
+            Step::AudioTrack(rate) => rig.track(audio_track(rate)),
+            Step::Jump { video: v, audio: a } => (video, audio) = (video + v, audio + a),
+        }
+    }
+    rig.finish();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_rule_holds_for_any_publisher(
+        config in config(),
+        tracks in 0..4_u8,
+        steps in prop::collection::vec(step(), 0..1_500),
+    ) {
+        let mut all = Vec::new();
+        if tracks & 1 == 0 {
+            all.push(Step::VideoTrack(0xc0));
+        }
+        if tracks & 2 == 0 {
+            all.push(Step::AudioTrack(48_000));
+        }
+        all.extend(steps);
+        run(config, all);
+    }
+
+    #[test]
+    fn stamps_at_the_ends_of_their_range_do_not_panic(
+        stamps in prop::collection::vec((any::<i64>(), any::<i64>(), any::<bool>()), 0..200),
+    ) {
+        let mut rig = Rig::with_both(SegmenterConfig::default());
+        for (dts, pts, key) in stamps {
+            rig.raw_picture(dts, pts, key);
+            rig.raw_sound(pts);
+        }
+        rig.finish();
+    }
+}

@@ -1,0 +1,222 @@
+//! Pictures: where they cut.
+
+use std::time::{Instant, SystemTime};
+
+use media::AccessUnit;
+
+use super::{Open, Running, Segmenter, State, count, media_duration};
+use crate::{
+    LongGop, Output,
+    epoch::{Epoch, same_header},
+    timeline::Stamps,
+    video_queue::Picture,
+};
+
+/// Most pictures of an open segment: 12.5 s at 655 pictures per second.
+pub(super) const PICTURES_MAX: usize = 8_192;
+
+/// Most bytes of an open segment's pictures: 12.5 s at 41 Mbit/s.
+pub(super) const VIDEO_BYTES_MAX: usize = 64 << 20;
+
+/// A decoding time that far back, in ticks of 90 kHz, is a new clock and no jitter.
+const BACKWARD_MAX: i64 = 90_000;
+
+/// Shortest piece worth cutting off when an open segment has reached its bounds: 0.5 s.
+const SHORTEST_BOUNDED_PIECE: i64 = 45_000;
+
+/// How far video may run ahead of a segment that waits for its audio, in ticks of 90 kHz.
+const SKEW_MAX: i64 = 180_000;
+
+impl Segmenter {
+    pub(super) fn push_video(&mut self, now: Instant, wall: SystemTime, unit: AccessUnit) {
+        let pictures_flow = match &self.state {
+            State::Running(running) => running.epoch.video.is_some(),
+            State::Waiting(_) | State::Ended => false,
+        };
+        if pictures_flow {
+            self.push_picture(now, wall, unit);
+        } else if unit.random_access {
+            if matches!(self.state, State::Running(_)) {
+                self.stop(now, false);
+            }
+            self.start_with_video(now, wall, unit);
+        } else {
+            self.stats.dropped_video += 1;
+        }
+    }
+
+    fn push_picture(&mut self, now: Instant, wall: SystemTime, unit: AccessUnit) {
+        let State::Running(running) = &self.state else { return };
+        let stamps = running.timeline.video(&unit);
+        let step = self.video.last_dts().map_or(0, |last| stamps.dts.saturating_sub(last));
+        if step < -BACKWARD_MAX || step > self.target.limit() {
+            self.leap(now);
+            return self.push_video(now, wall, unit);
+        }
+        let reach = if unit.random_access { stamps.pts } else { stamps.dts };
+        if !self.make_room(now, reach, unit.arrived) {
+            return self.push_video(now, wall, unit);
+        }
+        let key = unit.random_access;
+        if key && !self.key_frame(now, stamps, unit.arrived) {
+            return self.push_video(now, wall, unit);
+        }
+        self.append_picture(stamps, unit);
+        if key {
+            self.release_held_audio(now, wall);
+        }
+        self.hurry_closing(now);
+    }
+
+    /// Cuts until a picture at `reach` fits into the open segment and its bounds; `false` when the
+    /// timeline had to end instead.
+    fn make_room(&mut self, now: Instant, reach: i64, arrived: Instant) -> bool {
+        loop {
+            let State::Running(running) = &self.state else { return false };
+            let (start, gop_start) = (running.open.start, running.gop_start);
+            let limit = self.target.limit();
+            let full = self.video.len() >= PICTURES_MAX || self.video.bytes() >= VIDEO_BYTES_MAX;
+            let room = if full {
+                self.stats.overflows += 1;
+                let last = self.video.last_dts().unwrap_or(start).saturating_sub(start);
+                last.min(limit)
+            } else if reach.saturating_sub(start) > limit {
+                limit
+            } else {
+                return true;
+            };
+            let cut = self.video.cut_before_limit(start, room);
+            match (cut, self.config.long_gop) {
+                (Some((_, boundary)), _) if full && boundary - start < SHORTEST_BOUNDED_PIECE => {
+                    self.stop(now, false);
+                    return false;
+                }
+                (None, _) if full => {
+                    self.stop(now, false);
+                    return false;
+                }
+                (None, _) => {
+                    self.leap(now);
+                    return false;
+                }
+                (Some((index, boundary)), LongGop::Cut) => {
+                    self.forced_cut(now, index, boundary, arrived);
+                }
+                (Some((index, boundary)), LongGop::Refuse) => {
+                    self.forced_cut(now, index, boundary, arrived);
+                    self.refuse(now, reach.saturating_sub(gop_start), limit);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Parts the GOP without a key frame.
+    fn forced_cut(&mut self, now: Instant, index: usize, boundary: i64, arrived: Instant) {
+        let pictures = self.video.take(index);
+        self.close_video(now, pictures, boundary, boundary, arrived);
+        let next_is_key = self.video.first_is_key();
+        if let State::Running(running) = &mut self.state {
+            running.open = Open { start: boundary, discontinuity: false, independent: next_is_key };
+        }
+    }
+
+    /// Drops the rest of a GOP that passed the limit.
+    fn refuse(&mut self, now: Instant, length: i64, limit: i64) {
+        self.stats.refused_gops += 1;
+        self.stats.dropped_video += count(self.video.reset());
+        self.stop(now, false);
+        self.outputs.push_back(Output::LongGop {
+            length: media_duration(length),
+            limit: media_duration(limit),
+        });
+    }
+
+    /// A key frame has come: cuts before it where the rule says so. `false` when the timeline had to
+    /// end instead.
+    fn key_frame(&mut self, now: Instant, stamps: Stamps, arrived: Instant) -> bool {
+        let State::Running(running) = &mut self.state else { return false };
+        let length = stamps.pts.saturating_sub(running.open.start);
+        self.target.saw_gop(stamps.pts.saturating_sub(running.gop_start));
+        running.gop_start = stamps.pts;
+        let audio_changes = running.epoch.audio.is_some()
+            && !same_header(running.epoch.audio.as_ref(), self.announced.audio());
+        let new_audio = audio_changes || !self.held.is_empty();
+        let new_tracks =
+            new_audio || !same_header(running.epoch.video.as_ref(), self.announced.video());
+        if length <= 0 {
+            // A cut here would make an empty segment, and new parameters can't wait.
+            if new_tracks {
+                self.leap(now);
+            }
+            return !new_tracks;
+        }
+        if !new_tracks && !self.target.ends_at_key_frame(length) {
+            return true;
+        }
+        let (dts, _) = self.video.decoding_time(stamps);
+        let pictures = self.video.take(self.video.len());
+        self.close_video(now, pictures, stamps.pts, dts, arrived);
+        if let State::Running(running) = &mut self.state {
+            running.open = Open { start: stamps.pts, discontinuity: new_tracks, independent: true };
+        }
+        if new_tracks {
+            self.change_tracks(now, stamps.pts, new_audio);
+        }
+        true
+    }
+
+    /// From the key frame at `start` on, tracks and parameters are those announced last. Audio held
+    /// for it is let go once the key frame has its place.
+    fn change_tracks(&mut self, now: Instant, start: i64, audio_changes: bool) {
+        if audio_changes {
+            self.finish_closing(now, true);
+            self.drop_queued_audio();
+        }
+        let Some(video) = self.announced.video().cloned() else { return };
+        let State::Running(running) = &mut self.state else { return };
+        let audio = if audio_changes { None } else { running.epoch.audio.take() };
+        running.epoch = Epoch::of_video(video, audio);
+        if audio_changes {
+            running.timeline = running.timeline.joined_at(start);
+        }
+    }
+
+    pub(super) fn append_picture(&mut self, stamps: Stamps, unit: AccessUnit) {
+        let (dts, moved) = self.video.decoding_time(stamps);
+        self.stats.nudged += u64::from(moved || stamps.repaired);
+        self.video.push(Picture {
+            dts,
+            pts: stamps.pts,
+            sync: unit.random_access,
+            payload: unit.payload,
+            arrived: unit.arrived,
+        });
+    }
+
+    /// Video is too far ahead of the segment that still waits for its audio.
+    fn hurry_closing(&mut self, now: Instant) {
+        let (Some(closing), Some(last)) = (&self.closing, self.video.last_dts()) else { return };
+        if last.saturating_sub(closing.end()) > SKEW_MAX {
+            self.stop_waiting_for_audio(now);
+        }
+    }
+
+    /// Pictures have stopped while audio went on: what is there is published, and the stream becomes
+    /// audio only on the same timeline.
+    pub(super) fn video_lost(&mut self, now: Instant) {
+        self.finish_closing(now, false);
+        let State::Running(Running { open, .. }) = &self.state else { return };
+        let start = open.start;
+        let Some(end) = self.video.end().map(|end| self.legal_end(start, end)) else { return };
+        let pictures = self.video.take(self.video.len());
+        self.close_video(now, pictures, end, end, now);
+        self.finish_closing(now, false);
+        self.video.reset();
+        let State::Running(running) = &mut self.state else { return };
+        let Some(audio) = running.epoch.audio.take() else { return self.stop(now, false) };
+        running.epoch = Epoch::of_audio(audio);
+        running.open = Open { start: end, discontinuity: true, independent: true };
+        self.cut_audio(now);
+    }
+}
