@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use http::{Uri, uri::Scheme};
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
 
 /// Port of an orchestrator whose address names none.
 const DEFAULT_PORT: u16 = 8935;
@@ -94,11 +97,9 @@ impl OrchestratorAddress {
         if authority.host().is_empty() {
             return Err(malformed());
         }
-        let port = match authority.port() {
-            Some(port) => port.as_str().parse().map_err(|_| malformed())?,
-            None if authority.as_str().ends_with(':') => return Err(malformed()),
-            None => default_port(plaintext),
-        };
+        let port = explicit_port(authority)
+            .ok_or_else(malformed)?
+            .unwrap_or_else(|| default_port(plaintext));
         let host = authority.host().to_ascii_lowercase().into();
         Ok(Self { plaintext, host, port, path: uri.path().trim_end_matches('/').into() })
     }
@@ -126,6 +127,17 @@ impl fmt::Debug for OrchestratorAddress {
     }
 }
 
+/// The port written after the host: `None` when what is written is no port.
+fn explicit_port(authority: &Authority) -> Option<Option<u16>> {
+    match authority.as_str().strip_prefix(authority.host())? {
+        "" => Some(None),
+        written => match written.strip_prefix(':')?.parse() {
+            Ok(0) | Err(_) => None,
+            Ok(port) => Some(Some(port)),
+        },
+    }
+}
+
 /// Resolves a rendition's URL to the origin it is on. `None` when it is no absolute http(s) URL.
 ///
 /// Unlike a list entry, a URL without a port means the scheme's own.
@@ -139,7 +151,7 @@ pub(crate) fn origin_of(uri: &Uri) -> Option<OrchestratorAddress> {
     if authority.as_str().contains('@') {
         return None;
     }
-    let port = uri.port_u16().unwrap_or(if plaintext { 80 } else { 443 });
+    let port = explicit_port(authority)?.unwrap_or(if plaintext { 80 } else { 443 });
     let host = authority.host().to_ascii_lowercase().into();
     Some(OrchestratorAddress { plaintext, host, port, path: "".into() })
 }

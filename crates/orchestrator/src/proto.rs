@@ -4,11 +4,11 @@
     clippy::all,
     clippy::allow_attributes_without_reason,
     clippy::too_many_lines,
-    dead_code,
     unreachable_pub,
     unnameable_types,
     unused_qualifications,
     reason = "generated code"
 )]
+#![allow(dead_code, reason = "the wire's messages are complete, read here or not")]
 
 tonic::include_proto!("net");
