@@ -1,0 +1,187 @@
+//! The multivariant playlist: what a player can choose from (HLS rules MV-1 to MV-8).
+
+use std::collections::HashMap;
+
+use m3u8_rs::{
+    AlternativeMedia, AlternativeMediaType, ClosedCaptionGroupId, MasterPlaylist, QuotedOrUnquoted,
+    Resolution, VariantStream,
+};
+
+/// The audio group's id.
+const AUDIO_GROUP: &str = "aud";
+
+/// Bit rates in bit/s, container included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BitRates {
+    /// Of the most expensive stretch.
+    pub(crate) peak: u64,
+    /// Of all that was published.
+    pub(crate) average: u64,
+}
+
+/// A video rendition as the playlist shows it.
+#[derive(Debug)]
+pub(crate) struct VideoVariant {
+    /// Its media playlist, relative to the multivariant playlist.
+    pub(crate) uri: String,
+    pub(crate) bit_rates: BitRates,
+    /// RFC 6381.
+    pub(crate) codec: String,
+    /// Width and height as shown.
+    pub(crate) size: (u32, u32),
+    /// Thousandths of a frame per second.
+    pub(crate) frame_rate: Option<u64>,
+}
+
+/// The audio rendition as the playlist shows it.
+#[derive(Debug)]
+pub(crate) struct AudioVariant {
+    /// Its media playlist, relative to the multivariant playlist.
+    pub(crate) uri: String,
+    pub(crate) bit_rates: BitRates,
+    /// RFC 6381.
+    pub(crate) codec: String,
+    pub(crate) channels: u8,
+}
+
+/// Renders the playlist. `video` is in the order to list.
+///
+/// `None` when there is nothing to choose from.
+pub(crate) fn render(
+    video: &[VideoVariant],
+    audio: Option<&AudioVariant>,
+    independent_segments: bool,
+) -> Option<Vec<u8>> {
+    let mut variants: Vec<_> = video.iter().map(|variant| stream_inf(variant, audio)).collect();
+    let mut alternatives = Vec::new();
+    match audio {
+        Some(audio) if variants.is_empty() => variants.push(audio_only(audio)),
+        Some(audio) => alternatives.push(audio_group(audio)),
+        None => {}
+    }
+    if variants.is_empty() {
+        return None;
+    }
+    let playlist = MasterPlaylist {
+        version: Some(6),
+        independent_segments,
+        alternatives,
+        variants,
+        ..MasterPlaylist::default()
+    };
+    let mut text = Vec::new();
+    playlist.write_to(&mut text).ok()?;
+    Some(text)
+}
+
+fn stream_inf(video: &VideoVariant, audio: Option<&AudioVariant>) -> VariantStream {
+    let with_audio = audio.map(|audio| audio.bit_rates).unwrap_or_default();
+    let codecs = match audio {
+        Some(audio) => format!("{},{}", video.codec, audio.codec),
+        None => video.codec.clone(),
+    };
+    let (width, height) = video.size;
+    // The library's own field prints a float as short as it can be; three decimals are wanted.
+    let frame_rate = video.frame_rate.map(|rate| {
+        let text = format!("{}.{:03}", rate / 1_000, rate % 1_000);
+        HashMap::from([("FRAME-RATE".to_owned(), QuotedOrUnquoted::Unquoted(text))])
+    });
+    VariantStream {
+        uri: video.uri.clone(),
+        bandwidth: video.bit_rates.peak + with_audio.peak,
+        average_bandwidth: Some(video.bit_rates.average + with_audio.average),
+        codecs: Some(codecs),
+        resolution: Some(Resolution { width: width.into(), height: height.into() }),
+        other_attributes: frame_rate,
+        audio: audio.map(|_| AUDIO_GROUP.to_owned()),
+        closed_captions: Some(ClosedCaptionGroupId::None),
+        ..VariantStream::default()
+    }
+}
+
+fn audio_only(audio: &AudioVariant) -> VariantStream {
+    VariantStream {
+        uri: audio.uri.clone(),
+        bandwidth: audio.bit_rates.peak,
+        average_bandwidth: Some(audio.bit_rates.average),
+        codecs: Some(audio.codec.clone()),
+        closed_captions: Some(ClosedCaptionGroupId::None),
+        ..VariantStream::default()
+    }
+}
+
+fn audio_group(audio: &AudioVariant) -> AlternativeMedia {
+    AlternativeMedia {
+        media_type: AlternativeMediaType::Audio,
+        uri: Some(audio.uri.clone()),
+        group_id: AUDIO_GROUP.to_owned(),
+        language: Some("und".to_owned()),
+        name: "Audio".to_owned(),
+        default: true,
+        autoselect: true,
+        channels: Some(audio.channels.to_string()),
+        ..AlternativeMedia::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn video(name: &str, peak: u64) -> VideoVariant {
+        VideoVariant {
+            uri: format!("cam/{name}.m3u8"),
+            bit_rates: BitRates { peak, average: peak / 2 },
+            codec: "avc1.64001f".to_owned(),
+            size: (1280, 720),
+            frame_rate: Some(29_970),
+        }
+    }
+
+    fn audio() -> AudioVariant {
+        AudioVariant {
+            uri: "cam/audio.m3u8".to_owned(),
+            bit_rates: BitRates { peak: 140_000, average: 128_000 },
+            codec: "mp4a.40.2".to_owned(),
+            channels: 2,
+        }
+    }
+
+    fn text(video: &[VideoVariant], audio: Option<&AudioVariant>) -> String {
+        String::from_utf8(render(video, audio, false).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn lists_variants_with_their_audio_group() {
+        let expected = "\
+            #EXTM3U\n\
+            #EXT-X-VERSION:6\n\
+            #EXT-X-MEDIA:TYPE=AUDIO,URI=\"cam/audio.m3u8\",GROUP-ID=\"aud\",LANGUAGE=\"und\",\
+            NAME=\"Audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\"\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=3140000,AVERAGE-BANDWIDTH=1628000,\
+            CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=29.970,AUDIO=\"aud\",\
+            CLOSED-CAPTIONS=NONE\n\
+            cam/720p.m3u8\n";
+        assert_eq!(text(&[video("720p", 3_000_000)], Some(&audio())), expected);
+    }
+
+    #[test]
+    fn audio_alone_is_a_variant_and_video_alone_has_no_group() {
+        let sound = text(&[], Some(&audio()));
+        assert!(sound.contains("CODECS=\"mp4a.40.2\""), "{sound}");
+        assert!(sound.ends_with("cam/audio.m3u8\n") && !sound.contains("EXT-X-MEDIA"), "{sound}");
+        let pictures = text(&[video("source", 1)], None);
+        assert!(!pictures.contains("AUDIO") && !pictures.contains("mp4a"), "{pictures}");
+        assert!(render(&[], None, false).is_none());
+    }
+
+    #[test]
+    fn another_parser_reads_the_same() {
+        let text = text(&[video("480p", 1_000_000), video("source", 4_000_000)], Some(&audio()));
+        let (_, read) = m3u8_rs::parse_master_playlist(text.as_bytes()).unwrap();
+        assert_eq!(read.variants.len(), 2);
+        let first = &read.variants[0];
+        assert_eq!((first.bandwidth, first.frame_rate), (1_140_000, Some(29.97)));
+        assert_eq!(read.alternatives[0].uri.as_deref(), Some("cam/audio.m3u8"));
+    }
+}

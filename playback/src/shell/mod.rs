@@ -1,0 +1,15 @@
+//! What viewers connect to: the directory of presentations and the HTTP service over it.
+
+mod conditional;
+mod directory;
+mod media_body;
+mod metrics;
+mod range;
+mod reply;
+mod resource;
+mod service;
+mod watch;
+
+pub use directory::{Directory, Presentation};
+pub use metrics::PlaybackMetrics;
+pub use service::service;
