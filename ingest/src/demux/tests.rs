@@ -3,9 +3,9 @@ use media::{CodecParameters, Track, TrackId};
 use super::*;
 
 /// x264's sets for 160×90, High profile.
-const SPS: [u8; 24] = [
+const SPS: [u8; 25] = [
     0x67, 0x64, 0x00, 0x0b, 0xac, 0xd9, 0x42, 0x8d, 0xf9, 0x30, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01,
-    0x00, 0x00, 0x03, 0x00, 0x32, 0x0f, 0x14, 0x29,
+    0x00, 0x00, 0x03, 0x00, 0x32, 0x0f, 0x14, 0x29, 0x96,
 ];
 const PPS: [u8; 6] = [0x68, 0xef, 0xbc, 0xb0, 0x80, 0x80];
 const LC: [u8; 2] = [0x11, 0x90];
@@ -101,13 +101,13 @@ fn sets_in_the_stream_win_from_their_idr_on() {
     let mut publish = Publish::default();
     publish.video(header(&SPS));
     let repeat = publish.video(picture(&[&SPS, &PPS[..4], IDR]));
-    assert_eq!(repeat, ["picture 44 ra"]);
+    assert_eq!(repeat, ["picture 45 ra"]);
     let other = other_sps();
     let changed = publish.video(picture(&[&other, &PPS[..4], IDR]));
-    assert_eq!(changed, ["video level 12", "picture 44 ra"]);
+    assert_eq!(changed, ["video level 12", "picture 45 ra"]);
     // The old header again, byte for byte: still no news.
     assert!(publish.video(header(&SPS)).is_empty());
-    assert_eq!(publish.video(picture(&[&other, IDR])), ["picture 36 ra"]);
+    assert_eq!(publish.video(picture(&[&other, IDR])), ["picture 37 ra"]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_stream_without_a_header_starts_at_its_own_sets() {
     assert!(publish.video(picture(&[NON_IDR])).is_empty());
     // The sets come in a message of their own and stay with the picture they precede.
     assert!(publish.video(picture(&[&SPS, &PPS[..4]])).is_empty());
-    assert_eq!(publish.video(picture(&[IDR])), ["video level 11", "picture 44 ra"]);
+    assert_eq!(publish.video(picture(&[IDR])), ["video level 11", "picture 45 ra"]);
     assert_eq!(publish.demux.stats().video_dropped, 1);
 }
 
