@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Any moment; the cores only compare moments.
-static START: LazyLock<Instant> = LazyLock::new(|| tokio::time::Instant::now().into_std());
+static START: LazyLock<Instant> = LazyLock::new(crate::shell::now);
 
 /// Feeds the chunk reader in two pieces.
 pub fn chunk_reader(data: &[u8]) {

@@ -52,7 +52,7 @@ struct Publish {
 
 impl Publish {
     fn push(&mut self, kind: MediaKind, body: Vec<u8>) -> Result<Vec<String>, DemuxError> {
-        let now = tokio::time::Instant::now().into_std();
+        let now = crate::shell::now();
         self.stamp += 40;
         let message = MediaMessage { kind, timestamp: self.stamp, body: body.into() };
         self.demux.push(now, &message)?;
@@ -141,7 +141,7 @@ fn composition_times_shift_presentation_both_ways() {
         let mut body = picture(&[IDR]);
         body[2..5].copy_from_slice(&bytes);
         let message = MediaMessage { kind: MediaKind::Video, timestamp: 1_000, body: body.into() };
-        publish.demux.push(tokio::time::Instant::now().into_std(), &message).unwrap();
+        publish.demux.push(crate::shell::now(), &message).unwrap();
         let Some(PublisherEvent::AccessUnit(unit)) = publish.demux.poll_output() else { panic!() };
         assert_eq!(unit.pts - unit.dts, expected);
     }
@@ -186,7 +186,7 @@ fn he_aac_runs_on_its_core_rate() {
             timestamp: stamp,
             body: vec![0xaf, 1, 1].into(),
         };
-        publish.demux.push(tokio::time::Instant::now().into_std(), &message).unwrap();
+        publish.demux.push(crate::shell::now(), &message).unwrap();
         let Some(PublisherEvent::AccessUnit(unit)) = publish.demux.poll_output() else { panic!() };
         assert_eq!(unit.dts, dts);
     }

@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn silence_counts_from_the_last_touch() {
-        let start = tokio::time::Instant::now().into_std();
+        let start = crate::shell::now();
         let activity = Activity::new(start);
         activity.touch(start + Duration::from_secs(3));
         activity.touch(start + Duration::from_secs(1));

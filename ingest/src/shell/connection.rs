@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Admission, IngestMetrics, event_queue::Closed, publisher::Publisher};
+use super::{Admission, IngestMetrics, event_queue::Closed, now, publisher::Publisher};
 use crate::{
     demux::DemuxError,
     event::EndReason,
@@ -179,8 +179,7 @@ pub async fn serve_rtmp_connection(
     io: impl AsyncRead + AsyncWrite + Unpin + Send,
     context: ConnectionContext,
 ) -> ConnectionOutcome {
-    let now = tokio::time::Instant::now().into_std();
-    let session = RtmpSession::new(context.config.session.clone(), now);
+    let session = RtmpSession::new(context.config.session.clone(), now());
     let (id, metrics) = (context.id, Arc::clone(&context.metrics));
     debug!(connection = %id, peer = %context.peer, "connection accepted");
     metrics.connections.inc();
@@ -491,10 +490,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
         });
         ConnectionOutcome { stream, received: self.received, result }
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Resolves when the root wants the publisher gone; never without one.

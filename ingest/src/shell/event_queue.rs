@@ -113,7 +113,7 @@ mod tests {
             pts: dts,
             random_access,
             payload: Chain::new(),
-            arrived: tokio::time::Instant::now().into_std(),
+            arrived: crate::shell::now(),
         })
     }
 

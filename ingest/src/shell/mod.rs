@@ -14,3 +14,8 @@ pub use connection::{
     RtmpConfig, serve_rtmp_connection,
 };
 pub use metrics::IngestMetrics;
+
+/// This moment, on tokio's clock, which tests can pause. Cores are handed it.
+pub(crate) fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}

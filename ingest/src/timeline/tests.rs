@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn start() -> Instant {
-    tokio::time::Instant::now().into_std()
+    crate::shell::now()
 }
 
 fn video_track() -> Track {

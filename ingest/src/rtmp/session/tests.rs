@@ -23,7 +23,7 @@ fn text(text: &str) -> Amf0Value {
 
 impl Client {
     fn new() -> Self {
-        let now = tokio::time::Instant::now().into_std();
+        let now = crate::shell::now();
         let mut session = RtmpSession::new(SessionConfig::default(), now);
         let mut bytes = vec![0; HANDSHAKE_LEN];
         bytes[0] = 3;
@@ -265,7 +265,7 @@ fn pings_are_answered_and_bytes_acknowledged_in_total() {
 #[test]
 fn deadlines_run_out_by_phase() {
     let config = SessionConfig::default();
-    let start = tokio::time::Instant::now().into_std();
+    let start = crate::shell::now();
     let mut session = RtmpSession::new(config.clone(), start);
     // A slow-loris client gains nothing by dribbling.
     let later = start + config.handshake_timeout;
@@ -324,7 +324,7 @@ fn commands_out_of_place_and_deep_amf0_end_the_session() {
 
 #[test]
 fn handshake_comes_in_pieces_and_with_connect_behind_it() {
-    let now = tokio::time::Instant::now().into_std();
+    let now = crate::shell::now();
     let object = Amf0Value::Object([("app".to_owned(), text("live"))].into());
     let connect = serialize(&vec![text("connect"), Amf0Value::Number(1.0), object]).unwrap();
     let payload = MessagePayload {
