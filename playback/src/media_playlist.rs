@@ -41,8 +41,8 @@ impl MediaPlaylist<'_> {
     /// The whole text.
     pub(crate) fn render(&self, segments: impl ExactSizeIterator<Item = MediaSegment>) -> String {
         let mut text = String::with_capacity(SEGMENT_LINES * (segments.len() + 1));
-        // Writing into a `String` can't fail.
-        let _ = self.write(&mut text, segments);
+        let written = self.write(&mut text, segments);
+        debug_assert!(written.is_ok(), "writing into a string can't fail");
         text
     }
 

@@ -60,7 +60,7 @@ pub(crate) fn audio_init() -> Arc<InitSegment> {
     Arc::new(InitSegment { track, bytes: Bytes::from_static(b"init audio") })
 }
 
-/// A track's share of `millis`, of `size` bytes in one piece.
+/// A track's share of `millis`, of `size` bytes in three pieces.
 pub(crate) fn track_segment(
     init: &Arc<InitSegment>,
     millis: u64,
@@ -73,7 +73,10 @@ pub(crate) fn track_segment(
     let part = Part {
         duration: MediaDuration::new(millis, Timescale::MILLIS),
         independent: true,
-        body: Chain::from(Bytes::from(vec![7; size])),
+        body: [size / 4, size / 4, size - 2 * (size / 4)]
+            .into_iter()
+            .map(|len| Bytes::from(vec![7; len]))
+            .collect(),
     };
     Arc::new(TrackSegment {
         init: Arc::clone(init),

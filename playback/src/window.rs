@@ -119,7 +119,7 @@ impl Window {
 
     /// Sets `EXT-X-TARGETDURATION`, in seconds. The first value stays (HLS rule PL-10).
     pub fn set_target_duration(&mut self, seconds: u8) {
-        self.target_duration.get_or_insert(seconds.max(1));
+        self.target_duration.get_or_insert_with(|| seconds.max(1));
     }
 
     /// Lists a segment in every playlist at once, and removes what is too old.

@@ -28,7 +28,6 @@ struct Service {
 ///
 /// The router answers every path, those that lead nowhere with 404: merge it where nothing else
 /// has a fallback.
-#[must_use]
 pub fn service(directory: Directory) -> Router {
     let service = Service { directory, watch: WatchPage::new() };
     Router::new().fallback(respond).with_state(Arc::new(service))

@@ -280,11 +280,14 @@ fn event() -> impl Strategy<Value = Event> {
 const NAMES: [&str; 4] = ["source", "audio", "a", "b"];
 const TARGET: u8 = 6;
 
+/// What a playlist says of a segment: URI, gap, discontinuity, date, length, init.
+type Said = (String, bool, bool, String, String, Option<String>);
+
 /// Watches a presentation's playlists over time, as a player would and stricter.
 #[derive(Default)]
 struct RuleWatcher {
-    /// What each playlist said of a number: URI, gap, discontinuity, date, length, init.
-    said: HashMap<(&'static str, u64), (String, bool, bool, String, String, Option<String>)>,
+    /// What each playlist said of a number.
+    said: HashMap<(&'static str, u64), Said>,
     /// Discontinuities counted up to and including a number.
     breaks: HashMap<u64, u64>,
     first: HashMap<&'static str, u64>,
@@ -378,7 +381,7 @@ impl RuleWatcher {
             let Some(file) = file else { continue };
             let bytes = match file.content {
                 FileContent::Init(init) => init.bytes.clone(),
-                FileContent::Segment(segment) => segment.parts[0].body.to_contiguous(),
+                FileContent::Segment(segment) => segment.body().next().unwrap().clone(),
             };
             let before = self.uris.entry(uri.to_owned()).or_insert_with(|| bytes.clone());
             assert_eq!(before.as_ptr(), bytes.as_ptr(), "{uri}");
@@ -392,7 +395,7 @@ impl RuleWatcher {
         now: Instant,
     ) {
         for entry in window.entries.range(..window.removed) {
-            removed.entry(entry.sequence).or_insert((now, entry.retention()));
+            removed.entry(entry.sequence).or_insert_with(|| (now, entry.retention()));
         }
         let oldest = window.entries.front().map(|entry| entry.sequence);
         for (sequence, (at, retention)) in &*removed {
