@@ -1,0 +1,70 @@
+//! Why H.264 bytes can't be read.
+
+use thiserror::Error;
+
+/// Why H.264 bytes can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AvcError {
+    /// The configuration record ends too early.
+    #[error("configuration record of {len} bytes is cut short")]
+    TruncatedConfiguration {
+        /// Bytes of the record.
+        len: usize,
+    },
+    /// A version of the configuration record other than 1.
+    #[error("configuration record version {version}")]
+    ConfigurationVersion {
+        /// The version.
+        version: u8,
+    },
+    /// NAL unit lengths are of 1, 2 or 4 bytes.
+    #[error("NAL unit length size {size}")]
+    LengthSize {
+        /// The size, in bytes.
+        size: u8,
+    },
+    /// There is no sequence or no picture parameter set.
+    #[error("no {0} parameter set")]
+    MissingParameterSet(
+        /// `sequence` or `picture`.
+        &'static str,
+    ),
+    /// A parameter set of another NAL unit type than it should be, too long, or one too many.
+    #[error("{kind} parameter set {index}: {reason}")]
+    ParameterSet {
+        /// `sequence` or `picture`.
+        kind: &'static str,
+        /// Its place in the list.
+        index: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A sequence parameter set that ends too early, or says what can't be.
+    #[error("sequence parameter set: {0}")]
+    Sps(
+        /// The syntax element at fault.
+        &'static str,
+    ),
+    /// A picture that is empty after cropping, or larger than any level allows.
+    #[error("picture of {width}x{height}")]
+    PictureSize {
+        /// Width, in samples.
+        width: u64,
+        /// Height, in samples.
+        height: u64,
+    },
+    /// A NAL unit's length reaches past the end of its access unit.
+    #[error("NAL unit at byte {position} of {len} is cut short")]
+    TruncatedNalu {
+        /// Where its length starts.
+        position: usize,
+        /// Bytes of the access unit.
+        len: usize,
+    },
+    /// More NAL units than any access unit has.
+    #[error("more than {limit} NAL units in one access unit")]
+    TooManyNalus {
+        /// The limit.
+        limit: usize,
+    },
+}
