@@ -86,12 +86,14 @@ impl Capabilities {
     }
 
     /// Whether an orchestrator with these capabilities may be given `job` (livepeer-wire §6.3):
-    /// the job's bits are all there, and the job has every bit the orchestrator insists on.
+    /// the job's bits are all there, the job has every bit the orchestrator insists on, and the
+    /// orchestrator's version is not older than the job demands.
     #[must_use]
     pub fn allow(&self, job: &JobCapabilities) -> bool {
-        job.0.words.len() <= self.words.len()
-            && is_subset(&job.0.words, &self.words)
-            && is_subset(&self.mandatories, &job.0.words)
+        job.bits.words.len() <= self.words.len()
+            && is_subset(&job.bits.words, &self.words)
+            && is_subset(&self.mandatories, &job.bits.words)
+            && satisfies(&self.version, &job.min_version)
     }
 }
 
@@ -103,9 +105,26 @@ fn is_subset(needed: &[u64], present: &[u64]) -> bool {
     })
 }
 
+/// Whether a version is at least another, pre-release suffixes left out. An empty or unreadable demand
+/// accepts every version; an unreadable version meets no demand.
+fn satisfies(version: &str, minimum: &str) -> bool {
+    let Some(minimum) = version_core(minimum) else { return true };
+    version_core(version).is_some_and(|version| version >= minimum)
+}
+
+fn version_core(text: &str) -> Option<[u64; 3]> {
+    let core = text.strip_prefix('v').unwrap_or(text).split(['-', '+']).next()?;
+    let mut numbers = core.split('.').map(|number| number.parse::<u64>().ok());
+    let mut next = || numbers.next().unwrap_or(Some(0));
+    Some([next()?, next()?, next()?])
+}
+
 /// The capabilities a job needs (livepeer-wire §6.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobCapabilities(Capabilities);
+pub struct JobCapabilities {
+    bits: Capabilities,
+    min_version: String,
+}
 
 impl JobCapabilities {
     /// For H.264 4:2:0 input, these profiles and this output.
@@ -128,16 +147,18 @@ impl JobCapabilities {
                 H264Profile::ConstrainedHigh => needed.push(Capability::ConstrainedHigh),
             }
         }
-        Self(Capabilities::new(&needed))
+        Self { bits: Capabilities::new(&needed), min_version: String::new() }
     }
 
     #[cfg(feature = "server")]
     pub(crate) fn from_wire(wire: &proto::Capabilities) -> Self {
-        Self(Capabilities::from_wire(wire))
+        let constraints = wire.constraints.as_ref();
+        let min_version = constraints.map(|limits| limits.min_version.clone()).unwrap_or_default();
+        Self { bits: Capabilities::from_wire(wire), min_version }
     }
 
     pub(crate) fn to_wire(&self) -> proto::Capabilities {
-        self.0.to_wire()
+        self.bits.to_wire()
     }
 }
 
@@ -177,9 +198,17 @@ mod tests {
         assert!(transcoder.allow(&job));
         let insisting = Capabilities { mandatories: vec![1 << 14], ..transcoder.clone() };
         assert!(!insisting.allow(&job));
-        let long =
-            JobCapabilities(Capabilities { words: vec![0x1003, 0], ..Capabilities::default() });
+        let mut long = job.clone();
+        long.bits.words.push(0);
         assert!(!transcoder.allow(&long), "more words than the orchestrator's");
         assert!(!Capabilities::default().allow(&job));
+    }
+
+    #[test]
+    fn versions_compare_without_suffixes() {
+        assert!(satisfies("", "") && satisfies("undefined", "") && satisfies("0.1.0", "nonsense"));
+        assert!(satisfies("0.9.1-176aa415", "0.9.1") && satisfies("v1.0", "0.9.1"));
+        assert!(!satisfies("0.9.0", "0.9.1-x") && !satisfies("", "0.1.0"));
+        assert!(!satisfies("undefined", "0.1.0"));
     }
 }

@@ -1,7 +1,7 @@
 //! The Livepeer wire between a gateway and an orchestrator: messages, client, server.
 //!
 //! The client half ([`OrchestratorClient`]) opens sessions, uploads segments and fetches renditions.
-//! The server half (`server::OrchestratorServer`, feature `server`; with FFmpeg workers behind it, feature
+//! The server half (`server`, feature `server`; with FFmpeg workers behind it, feature
 //! `local`) is an orchestrator that any Livepeer gateway can use. Both speak the off-chain mode:
 //! zero addresses, empty signatures, no payments.
 //!
@@ -20,6 +20,8 @@ mod media_fault;
 mod profile;
 mod proto;
 mod segment_credentials;
+#[cfg(feature = "server")]
+pub mod server;
 mod shell;
 mod transcode_result;
 

@@ -1,0 +1,119 @@
+//! `POST /segment`.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use prost::Message;
+use tokio::{sync::oneshot, time::Instant};
+use tracing::debug;
+
+use super::{
+    Shared,
+    receive::{self, Arrival, Upload},
+    work::Work,
+};
+use crate::{
+    proto::{self, AuthToken, transcode_result},
+    server::{refusal::Refusal, segment_request::SegmentRequest, stats::count},
+};
+
+/// Takes one segment. The answer has two phases: the status as soon as the segment has arrived, the
+/// result when it is transcoded (livepeer-wire §3.5).
+pub(super) async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let (segment, token) = match admit(&shared, &parts.headers) {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            receive::drain(body).await;
+            return refused(&shared, refusal);
+        }
+    };
+    let deadline = Instant::now() + shared.config.upload_timeout.max(segment.duration);
+    let limit = shared.config.max_segment_bytes;
+    match receive::receive(body, limit, &shared.upload_memory, deadline).await {
+        Err(refusal) => refused(&shared, refusal),
+        Ok(Arrival::Whole(upload)) if segment.hash != upload.hash.as_slice() => {
+            refused(&shared, Refusal::forbidden("Forbidden"))
+        }
+        Ok(Arrival::Whole(upload)) => begin(&shared, segment, token, upload),
+        Ok(Arrival::Discarded) => busy(&shared, &segment, token),
+    }
+}
+
+/// Everything that can be said before the body is read.
+fn admit(
+    shared: &Shared,
+    headers: &http::HeaderMap,
+) -> Result<(SegmentRequest, AuthToken), Refusal> {
+    let segment = SegmentRequest::read(headers)?;
+    let token = shared
+        .tokens
+        .verify(segment.token.as_ref(), media::wall_clock_now())
+        .map_err(|error| Refusal::forbidden(error.to_string()))?
+        .clone();
+    if shared.sessions().admits(&token.session_id) {
+        Ok((segment, token))
+    } else {
+        Err(Refusal::forbidden("OrchestratorCapped"))
+    }
+}
+
+fn refused(shared: &Shared, refusal: Refusal) -> Response {
+    let capped = refusal.text == "OrchestratorCapped";
+    count(if capped { &shared.counters.capped } else { &shared.counters.refused });
+    debug!(status = refusal.status.as_u16(), text = %refusal.text, "upload refused");
+    (refusal.status, format!("{}\n", refusal.text)).into_response()
+}
+
+/// Hands the segment to its session and answers 200 at once.
+fn begin(
+    shared: &Arc<Shared>,
+    segment: SegmentRequest,
+    token: AuthToken,
+    upload: Upload,
+) -> Response {
+    let Ok(session) = shared.enter(&token.session_id) else {
+        count(&shared.counters.capped);
+        return finished(shared, &segment, token, "OrchestratorCapped");
+    };
+    let Ok(place) = Arc::clone(&session.places).try_acquire_owned() else {
+        return busy(shared, &segment, token);
+    };
+    let (reply, result) = oneshot::channel();
+    let shared = Arc::clone(shared);
+    let segments = shared.segments.clone();
+    segments.spawn(Work { shared, session, segment, token, upload, place }.run(reply));
+    // A task that panicked leaves no reply; the gateway then sees the connection break.
+    let result = async move { result.await.map_err(|_| std::io::Error::other("no result")) };
+    Body::from_stream(futures_util::stream::once(result)).into_response()
+}
+
+fn busy(shared: &Shared, segment: &SegmentRequest, token: AuthToken) -> Response {
+    count(&shared.counters.busy);
+    finished(shared, segment, token, "OrchestratorBusy")
+}
+
+fn finished(shared: &Shared, segment: &SegmentRequest, token: AuthToken, error: &str) -> Response {
+    let result = transcode_result::Result::Error(error.to_owned());
+    Body::from(encode(shared, segment, token, result)).into_response()
+}
+
+/// The body of a 200 answer. The session's token stays as it was.
+pub(super) fn encode(
+    shared: &Shared,
+    segment: &SegmentRequest,
+    token: AuthToken,
+    result: transcode_result::Result,
+) -> Bytes {
+    let message = proto::TranscodeResult {
+        seq: i64::try_from(segment.sequence).unwrap_or(i64::MAX),
+        result: Some(result),
+        info: Some(shared.info(token)),
+    };
+    message.encode_to_vec().into()
+}

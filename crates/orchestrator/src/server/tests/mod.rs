@@ -1,0 +1,7 @@
+//! Client against server over real sockets, with a fake transcoder behind the port.
+
+mod bogus;
+mod lifetime;
+mod refusals;
+mod round_trip;
+mod support;
