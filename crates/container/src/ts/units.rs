@@ -3,12 +3,11 @@
 use media::{CodecParameters, H264Parameters, Sample, Timescale, TrackSegment};
 
 use super::{TsError, clock, packet::UnitWriter, writer::TIMESTAMP_MARGIN};
-use crate::aac;
+use crate::aac::{self, ADTS_HEADER_LEN};
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 /// An access unit delimiter that allows any slice type (ISO/IEC 14496-10 §7.3.2.4).
 const ACCESS_UNIT_DELIMITER: [u8; 6] = [0, 0, 0, 1, 0x09, 0xF0];
-const ADTS_HEADER_LEN: usize = 7;
 /// The longest stretch of audio in one PES packet, in 90 kHz ticks; also the PCR interval of a
 /// program without video.
 const AUDIO_PES_DURATION: i64 = 9_000;
