@@ -1,0 +1,80 @@
+# make run      install what is missing, build, and show a test picture in the browser
+# make test     install what is missing, and run every test
+# make check    formatting, lints and documentation
+# make bench    compare with nginx-rtmp; prints ratios
+# make fuzz TARGET=ts    fuzz one reader (FUZZ_SECONDS=60)
+# make prove-2  what takes too long for `make test`: bench, every fuzz target, a soak
+
+SHELL := /bin/bash
+CARGO ?= cargo
+# Flags of `headgate demo`, such as ARGS='--http-addr 0.0.0.0:8081'.
+ARGS ?=
+TARGET ?= chunk_reader
+FUZZ_SECONDS ?= 60
+SOAK_MINUTES ?= 20
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
+
+.PHONY: help run build player test check fmt bench fuzz fuzz-all soak prove-2
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+run: build
+	exec target/release/headgate demo $(ARGS)
+
+build: player
+	scripts/need build
+	$(CARGO) build --release --locked
+
+# The watch page's player, pinned by its lock file; the build embeds it.
+player: playback/player/node_modules/.package-lock.json
+playback/player/node_modules/.package-lock.json: playback/player/package-lock.json
+	scripts/need player
+	cd playback/player && npm ci --no-audit --no-fund
+	@touch $@
+
+# What drives the browser in the tests; no browser is downloaded.
+tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
+	scripts/need player
+	cd tests/browser && npm ci --no-audit --no-fund
+	@touch $@
+
+test: player tests/browser/node_modules/.package-lock.json
+	scripts/need build test
+	$(CARGO) test --workspace --locked
+
+check:
+	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt"; exit 1; }
+	@$(CARGO) clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy"; exit 1; }
+	scripts/need build
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p headgate --all-targets --no-default-features --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+fmt:
+	$(CARGO) fmt --all
+
+bench: build
+	scripts/need bench
+	python3 benches/rtmp_to_hls.py --headgate target/release/headgate
+
+soak: build
+	scripts/need bench
+	python3 benches/soak.py --headgate target/release/headgate --minutes $(SOAK_MINUTES)
+
+# cargo-fuzz works on a stable toolchain without a sanitizer. New inputs stay out of the committed corpus.
+fuzz:
+	scripts/need build fuzz
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
+	mkdir -p .run/fuzz/$(TARGET)
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz -s none $(TARGET) \
+	    .run/fuzz/$(TARGET) tests/fuzz/corpus/$(TARGET) -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048
+
+fuzz-all:
+	@set -e; for target in $(FUZZ_TARGETS); do $(MAKE) --no-print-directory fuzz TARGET=$$target; done
+
+prove-2: bench
+	$(MAKE) fuzz-all FUZZ_SECONDS=300
+	$(MAKE) soak
