@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Makes the fuzz corpora: small inputs that are valid, so that the fuzzer starts deep inside.
+
+RTMP, AMF0, FLV and parameter sets come from fixtures/ffmpeg-5.1/publish.rtmp; TS, MP4 and ADTS are
+made by the ffmpeg on this machine from synthetic pictures and tones.
+"""
+
+import pathlib
+import struct
+import subprocess
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+CAPTURE = HERE.parents[1] / "fixtures/ffmpeg-5.1/publish.rtmp"
+HANDSHAKE = 1 + 1536 + 1536
+PICTURE = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=1"]
+TONE = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=1"]
+X264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-b:v", "20k", "-g", "5"]
+AAC = ["-c:a", "aac", "-b:a", "16k", "-ac", "1"]
+# Container files: (target, name, arguments).
+FILES = [
+    ("ts", "av", [*PICTURE, *TONE, *X264, *AAC, "-f", "mpegts"]),
+    ("ts", "b-frames", [*PICTURE, *X264, "-bf", "2", "-f", "mpegts"]),
+    ("ts", "audio", [*TONE, *AAC, "-t", "0.3", "-f", "mpegts"]),
+    ("mp4", "fragmented", [*PICTURE, *TONE, *X264, *AAC, "-movflags", "cmaf+empty_moov+default_base_moof"]),
+    ("mp4", "moov-last", [*PICTURE, *X264, "-bf", "2"]),
+    ("mp4", "moov-first", [*PICTURE, *TONE, *X264, *AAC, "-movflags", "+faststart"]),
+    ("asc", "adts", [*TONE, *AAC, "-t", "0.2", "-f", "adts"]),
+    ("annex_b", "stream", [*PICTURE, *X264, "-t", "0.6", "-f", "h264"]),
+    ("annex_b", "with-aud", [*PICTURE, *X264, "-t", "0.3", "-bsf:v", "h264_metadata=aud=insert", "-f", "h264"]),
+]
+
+
+def messages(data):
+    """The messages of an RTMP byte stream after its handshake, as (type, body); ffmpeg's needs only."""
+    chunk_size, at, streams = 128, 0, {}
+    while at < len(data):
+        fmt, csid = data[at] >> 6, data[at] & 63
+        at += 1
+        state = streams.setdefault(csid, {"length": 0, "type": 0, "extended": False, "body": b""})
+        if fmt < 3:
+            stamp = int.from_bytes(data[at : at + 3], "big")
+            state["extended"] = stamp == 0xFFFFFF
+            if fmt < 2:
+                state["length"] = int.from_bytes(data[at + 3 : at + 6], "big")
+                state["type"] = data[at + 6]
+            at += (11, 7, 3)[fmt]
+        if state["extended"]:
+            at += 4
+        take = min(chunk_size, state["length"] - len(state["body"]))
+        state["body"] += data[at : at + take]
+        at += take
+        if len(state["body"]) == state["length"]:
+            if state["type"] == 1:
+                (chunk_size,) = struct.unpack(">I", state["body"][:4])
+            yield state["type"], state["body"]
+            state["body"] = b""
+
+
+def write(target, name, data):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+    print(f"{target}/{name}: {len(data)} bytes")
+
+
+def from_capture():
+    stream = CAPTURE.read_bytes()[HANDSHAKE:]
+    write("session", "publish", stream)
+    write("chunk_reader", "publish", stream)
+    write("chunk_reader", "commands", stream[:600])
+    seen = {}
+    for kind, body in messages(stream):
+        number = seen[kind] = seen.get(kind, 0) + 1
+        if kind in (18, 20):
+            write("amf0", f"{'data' if kind == 18 else 'command'}-{number}", body)
+        elif kind in (8, 9) and number <= 4:
+            write("flv", f"{'audio' if kind == 8 else 'video'}-{number}", body)
+            if kind == 8 and number == 1:
+                write("asc", "configuration", body[2:])
+            elif kind == 9 and number == 1:
+                parameter_sets(body[5:])
+            elif kind == 9 and number == 2:
+                write("annex_b", "length-prefixed", body[5:])
+
+
+def parameter_sets(avcc):
+    write("avcc", "configuration", avcc)
+    (length,) = struct.unpack(">H", avcc[6:8])
+    write("sps", f"profile-{avcc[9]}", avcc[8 : 8 + length])
+
+
+def from_ffmpeg():
+    with tempfile.TemporaryDirectory() as folder:
+        for target, name, arguments in FILES:
+            output = pathlib.Path(folder) / (name + (".mp4" if target == "mp4" else ".bin"))
+            command = ["ffmpeg", "-v", "error", *arguments, "-map_metadata", "-1", "-y", str(output)]
+            subprocess.run(command, check=True)
+            write(target, name, output.read_bytes())
+
+
+if __name__ == "__main__":
+    from_capture()
+    from_ffmpeg()
