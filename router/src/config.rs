@@ -25,7 +25,8 @@ pub struct RouterConfig {
     pub sessions: usize,
     /// Orchestrators asked at once while the stream has no session. Default 8.
     pub discovery_width: usize,
-    /// How long an orchestrator may take to answer `GetOrchestrator`. Default 2 s.
+    /// How long an orchestrator may take to answer `GetOrchestrator`, should the client's own, shorter
+    /// call timeout not end the call before. Default 3 s.
     pub discovery_timeout: Duration,
     /// First time an orchestrator is set aside after a fault; doubles with each fault in a row.
     /// Default 250 ms.
@@ -53,7 +54,7 @@ impl Default for RouterConfig {
             in_flight_per_session: 3,
             sessions: 4,
             discovery_width: 8,
-            discovery_timeout: Duration::from_secs(2),
+            discovery_timeout: Duration::from_secs(3),
             set_aside: Duration::from_millis(250),
             set_aside_longest_without_session: Duration::from_secs(1),
             set_aside_longest: Duration::from_secs(30),

@@ -20,9 +20,11 @@ mod back_off;
 mod config;
 mod dispatcher;
 mod released_inits;
+mod rendition;
 mod roster;
 mod selection;
 mod session;
+mod shell;
 #[cfg(test)]
 mod test_media;
 mod waiting;
@@ -30,4 +32,6 @@ mod waiting;
 pub use attempt::{AttemptFault, AttemptId, AttemptStart, Blame};
 pub use config::RouterConfig;
 pub use dispatcher::{Dispatcher, Output, Reason, Stats};
+pub use rendition::{BadRendition, place_rendition};
 pub use session::{ConfiguredOrchestrator, DiscoveryFault, SessionId, SessionOffer};
+pub use shell::{Router, RouterMetrics, StreamRoute};

@@ -1,0 +1,425 @@
+//! One stream's route: the dispatcher's outputs carried out.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use media::{
+    GapReason, Ladder, PresentationSegment, RenditionOutcome, Segment, SequenceNumber, StreamName,
+    TrackSegment,
+};
+use orchestrator::{
+    DiscoveryError, JobCapabilities, OrchestratorAddress, OrchestratorInfo, SegmentJob,
+};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, Id, JoinError, JoinSet},
+};
+use tracing::{Instrument, Span};
+
+use super::{
+    attempt::{AttemptError, Attempted, Attempting, now, output_of},
+    request_bodies::RequestBodies,
+    router::Shared,
+};
+use crate::{
+    attempt::{AttemptFault, AttemptId, AttemptStart},
+    dispatcher::{Dispatcher, Output, Stats},
+    session::{ConfiguredOrchestrator, DiscoveryFault, SessionId, SessionOffer},
+};
+
+/// How much longer than an attempt's budget the client may take before it gives up by itself.
+const CLIENT_SLACK: Duration = Duration::from_secs(1);
+
+/// What a task of the route works on.
+#[derive(Debug)]
+enum Work {
+    Discovery(SessionId, OrchestratorAddress),
+    Attempt(AttemptId, SessionId, OrchestratorAddress, Span),
+}
+
+/// What a task of the route came to.
+#[derive(Debug)]
+enum Done {
+    Discovered(Result<OrchestratorInfo, DiscoveryError>),
+    Attempted(Result<Attempted, AttemptError>),
+}
+
+/// A session the route holds.
+#[derive(Debug)]
+struct HeldSession {
+    info: Arc<OrchestratorInfo>,
+    used: bool,
+}
+
+/// The route of one stream: closed segments in, released ones out.
+///
+/// It has no task of its own and no queue to a task: it lives in the stream's task, which pushes into
+/// it and awaits [`next`](Self::next) at all times, and moves only while one of its methods runs.
+/// Questions and attempts are tasks it owns; dropping it cancels them and ends its sessions.
+#[derive(Debug)]
+pub struct StreamRoute {
+    shared: Arc<Shared>,
+    stream: Span,
+    manifest_id: String,
+    dispatcher: Dispatcher,
+    ladder: Arc<Ladder>,
+    configured: watch::Receiver<Vec<ConfiguredOrchestrator>>,
+    sessions: HashMap<SessionId, HeldSession>,
+    /// As many tasks as the dispatcher has questions and attempts: both are bounded there.
+    tasks: JoinSet<Done>,
+    work: HashMap<Id, (Work, AbortHandle)>,
+    bodies: RequestBodies,
+    segments: HashMap<SequenceNumber, Span>,
+    /// Released and not taken yet. Each push adds at most what waits in the dispatcher, and the task
+    /// that pushes is the one that takes.
+    released: VecDeque<PresentationSegment>,
+    /// Orchestrators whose last answer was a fault, so that each outage is reported once.
+    silent: HashSet<OrchestratorAddress>,
+    /// Segments in a row released without their renditions.
+    missing: u64,
+}
+
+impl StreamRoute {
+    pub(super) fn new(shared: Arc<Shared>, stream: &StreamName, manifest_id: String) -> Self {
+        let current = Span::current();
+        let stream =
+            if current.is_none() { tracing::info_span!("stream", %stream) } else { current };
+        let configured = shared.orchestrators.subscribe();
+        let mut route = Self {
+            dispatcher: Dispatcher::new(Arc::clone(&shared.config), rand::random()),
+            shared,
+            stream,
+            manifest_id,
+            ladder: Arc::default(),
+            configured,
+            sessions: HashMap::new(),
+            tasks: JoinSet::new(),
+            work: HashMap::new(),
+            bodies: RequestBodies::new(),
+            segments: HashMap::new(),
+            released: VecDeque::new(),
+            silent: HashSet::new(),
+            missing: 0,
+        };
+        route.take_configuration();
+        route
+    }
+
+    /// Sets what segments pushed from now on are transcoded to; orchestrators are asked at once.
+    pub fn set_ladder(&mut self, ladder: Ladder) {
+        self.notice_configuration();
+        self.ladder = Arc::new(ladder);
+        self.dispatcher.set_ladder(now(), Arc::clone(&self.ladder));
+        self.act();
+    }
+
+    /// Sets the presentation's `EXT-X-TARGETDURATION`: it bounds the time between releases.
+    pub fn set_target_duration(&mut self, target_duration: Duration) {
+        self.dispatcher.set_target_duration(now(), target_duration);
+        self.act();
+    }
+
+    /// Takes a closed segment, or a stand-in, and sends it on its way. Never waits, never refuses.
+    pub fn push(&mut self, segment: Arc<Segment>) {
+        self.notice_configuration();
+        self.dispatcher.push(now(), segment);
+        self.act();
+    }
+
+    /// Ends the stream: attempts in flight may end within the grace, then [`next`](Self::next) hands
+    /// out what is left, and `None`. Push nothing after it.
+    pub fn finish(&mut self) {
+        self.dispatcher.finish(now());
+        self.act();
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.dispatcher.stats()
+    }
+
+    /// The next sequence number to list, in order; `None` when all are out after
+    /// [`finish`](Self::finish). Cancel-safe.
+    pub async fn next(&mut self) -> Option<PresentationSegment> {
+        loop {
+            self.act();
+            if let Some(segment) = self.released.pop_front() {
+                return Some(segment);
+            }
+            if self.dispatcher.is_finished() {
+                return None;
+            }
+            let wake = self.dispatcher.poll_timeout().map(|(at, _)| at);
+            if wake.is_some_and(|at| at <= now()) {
+                self.dispatcher.handle_timeout(now());
+                continue;
+            }
+            let timer = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(done) = self.tasks.join_next_with_id() => self.ended(done),
+                Ok(()) = self.configured.changed() => self.take_configuration(),
+                () = timer => self.dispatcher.handle_timeout(now()),
+            }
+        }
+    }
+
+    /// Takes over a list that was set while nobody awaited [`next`](Self::next).
+    fn notice_configuration(&mut self) {
+        if self.configured.has_changed().unwrap_or(false) {
+            self.take_configuration();
+        }
+    }
+
+    fn take_configuration(&mut self) {
+        let configured = self.configured.borrow_and_update().clone();
+        self.dispatcher.set_orchestrators(now(), configured);
+    }
+
+    /// Carries out what the dispatcher wants done.
+    fn act(&mut self) {
+        while let Some(output) = self.dispatcher.poll_output() {
+            match output {
+                Output::Discover { session, orchestrator } => self.discover(session, &orchestrator),
+                Output::StartAttempt(start) => self.attempt(start),
+                Output::CancelDiscovery { session } => self
+                    .cancel(|work| matches!(work, Work::Discovery(asked, _) if *asked == session)),
+                Output::CancelAttempt(id) => {
+                    let metrics = &self.shared.metrics;
+                    metrics.attempted("cancelled");
+                    self.cancel(|work| matches!(work, Work::Attempt(begun, ..) if *begun == id));
+                }
+                Output::EndSession { session, notify } => {
+                    if let Some(held) = self.sessions.remove(&session).filter(|_| notify) {
+                        end_session(&self.shared, &self.stream, held.info);
+                    }
+                }
+                Output::Release(segment) => self.release(segment),
+            }
+        }
+    }
+
+    fn spawn(&mut self, work: Work, task: impl Future<Output = Done> + Send + 'static) {
+        let handle = self.tasks.spawn(task);
+        self.work.insert(handle.id(), (work, handle));
+    }
+
+    /// Drops the task working on this.
+    fn cancel(&mut self, is_it: impl Fn(&Work) -> bool) {
+        self.work.retain(|_, (work, handle)| {
+            let cancelled = is_it(work);
+            if cancelled {
+                handle.abort();
+            }
+            !cancelled
+        });
+    }
+
+    fn discover(&mut self, session: SessionId, orchestrator: &ConfiguredOrchestrator) {
+        let client = self.shared.client.clone();
+        let address = orchestrator.address.clone();
+        let output = output_of(orchestrator.container);
+        let needs = JobCapabilities::new(self.ladder.profiles(), output);
+        let work = Work::Discovery(session, address.clone());
+        let question =
+            async move { Done::Discovered(client.get_orchestrator(&address, &needs).await) };
+        let span = self.stream.clone();
+        self.spawn(work, question.instrument(span));
+    }
+
+    fn attempt(&mut self, start: AttemptStart) {
+        let AttemptStart { id, session, segment, orchestrator, number, .. } = &start;
+        let stream = &self.stream;
+        let sequence = segment.sequence;
+        let parent = self
+            .segments
+            .entry(sequence)
+            .or_insert_with(|| tracing::info_span!(parent: stream, "segment", %sequence));
+        let address = orchestrator.address.clone();
+        let span =
+            tracing::info_span!(parent: &*parent, "attempt", number, orchestrator = %address);
+        let work = Work::Attempt(*id, *session, address, span.clone());
+        match self.prepare(&start) {
+            Ok(attempting) => {
+                let run = async move { Done::Attempted(attempting.run().await) };
+                self.spawn(work, run.instrument(span));
+            }
+            Err(error) => self.attempted(work, Err(error)),
+        }
+    }
+
+    fn prepare(&mut self, start: &AttemptStart) -> Result<Attempting, AttemptError> {
+        let segment = &start.segment;
+        let video = segment.video.as_ref().ok_or(AttemptError::Internal("no video to send"))?;
+        let container = start.orchestrator.container;
+        let body = self.bodies.body(segment, video, container)?;
+        let held = self.sessions.get_mut(&start.session);
+        let held = held.ok_or(AttemptError::Internal("no such session"))?;
+        held.used = true;
+        let duration = segment.duration.to_std();
+        // The dispatcher cancels at the end of the budget; the client's own limit only backs it.
+        let timeout = start.budget + CLIENT_SLACK;
+        let job = SegmentJob {
+            manifest_id: self.manifest_id.clone(),
+            sequence: segment.sequence.0,
+            duration,
+            profiles: start.ladder.profiles().to_vec(),
+            output: output_of(container),
+            body,
+            container,
+            force_session_reinit: start.force_session_reinit,
+            upload_timeout: SegmentJob::default_upload_timeout(duration).min(timeout),
+            timeout,
+        };
+        Ok(Attempting {
+            client: self.shared.client.clone(),
+            metrics: self.shared.metrics.clone(),
+            info: Arc::clone(&held.info),
+            job,
+            segment: Arc::clone(segment),
+            ladder: Arc::clone(&start.ladder),
+            first: start.number == 1,
+        })
+    }
+
+    /// Takes the end of a task. One that was cancelled is no longer known.
+    fn ended(&mut self, done: Result<(Id, Done), JoinError>) {
+        let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some((work, _)) = self.work.remove(&id) else { return };
+        match (work, done) {
+            (Work::Discovery(session, address), Ok((_, Done::Discovered(answer)))) => {
+                self.discovered(session, &address, answer);
+            }
+            (work @ Work::Attempt(..), Ok((_, Done::Attempted(result)))) => {
+                self.attempted(work, result);
+            }
+            (Work::Discovery(session, _), _) => {
+                let failed = Err(DiscoveryFault::Failed);
+                self.dispatcher.handle_discovered(now(), session, failed);
+            }
+            (work @ Work::Attempt(..), _) => {
+                self.attempted(work, Err(AttemptError::Internal("the attempt panicked")));
+            }
+        }
+    }
+
+    fn discovered(
+        &mut self,
+        session: SessionId,
+        address: &OrchestratorAddress,
+        answer: Result<OrchestratorInfo, DiscoveryError>,
+    ) {
+        let metrics = &self.shared.metrics;
+        metrics.discovered(answer.as_ref().map_or_else(DiscoveryError::kind, |_| "session"));
+        match answer {
+            Ok(info) => {
+                if self.silent.remove(address) {
+                    self.stream.in_scope(|| tracing::info!(%address, "orchestrator is back"));
+                }
+                // Known before the dispatcher sends the first segment on it.
+                let offer = SessionOffer { refresh: Some(info.refresh_due()) };
+                self.sessions.insert(session, HeldSession { info: Arc::new(info), used: false });
+                if !self.dispatcher.handle_discovered(now(), session, Ok(offer)) {
+                    self.sessions.remove(&session);
+                }
+            }
+            Err(error) => {
+                let capped = !error.is_fault();
+                if self.silent.insert(address.clone()) {
+                    self.stream.in_scope(|| {
+                        tracing::warn!(%address, %error, "orchestrator offers no session");
+                    });
+                }
+                let fault = if capped { DiscoveryFault::Capped } else { DiscoveryFault::Failed };
+                self.dispatcher.handle_discovered(now(), session, Err(fault));
+            }
+        }
+    }
+
+    fn attempted(&mut self, work: Work, result: Result<Attempted, AttemptError>) {
+        let Work::Attempt(id, session, address, span) = work else { return };
+        let result: Result<Vec<TrackSegment>, AttemptFault> = match result {
+            Ok(attempted) => {
+                let held = self.sessions.get_mut(&session);
+                if let Some((held, info)) = held.zip(attempted.info) {
+                    held.info = Arc::new(info);
+                }
+                Ok(attempted.renditions)
+            }
+            Err(error) => {
+                let fault = error.fault();
+                self.shared.metrics.attempted(fault.kind);
+                span.in_scope(
+                    || tracing::warn!(%address, kind = fault.kind, "attempt failed: {error}"),
+                );
+                Err(fault)
+            }
+        };
+        self.dispatcher.handle_attempt(now(), id, result);
+    }
+
+    fn release(&mut self, segment: PresentationSegment) {
+        let sequence = segment.source.sequence;
+        let delay = now().saturating_duration_since(segment.source.closed);
+        let gap = segment.renditions.iter().find_map(|rendition| match rendition.outcome {
+            RenditionOutcome::Gap(reason) => Some(reason),
+            RenditionOutcome::Media(_) => None,
+        });
+        let outcome = match gap {
+            Some(reason) => reason.as_str(),
+            None if segment.renditions.is_empty() => "source_only",
+            None => "complete",
+        };
+        self.shared.metrics.released(outcome, delay);
+        let span = self.segments.remove(&sequence).unwrap_or_else(|| self.stream.clone());
+        span.in_scope(|| {
+            tracing::debug!(%sequence, outcome, delay_ms = delay.as_millis(), "released");
+            match gap {
+                Some(GapReason::PublisherAway | GapReason::NotTranscodable) => {}
+                Some(reason) => {
+                    if self.missing == 0 {
+                        let reason = reason.as_str();
+                        tracing::warn!(%sequence, reason, "renditions are missing");
+                    }
+                    self.missing += 1;
+                }
+                None if self.missing > 0 && !segment.renditions.is_empty() => {
+                    tracing::info!(%sequence, missing = self.missing, "renditions are back");
+                    self.missing = 0;
+                }
+                None => {}
+            }
+        });
+        self.bodies.forget(sequence);
+        self.released.push_back(segment);
+    }
+}
+
+impl Drop for StreamRoute {
+    fn drop(&mut self) {
+        for (_, held) in self.sessions.drain().filter(|(_, held)| held.used) {
+            end_session(&self.shared, &self.stream, held.info);
+        }
+    }
+}
+
+/// Tells an orchestrator that a session is over, so that it frees its place. Best effort: a session
+/// nobody ends idles out there.
+fn end_session(shared: &Arc<Shared>, stream: &Span, info: Arc<OrchestratorInfo>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let client = shared.client.clone();
+    let call = async move {
+        if let Err(error) = client.end_session(&info).await {
+            tracing::debug!(address = %info.address(), %error, "session not ended");
+        }
+    };
+    shared.tasks.spawn_on(call.instrument(stream.clone()), &runtime);
+}

@@ -1,0 +1,58 @@
+//! What all streams share.
+
+use std::sync::Arc;
+
+use media::StreamName;
+use orchestrator::OrchestratorClient;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use super::{metrics::RouterMetrics, route::StreamRoute};
+use crate::{config::RouterConfig, session::ConfiguredOrchestrator};
+
+/// Routes the segments of every stream. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Router {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: Arc<RouterConfig>,
+    pub(super) client: OrchestratorClient,
+    /// Owns the calls that end sessions, which outlive their stream.
+    pub(super) tasks: TaskTracker,
+    pub(super) metrics: RouterMetrics,
+    pub(super) orchestrators: watch::Sender<Vec<ConfiguredOrchestrator>>,
+}
+
+impl Router {
+    /// A router without orchestrators. `tasks` gets the calls that end sessions: wait for it before
+    /// the process exits.
+    #[must_use]
+    pub fn new(
+        config: RouterConfig,
+        client: OrchestratorClient,
+        tasks: TaskTracker,
+        metrics: RouterMetrics,
+    ) -> Self {
+        let orchestrators = watch::Sender::new(Vec::new());
+        let config = Arc::new(config);
+        Self { shared: Arc::new(Shared { config, client, tasks, metrics, orchestrators }) }
+    }
+
+    /// Sets the orchestrators, in the operator's order, for streams that run and those to come.
+    pub fn set_orchestrators(&self, configured: Vec<ConfiguredOrchestrator>) {
+        self.shared.orchestrators.send_if_modified(|current| {
+            let changed = *current != configured;
+            *current = configured;
+            changed
+        });
+    }
+
+    /// Begins a stream. `manifest_id` names it at orchestrators, in their logs and URLs: no secret.
+    #[must_use]
+    pub fn open(&self, stream: &StreamName, manifest_id: String) -> StreamRoute {
+        StreamRoute::new(Arc::clone(&self.shared), stream, manifest_id)
+    }
+}
