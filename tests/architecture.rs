@@ -120,7 +120,7 @@ fn is_test(path: &Path) -> bool {
 /// A file's lines of code: no comments, and nothing from its test module on.
 fn code(path: &Path) -> Vec<String> {
     let source = fs::read_to_string(path).unwrap();
-    let lines = source.lines().take_while(|line| *line != "#[cfg(test)]" && *line != "mod tests {");
+    let lines = source.lines().take_while(|line| *line != "mod tests {");
     let without_comment = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
     lines.map(without_comment).collect()
 }
