@@ -1,1 +1,34 @@
-//! Headgate: a live video gateway.
+//! Headgate, a live video gateway: RTMP in, GOP-aligned segments through transcoding orchestrators,
+//! HLS out.
+//!
+//! This crate is the composition root: it reads the configuration, owns every listener, TLS and limit,
+//! puts the stations together, and drains them. The stations themselves are crates of their own, and
+//! only this one knows them all.
+//!
+//! One GOP's way through the house: an RTMP connection ([`ingest`]) hands access units to the stream's
+//! task (`stream_task.rs`), which pushes them into the [`segmenter`], hands the closed segments to the
+//! [`router`], and appends what the router releases to the stream's [`playback::Presentation`]. Who may
+//! publish is decided in [`streams`], and nowhere else.
+//!
+//! Start reading at [`App::start`], then `stream_task.rs`.
+
+pub mod addresses;
+pub mod admin;
+pub mod app;
+mod child;
+pub mod cli;
+pub mod config;
+mod demo;
+mod embedded;
+mod http_server;
+mod listener;
+pub mod metrics;
+mod run;
+mod stream_task;
+pub mod streams;
+mod telemetry;
+#[cfg(feature = "local")]
+mod transcoding_node;
+
+pub use app::App;
+pub use run::run;

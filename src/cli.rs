@@ -1,0 +1,139 @@
+//! The command line. Every flag can also be set as `HEADGATE_…` in the environment.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A live video gateway: RTMP in, transcoding by orchestrators, HLS out.
+#[derive(Debug, Parser)]
+#[command(name = "headgate", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway.
+    Serve(ServeArgs),
+    /// Run an orchestrator that any Livepeer gateway can use.
+    Orchestrator(OrchestratorArgs),
+    /// Run the gateway with a built-in test picture, and print how to publish and watch.
+    Demo(ServeArgs),
+    /// Read the configuration and report every fault in it.
+    CheckConfig(ServeArgs),
+    /// Print the version and what this build can do.
+    Version,
+    /// Transcode jobs from standard input (started by `orchestrator`).
+    #[command(hide = true)]
+    TranscodeWorker,
+    /// Publish the test picture to an RTMP URL read from standard input (started by `demo`).
+    #[command(hide = true)]
+    TestPicture,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Flags of `serve`, `demo` and `check-config`. Each wins over its variable, which wins over the file.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "HEADGATE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where publishers connect [default: 0.0.0.0:1935, with --open 127.0.0.1:1935].
+    #[arg(long, value_name = "ADDR", env = "HEADGATE_RTMP_ADDR")]
+    pub rtmp_addr: Option<String>,
+    /// Where viewers connect [default: 0.0.0.0:8080, with --open 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR", env = "HEADGATE_HTTP_ADDR")]
+    pub http_addr: Option<String>,
+    /// Health and metrics [default: 127.0.0.1:9090].
+    #[arg(long, value_name = "ADDR", env = "HEADGATE_ADMIN_ADDR")]
+    pub admin_addr: Option<String>,
+    /// Where the gateway keeps its files [default: ~/.local/share/headgate].
+    #[arg(long, value_name = "DIR", env = "HEADGATE_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Accept any stream key, with the key as playback id. For labs; loopback only.
+    #[arg(long, env = "HEADGATE_OPEN")]
+    pub open: bool,
+    /// Allow --open on addresses others can reach.
+    #[arg(long, env = "HEADGATE_OPEN_ANYWHERE")]
+    pub open_anywhere: bool,
+    /// Serve the source only.
+    #[arg(long, env = "HEADGATE_NO_TRANSCODE")]
+    pub no_transcode: bool,
+    /// An orchestrator to use instead of the embedded one; repeat it, or separate with commas.
+    #[arg(long, value_name = "URL", env = "HEADGATE_ORCHESTRATOR", value_delimiter = ',')]
+    pub orchestrator: Vec<String>,
+    /// What to log, such as `info` or `headgate=debug,ingest=trace`.
+    #[arg(long, value_name = "FILTER", env = "HEADGATE_LOG")]
+    pub log: Option<String>,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", env = "HEADGATE_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// Flags of `orchestrator`.
+#[derive(Clone, Debug, Args)]
+pub struct OrchestratorArgs {
+    /// Where gateways connect.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:8935",
+        env = "HEADGATE_ORCHESTRATOR_ADDR"
+    )]
+    pub addr: String,
+    /// The address gateways are told to use, when it differs from --addr.
+    #[arg(long, value_name = "URL", env = "HEADGATE_SERVICE_URI")]
+    pub service_uri: Option<String>,
+    /// Serve without TLS.
+    #[arg(long, env = "HEADGATE_PLAINTEXT")]
+    pub plaintext: bool,
+    /// Most streams transcoded at the same time.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000), env = "HEADGATE_MAX_SESSIONS")]
+    pub max_sessions: u32,
+    /// Transcoder processes [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256), env = "HEADGATE_WORKERS")]
+    pub workers: Option<u32>,
+    /// Where `addresses.json` goes.
+    #[arg(long, value_name = "DIR", env = "HEADGATE_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// What to log.
+    #[arg(long, value_name = "FILTER", env = "HEADGATE_LOG")]
+    pub log: Option<String>,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", env = "HEADGATE_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// End when standard input ends (set by the gateway that starts this one).
+    #[arg(long, hide = true)]
+    pub exit_with_parent: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn orchestrators_repeat_or_separate_by_commas() {
+        let line = ["headgate", "serve", "--orchestrator", "a,b", "--orchestrator", "http://c:1"];
+        let Command::Serve(args) = Cli::parse_from(line).command else { panic!("not serve") };
+        assert_eq!(args.orchestrator, ["a", "b", "http://c:1"]);
+    }
+}

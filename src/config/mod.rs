@@ -1,0 +1,350 @@
+//! Configuration: a TOML file, then `HEADGATE_*` variables, then flags, the later winning.
+//!
+//! Everything is checked while it is read, and every fault is reported, not only the first.
+
+mod reader;
+mod stream;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use orchestrator::{BodyContainer, OrchestratorAddress};
+use router::{ConfiguredOrchestrator, RouterConfig};
+use segmenter::{LongGop, SegmenterConfig};
+
+pub use reader::Fault;
+use reader::{Faults, Section, parse_address};
+pub use stream::{KeyDigest, PublisherPolicy, StreamConfig};
+
+use crate::cli::{LogFormat, ServeArgs};
+
+/// Everything the gateway needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where publishers connect.
+    pub rtmp: ListenerConfig,
+    /// Where viewers connect.
+    pub http: ListenerConfig,
+    /// Health and metrics.
+    pub admin_addr: SocketAddr,
+    /// Where the gateway keeps its files.
+    pub data_dir: PathBuf,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// Any key is accepted, with the key as playback id.
+    pub open: bool,
+    /// Who transcodes.
+    pub transcode: Transcode,
+    /// How streams are cut.
+    pub segmenter: SegmenterConfig,
+    /// How segments find their orchestrator.
+    pub router: RouterConfig,
+    /// How many segments a live playlist lists.
+    pub window_segments: usize,
+    /// How publishers of streams without settings of their own are treated.
+    pub publisher: PublisherPolicy,
+    /// How long a publisher may send nothing before it counts as gone.
+    pub publisher_idle_timeout: Duration,
+    /// Streams that may be live at the same time.
+    pub streams_max: usize,
+    /// How long a shutdown keeps the last playlists up for viewers.
+    pub grace: Duration,
+    /// Streams that may be published.
+    pub streams: Vec<StreamConfig>,
+}
+
+/// One listener's address and limits.
+#[derive(Clone, Debug)]
+pub struct ListenerConfig {
+    /// Address and port; port 0 picks a free one.
+    pub addr: SocketAddr,
+    /// Most connections at the same time; further ones are closed at once.
+    pub connections: usize,
+    /// Most connections of one IP address at the same time.
+    pub connections_per_ip: usize,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Default)]
+pub struct LogConfig {
+    /// A `tracing` filter, such as `info` or `headgate=debug`.
+    pub filter: Option<String>,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// Who transcodes.
+#[derive(Clone, Debug)]
+pub enum Transcode {
+    /// Nobody: the source only.
+    Off,
+    /// One orchestrator that this gateway starts and supervises.
+    Embedded,
+    /// These.
+    Remote(Vec<ConfiguredOrchestrator>),
+}
+
+impl Config {
+    /// Reads the file `args` name, if any, and lays variables and flags over it.
+    ///
+    /// # Errors
+    /// Every fault found.
+    pub fn load(args: &ServeArgs) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let text = args.config.as_deref().map(|path| read_file(path, &mut faults));
+        let config = Self::read(&text.flatten().unwrap_or_default(), args, &mut faults);
+        faults.into_result()?;
+        Ok(config)
+    }
+
+    fn read(text: &str, args: &ServeArgs, faults: &mut Faults) -> Self {
+        let table = text.parse().unwrap_or_else(|error: toml::de::Error| {
+            faults.add("file", error.to_string().trim_end());
+            toml::Table::new()
+        });
+        let mut root = Section::root(table);
+        let open = root.boolean("open", faults).unwrap_or(false) || args.open;
+        let rtmp =
+            listener(root.section("rtmp", faults), args.rtmp_addr.as_deref(), open, &RTMP, faults);
+        let http =
+            listener(root.section("http", faults), args.http_addr.as_deref(), open, &HTTP, faults);
+        let admin_addr = admin(root.section("admin", faults), args, faults);
+        let publisher = root.section("publisher", faults);
+        let (publisher, publisher_idle_timeout) = publisher_settings(publisher, faults);
+        let streams = root.sections("stream", faults).into_iter();
+        let streams: Vec<_> =
+            streams.filter_map(|section| stream::stream(section, &publisher, faults)).collect();
+        let data_dir = root.string("data_dir", faults).map(PathBuf::from);
+        let streams_max = root.integer("streams", 1..=1_000_000, faults);
+        let grace =
+            root.duration("shutdown_grace", Duration::ZERO..=Duration::from_secs(3_600), faults);
+        let config = Self {
+            admin_addr,
+            data_dir: args.data_dir.clone().or(data_dir).unwrap_or_else(default_data_dir),
+            log: log(root.section("log", faults), args, faults),
+            open,
+            transcode: transcode(&mut root, args, faults),
+            segmenter: segmenter_settings(root.section("segmenter", faults), faults),
+            router: router_settings(root.section("router", faults), faults),
+            window_segments: window(root.section("playback", faults), faults),
+            publisher,
+            publisher_idle_timeout,
+            streams_max: streams_max.and_then(|max| usize::try_from(max).ok()).unwrap_or(1_000),
+            grace: grace.unwrap_or(Duration::from_secs(8)),
+            streams,
+            rtmp,
+            http,
+        };
+        root.finish(faults);
+        config.check(args, faults);
+        config
+    }
+
+    /// What no single field shows.
+    fn check(&self, args: &ServeArgs, faults: &mut Faults) {
+        if self.open && !args.open_anywhere {
+            for (name, addr) in [("rtmp-addr", self.rtmp.addr), ("http-addr", self.http.addr)] {
+                if !addr.ip().is_loopback() {
+                    faults.add(
+                        "open",
+                        format!("anyone who reaches {addr} ({name}) could publish; use a loopback address, or say --open-anywhere"),
+                    );
+                }
+            }
+        }
+        for (index, stream) in self.streams.iter().enumerate() {
+            let earlier = || self.streams.iter().take(index);
+            let mut refuse = |field: &str| {
+                faults.add(format!("stream[{index}].{field}"), "another stream has it already");
+            };
+            if earlier().any(|other| other.name == stream.name) {
+                refuse("name");
+            }
+            if earlier().any(|other| other.key == stream.key) {
+                refuse("stream_key");
+            }
+            if earlier().any(|other| other.playback_id == stream.playback_id) {
+                refuse("playback_id");
+            }
+        }
+    }
+}
+
+struct ListenerDefaults {
+    port: u16,
+    connections: usize,
+}
+
+const RTMP: ListenerDefaults = ListenerDefaults { port: 1935, connections: 4_096 };
+const HTTP: ListenerDefaults = ListenerDefaults { port: 8080, connections: 16_384 };
+
+fn listener(
+    mut section: Section,
+    flag: Option<&str>,
+    open: bool,
+    defaults: &ListenerDefaults,
+    faults: &mut Faults,
+) -> ListenerConfig {
+    let path = section.path_of("addr");
+    let from_file = section.address("addr", faults);
+    let from_flag = flag.and_then(|text| parse_address(text, &path, faults));
+    let host = if open { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+    let number = |value: Option<u32>| value.and_then(|value| usize::try_from(value).ok());
+    let connections = number(section.integer("connections", 1..=1_000_000, faults));
+    let per_ip = number(section.integer("connections_per_ip", 1..=1_000_000, faults));
+    section.finish(faults);
+    let connections = connections.unwrap_or(defaults.connections);
+    ListenerConfig {
+        addr: from_flag.or(from_file).unwrap_or_else(|| (host, defaults.port).into()),
+        connections,
+        connections_per_ip: per_ip.unwrap_or(connections / 2).max(1),
+    }
+}
+
+fn admin(mut section: Section, args: &ServeArgs, faults: &mut Faults) -> SocketAddr {
+    let from_file = section.address("addr", faults);
+    let flag = args.admin_addr.as_deref();
+    let from_flag = flag.and_then(|text| parse_address(text, "admin.addr", faults));
+    section.finish(faults);
+    from_flag.or(from_file).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 9090).into())
+}
+
+fn publisher_settings(mut section: Section, faults: &mut Faults) -> (PublisherPolicy, Duration) {
+    let policy = stream::publisher_policy(&mut section, &PublisherPolicy::default(), faults);
+    let range = Duration::from_secs(1)..=Duration::from_secs(600);
+    let idle = section.duration("idle_timeout", range, faults);
+    section.finish(faults);
+    (policy, idle.unwrap_or(Duration::from_secs(15)))
+}
+
+fn log(mut section: Section, args: &ServeArgs, faults: &mut Faults) -> LogConfig {
+    let filter = section.string("filter", faults);
+    let path = section.path_of("format");
+    let format = section.string("format", faults).and_then(|text| match text.as_str() {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => {
+            faults.add(path, "expected \"text\" or \"json\"");
+            None
+        }
+    });
+    section.finish(faults);
+    let filter = args.log.clone().or(filter);
+    if let Some(Err(error)) = filter.as_deref().map(str::parse::<tracing_subscriber::EnvFilter>) {
+        faults.add("log.filter", error);
+    }
+    LogConfig { filter, format: args.log_format.or(format).unwrap_or_default() }
+}
+
+fn transcode(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Transcode {
+    let enabled = root.boolean("transcode", faults).unwrap_or(true) && !args.no_transcode;
+    let mut configured: Vec<_> = root
+        .sections("orchestrator", faults)
+        .into_iter()
+        .filter_map(|s| orchestrator(s, faults))
+        .collect();
+    if !args.orchestrator.is_empty() {
+        let urls = args.orchestrator.iter().filter(|url| !url.trim().is_empty());
+        configured = urls
+            .filter_map(|url| address(url, "orchestrator", faults))
+            .map(with_default_body)
+            .collect();
+    }
+    match (enabled, configured.is_empty()) {
+        (false, _) => Transcode::Off,
+        (true, true) => Transcode::Embedded,
+        (true, false) => Transcode::Remote(configured),
+    }
+}
+
+fn orchestrator(mut section: Section, faults: &mut Faults) -> Option<ConfiguredOrchestrator> {
+    let path = section.path_of("url");
+    let url = section.string("url", faults);
+    if url.is_none() && !faults.mentions(&path) {
+        faults.add(path.clone(), "missing");
+    }
+    let body_path = section.path_of("body");
+    let body = section.string("body", faults).and_then(|text| match text.as_str() {
+        "mpegts" => Some(BodyContainer::MpegTs),
+        "cmaf" => Some(BodyContainer::Cmaf),
+        _ => {
+            faults.add(body_path, "expected \"mpegts\" or \"cmaf\"");
+            None
+        }
+    });
+    section.finish(faults);
+    let address = address(&url?, &path, faults)?;
+    Some(ConfiguredOrchestrator { address, container: body.unwrap_or(BodyContainer::MpegTs) })
+}
+
+fn address(url: &str, path: &str, faults: &mut Faults) -> Option<OrchestratorAddress> {
+    url.trim().parse().map_err(|error: orchestrator::AddressError| faults.add(path, error)).ok()
+}
+
+/// MPEG-TS is what every orchestrator of the network reads.
+const fn with_default_body(address: OrchestratorAddress) -> ConfiguredOrchestrator {
+    ConfiguredOrchestrator { address, container: BodyContainer::MpegTs }
+}
+
+fn segmenter_settings(mut section: Section, faults: &mut Faults) -> SegmenterConfig {
+    let default = SegmenterConfig::default();
+    let second = Duration::from_secs(1);
+    let goal = section.duration("goal", second / 2..=second * 12, faults);
+    let video_wait = section.duration("video_wait", Duration::ZERO..=second * 60, faults);
+    let path = section.path_of("long_gop");
+    let long_gop = section.string("long_gop", faults).and_then(|text| match text.as_str() {
+        "cut" => Some(LongGop::Cut),
+        "refuse" => Some(LongGop::Refuse),
+        _ => {
+            faults.add(path, "expected \"cut\" or \"refuse\"");
+            None
+        }
+    });
+    section.finish(faults);
+    SegmenterConfig {
+        goal: goal.unwrap_or(default.goal),
+        video_wait: video_wait.unwrap_or(default.video_wait),
+        long_gop: long_gop.unwrap_or(default.long_gop),
+        ..default
+    }
+}
+
+fn router_settings(mut section: Section, faults: &mut Faults) -> RouterConfig {
+    let default = RouterConfig::default();
+    let hold_percent = section.integer("hold_percent", 10..=1_000, faults);
+    let attempts = section.integer("attempts", 1..=10, faults);
+    section.finish(faults);
+    RouterConfig {
+        hold_percent: hold_percent.unwrap_or(default.hold_percent),
+        attempts: attempts.unwrap_or(default.attempts),
+        ..default
+    }
+}
+
+fn window(mut section: Section, faults: &mut Faults) -> usize {
+    let segments = section.integer("window_segments", 3..=1_000, faults);
+    section.finish(faults);
+    segments.and_then(|segments| usize::try_from(segments).ok()).unwrap_or(6)
+}
+
+fn read_file(path: &Path, faults: &mut Faults) -> Option<String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            faults.add(path.display().to_string(), format!("can't be read: {error}"));
+            None
+        }
+    }
+}
+
+fn default_data_dir() -> PathBuf {
+    let home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share")));
+    home.unwrap_or_else(|| PathBuf::from(".")).join("headgate")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What the configuration accepts, refuses and says.
+
+use super::*;
+
+fn read(text: &str, args: &ServeArgs) -> Result<Config, Vec<String>> {
+    let mut faults = Faults::default();
+    let config = Config::read(text, args, &mut faults);
+    let lines = |faults: Vec<Fault>| faults.iter().map(Fault::to_string).collect::<Vec<_>>();
+    faults.into_result().map(|()| config).map_err(lines)
+}
+
+#[test]
+fn the_sample_is_valid_and_says_the_defaults() {
+    let sample = include_str!("../../fixtures/config/headgate.toml");
+    let config = read(sample, &ServeArgs::default()).unwrap();
+    assert_eq!(config.streams.len(), 2);
+    assert_eq!(config.streams[1].ladder.as_ref().unwrap().profiles().len(), 3);
+    assert_eq!(config.streams[1].policy.takeover_after, None);
+    let defaults = read("", &ServeArgs::default()).unwrap();
+    assert_eq!(config.rtmp.addr, defaults.rtmp.addr);
+    assert_eq!(config.publisher, defaults.publisher);
+    assert_eq!(config.segmenter.goal, defaults.segmenter.goal);
+}
+
+#[test]
+fn every_fault_is_reported_at_once_without_the_key() {
+    let text = r#"
+        speed = 3
+        [rtmp]
+        addr = "nowhere"
+        [segmenter]
+        goal = "1h"
+        [[stream]]
+        name = "a b"
+        stream_key = "secret-secret"
+        playback_id = "watch"
+        ladder = ["P720p", { width = 641, height = 360, bitrate = 1 }]
+        colour = "red"
+        [[orchestrator]]
+        body = "avi"
+    "#;
+    let faults = read(text, &ServeArgs::default()).unwrap_err();
+    let wanted = [
+        "rtmp.addr",
+        "segmenter.goal",
+        "stream[0].name",
+        "stream[0].playback_id",
+        "stream[0].ladder[0]",
+        "stream[0].ladder[1].bitrate",
+        "stream[0].colour",
+        "orchestrator[0].url",
+        "orchestrator[0].body",
+        "speed",
+    ];
+    for path in wanted {
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(&format!("{path}:"))),
+            "{path} in {faults:#?}"
+        );
+    }
+    assert_eq!(faults.len(), wanted.len(), "{faults:#?}");
+    assert!(!format!("{faults:?}").contains("secret-secret"));
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let args = ServeArgs {
+        rtmp_addr: Some("127.0.0.1:7".to_owned()),
+        orchestrator: vec!["http://127.0.0.1:9000".to_owned()],
+        ..ServeArgs::default()
+    };
+    let text = "[rtmp]\naddr = \"127.0.0.1:6\"\n[http]\naddr = \"127.0.0.1:5\"\n[[orchestrator]]\nurl = \"https://a\"\n";
+    let config = read(text, &args).unwrap();
+    assert_eq!((config.rtmp.addr.port(), config.http.addr.port()), (7, 5));
+    let Transcode::Remote(list) = config.transcode else { panic!("not remote") };
+    assert_eq!(list.len(), 1);
+}
+
+#[test]
+fn open_defaults_to_loopback_and_refuses_anything_else() {
+    let open = ServeArgs { open: true, ..ServeArgs::default() };
+    assert!(read("", &open).unwrap().rtmp.addr.ip().is_loopback());
+    let exposed = ServeArgs { http_addr: Some("0.0.0.0:80".to_owned()), ..open };
+    assert!(read("", &exposed).unwrap_err()[0].contains("--open-anywhere"));
+    assert!(read("", &ServeArgs { open_anywhere: true, ..exposed }).is_ok());
+}
+
+#[test]
+fn two_streams_share_nothing() {
+    let stream = "[[stream]]\nname = \"a\"\nstream_key = \"key-key-key\"\nplayback_id = \"p\"\n";
+    let faults = read(&stream.repeat(2), &ServeArgs::default()).unwrap_err();
+    assert_eq!(faults.len(), 3, "{faults:#?}");
+}
+
+#[test]
+fn a_key_is_long_private_and_not_the_playback_id() {
+    for key in ["short", "with space in it", "playback", "a/b/c/d/e/f"] {
+        let text = format!(
+            "[[stream]]\nname = \"a\"\nstream_key = \"{key}\"\nplayback_id = \"playback\"\n"
+        );
+        let faults = read(&text, &ServeArgs::default()).unwrap_err();
+        assert!(faults[0].starts_with("stream[0].stream_key:"), "{faults:?}");
+    }
+}

@@ -1,0 +1,219 @@
+//! What each subcommand does.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+#[cfg(feature = "local")]
+use crate::config::LogConfig;
+use crate::{
+    app::App,
+    cli::{Command, OrchestratorArgs, ServeArgs},
+    config::{Config, Fault},
+    demo::DemoKeys,
+    telemetry,
+};
+
+/// Exit code for a configuration that can't be used (`EX_CONFIG`).
+const EXIT_CONFIG: u8 = 78;
+/// Files a gateway of thousands of viewers may have open.
+const DESCRIPTORS: u64 = 65_536;
+
+/// Runs a subcommand to its end.
+///
+/// # Errors
+/// When it can't start, with what to do about it.
+pub fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => serve(&args, false),
+        Command::Demo(args) => serve(&args, true),
+        Command::CheckConfig(args) => Ok(check_config(&args)),
+        Command::Orchestrator(args) => orchestrator(args),
+        Command::Version => {
+            print(&format!("headgate {} ({})\n", env!("CARGO_PKG_VERSION"), abilities()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::TranscodeWorker => child(Child::TranscodeWorker),
+        Command::TestPicture => child(Child::TestPicture),
+    }
+}
+
+const fn abilities() -> &'static str {
+    if cfg!(feature = "local") { "with local transcoding" } else { "without local transcoding" }
+}
+
+fn check_config(args: &ServeArgs) -> ExitCode {
+    match Config::load(args) {
+        Ok(config) => {
+            print(&format!("{} stream(s), no fault found\n", config.streams.len()));
+            ExitCode::SUCCESS
+        }
+        Err(faults) => report(&faults),
+    }
+}
+
+fn report(faults: &[Fault]) -> ExitCode {
+    let lines: String = faults.iter().map(|fault| format!("  {fault}\n")).collect();
+    complain(&format!("headgate: {} fault(s) in the configuration\n{lines}", faults.len()));
+    ExitCode::from(EXIT_CONFIG)
+}
+
+fn serve(args: &ServeArgs, demo: bool) -> anyhow::Result<ExitCode> {
+    let mut config = match Config::load(args) {
+        Ok(config) => config,
+        Err(faults) => return Ok(report(&faults)),
+    };
+    telemetry::start_logging(&config.log);
+    raise_descriptor_limit();
+    let keys = demo.then(|| DemoKeys::load_or_create(&config.data_dir)).transpose();
+    let keys = keys.context("can't keep the demo's keys")?;
+    if let Some(keys) = &keys {
+        config.streams.extend(keys.streams(&config.publisher));
+    } else if config.streams.is_empty() && !config.open {
+        tracing::warn!(
+            "nobody can publish: add a [[stream]] to the configuration, or try `headgate demo`"
+        );
+    }
+    let program = std::env::current_exe().context("can't find this program's own file")?;
+    runtime()?.block_on(async {
+        let stop = stop_signal()?;
+        let app = App::start(config, program.clone())?;
+        let support = CancellationToken::new();
+        let picture = keys.as_ref().map(|keys| show(keys, &app, program, support.clone()));
+        let wait = async {
+            match picture {
+                Some(picture) => tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = picture => {}
+                },
+                None => stop.cancelled().await,
+            }
+        };
+        wait.await;
+        support.cancel();
+        tracing::info!("draining; a second signal ends at once");
+        app.shut_down().await;
+        tracing::info!("bye");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Prints how to use the demo, and keeps its test picture on the air.
+async fn show(keys: &DemoKeys, app: &App, program: PathBuf, stopped: CancellationToken) {
+    let with_picture = cfg!(feature = "local");
+    if let Some(text) = keys.instructions(app.addresses(), with_picture) {
+        print(&text);
+    }
+    let Some(rtmp) = app.addresses().rtmp.filter(|_| with_picture) else {
+        return std::future::pending().await;
+    };
+    let spec = crate::child::ChildSpec {
+        name: "test picture",
+        program,
+        arguments: vec!["test-picture".into()],
+        input: (keys.test_picture_url(rtmp) + "\n").into_bytes(),
+    };
+    spec.supervise(stopped, || {}).await;
+}
+
+#[cfg(feature = "local")]
+fn orchestrator(args: OrchestratorArgs) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(&log_config(&args));
+    raise_descriptor_limit();
+    let program = std::env::current_exe().context("can't find this program's own file")?;
+    runtime()?.block_on(async {
+        crate::transcoding_node::run(args, program, stop_signal()?).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+#[cfg(feature = "local")]
+fn log_config(args: &OrchestratorArgs) -> LogConfig {
+    LogConfig { filter: args.log.clone(), format: args.log_format.unwrap_or_default() }
+}
+
+#[cfg(not(feature = "local"))]
+fn orchestrator(_args: OrchestratorArgs) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("this build has no transcoder: build headgate with the feature `local`")
+}
+
+enum Child {
+    TranscodeWorker,
+    TestPicture,
+}
+
+#[cfg(feature = "local")]
+fn child(child: Child) -> anyhow::Result<ExitCode> {
+    match child {
+        Child::TranscodeWorker => Ok(codec::run_worker()),
+        Child::TestPicture => {
+            let mut url = String::new();
+            std::io::stdin()
+                .read_line(&mut url)
+                .context("the test picture needs a URL on standard input")?;
+            Ok(codec::run_test_picture(codec::TestPictureConfig::new(url.trim())))
+        }
+    }
+}
+
+#[cfg(not(feature = "local"))]
+fn child(_child: Child) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("this build has no FFmpeg: build headgate with the feature `local`")
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")
+}
+
+/// Cancelled by the first SIGTERM or SIGINT. The second ends the process at once.
+fn stop_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let watch = async move {
+        next().await;
+        token.cancel();
+        next().await;
+        tracing::warn!("second signal, ending at once");
+        abort();
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "owned by the process: it lives as long as main"
+    )]
+    drop(tokio::spawn(watch));
+    Ok(stop)
+}
+
+#[expect(clippy::exit, reason = "the operator asked twice")]
+fn abort() -> ! {
+    std::process::exit(1)
+}
+
+fn raise_descriptor_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(DESCRIPTORS) {
+        tracing::warn!(%error, "can't raise the limit of open files");
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what the operator asked to see")]
+fn print(text: &str) {
+    print!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "logging has not started")]
+fn complain(text: &str) {
+    eprint!("{text}");
+}

@@ -1,0 +1,318 @@
+//! One task per stream: publisher in, presentation out.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ingest::{ConnectionId, EndReason, PublisherEvent};
+use media::{CodecParameters, Ladder, PresentationSegment, SequenceNumber, wall_clock_now};
+use playback::Presentation;
+use router::StreamRoute;
+use segmenter::{Output, Segmenter};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::{
+    config::StreamConfig,
+    streams::{Events, StreamParts, Streams},
+};
+
+/// Publisher events taken at once: one wake-up serves a burst.
+const EVENTS_AT_ONCE: usize = 64;
+/// How long a connected publisher may send nothing before stand-ins are shown for it.
+const SILENCE: Duration = Duration::from_secs(2);
+/// How long a drain waits for a publisher's connection to end.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+
+/// A publisher that was let in.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    /// Its connection.
+    pub connection: ConnectionId,
+    /// What it sends.
+    pub events: Events,
+    /// Cancel it to end the publisher.
+    pub ended: CancellationToken,
+}
+
+/// Owns one stream from its first publisher to the end of its playlists.
+#[derive(Debug)]
+pub(crate) struct StreamTask {
+    streams: Streams,
+    config: Arc<StreamConfig>,
+    parts: Arc<StreamParts>,
+    segmenter: Segmenter,
+    route: StreamRoute,
+    presentation: Presentation,
+    arrivals: mpsc::Receiver<Publisher>,
+    draining: CancellationToken,
+    publisher: Option<Publisher>,
+    /// When the publisher was last heard; `None` once its silence is made up for.
+    last_heard: Option<Instant>,
+    /// When the stream ends, if no publisher comes back.
+    ends_at: Option<Instant>,
+    /// The renditions are settled with the first video track, and stay.
+    ladder_is_settled: bool,
+}
+
+/// Why a turn of the loop began.
+enum Turn {
+    Events,
+    PublisherGone,
+    Arrival(Publisher),
+    Release(PresentationSegment),
+    Timer,
+    Drain,
+}
+
+impl StreamTask {
+    pub(crate) fn new(
+        streams: Streams,
+        config: Arc<StreamConfig>,
+        parts: Arc<StreamParts>,
+        first: SequenceNumber,
+        arrivals: mpsc::Receiver<Publisher>,
+        draining: CancellationToken,
+    ) -> Self {
+        let segmenter = Segmenter::new(parts.segmenter.clone(), first);
+        let route = parts.router.open(&config.name, config.name.to_string());
+        let presentation = parts.directory.open(config.playback_id.clone());
+        Self {
+            streams,
+            config,
+            parts,
+            segmenter,
+            route,
+            presentation,
+            arrivals,
+            draining,
+            publisher: None,
+            last_heard: None,
+            ends_at: None,
+            ladder_is_settled: false,
+        }
+    }
+
+    /// Runs the stream to its end, and keeps what viewers may still fetch until they have.
+    pub(crate) async fn run(mut self, first: Publisher) {
+        let span = tracing::info_span!("stream", id = %self.config.name);
+        async move {
+            self.parts.metrics.live.inc();
+            self.seat(first);
+            self.follow_publishers().await;
+            self.finish().await;
+            self.parts.metrics.live.dec();
+            self.linger().await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Until no publisher came back in time, or the gateway drains.
+    async fn follow_publishers(&mut self) {
+        let mut events = Vec::with_capacity(EVENTS_AT_ONCE);
+        loop {
+            let turn = self.wait(&mut events).await;
+            let now = now();
+            match turn {
+                Turn::Events => {
+                    self.last_heard = Some(now);
+                    events.drain(..).for_each(|event| self.handle(now, event));
+                }
+                Turn::PublisherGone => self.publisher_left(now, EndReason::ConnectionLost.as_str()),
+                Turn::Arrival(publisher) => self.seat(publisher),
+                Turn::Release(segment) => self.publish(now, segment),
+                Turn::Timer => self.handle_timeout(now),
+                Turn::Drain => return self.drain().await,
+            }
+            self.forward_segments();
+            if self.ends_at.is_some_and(|end| end <= now) && self.retire(now) {
+                return;
+            }
+        }
+    }
+
+    /// Takes what the publisher has sent until its connection has said goodbye, then ends the stream.
+    async fn drain(&mut self) {
+        let goodbye = async {
+            let Some(mut publisher) = self.publisher.take() else { return };
+            while let Some(event) = publisher.events.recv().await {
+                if !matches!(event, PublisherEvent::Ended(_)) {
+                    self.handle(now(), event);
+                    self.forward_segments();
+                }
+            }
+        };
+        if tokio::time::timeout(GOODBYE_LIMIT, goodbye).await.is_err() {
+            tracing::warn!("the publisher's connection does not end");
+        }
+        self.segmenter.end(now());
+        self.forward_segments();
+        self.streams.retire_for_good(&self.config.name);
+    }
+
+    async fn wait(&mut self, events: &mut Vec<PublisherEvent>) -> Turn {
+        let silent_at = self.last_heard.map(|heard| heard + SILENCE);
+        let timers = [self.segmenter.poll_timeout(), silent_at, self.ends_at];
+        let timer = timers.into_iter().flatten().min();
+        let from_publisher = async {
+            match &mut self.publisher {
+                Some(publisher) => publisher.events.recv_many(events, EVENTS_AT_ONCE).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.draining.cancelled() => Turn::Drain,
+            Some(publisher) = self.arrivals.recv() => Turn::Arrival(publisher),
+            Some(segment) = self.route.next() => Turn::Release(segment),
+            count = from_publisher => if count == 0 { Turn::PublisherGone } else { Turn::Events },
+            () = sleep_until(timer) => Turn::Timer,
+        }
+    }
+
+    /// A publisher that is connected and sends nothing is made up for like one that is away, so that
+    /// the playlists keep growing (rule D-4); its next access unit goes on from there.
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.last_heard.is_some_and(|heard| heard + SILENCE <= now) {
+            self.last_heard = None;
+            if self.publisher.is_some() {
+                tracing::warn!("the publisher is silent");
+                self.segmenter.publisher_left(now, wall_clock_now());
+            }
+        }
+        self.segmenter.handle_timeout(now, wall_clock_now());
+    }
+
+    fn seat(&mut self, publisher: Publisher) {
+        if let Some(before) = self.publisher.replace(publisher) {
+            tracing::info!(connection = %before.connection, "another publisher takes over");
+        }
+        let returned = self.ends_at.take().is_some();
+        let connection = self.publisher.as_ref().map(|publisher| publisher.connection.0);
+        tracing::info!(connection, playback_id = %self.config.playback_id, returned, "publishing");
+        self.segmenter.discontinuity(now());
+    }
+
+    fn handle(&mut self, now: Instant, event: PublisherEvent) {
+        match event {
+            PublisherEvent::Track(track) => {
+                if let CodecParameters::H264(video) = &track.parameters {
+                    let (width, height) = video.display_size();
+                    self.settle_ladder(|| Ladder::for_source(width, height, video.frame_rate));
+                    tracing::info!(codec = track.parameters.rfc6381(), width, height, "video");
+                } else {
+                    tracing::info!(codec = track.parameters.rfc6381(), "audio");
+                }
+                self.segmenter.set_track(now, track);
+            }
+            PublisherEvent::AccessUnit(unit) => self.segmenter.push(now, wall_clock_now(), unit),
+            PublisherEvent::Discontinuity(reason) => {
+                tracing::warn!(?reason, "the publisher's timeline breaks");
+                self.segmenter.discontinuity(now);
+            }
+            PublisherEvent::Ended(reason) => self.publisher_left(now, reason.as_str()),
+        }
+    }
+
+    fn settle_ladder(&mut self, default: impl FnOnce() -> Ladder) {
+        if !std::mem::replace(&mut self.ladder_is_settled, true) {
+            let ladder = self.config.ladder.clone().unwrap_or_else(default);
+            let names: Vec<_> =
+                ladder.profiles().iter().map(|profile| profile.name.as_str()).collect();
+            tracing::info!(renditions = names.join(" "), "ladder");
+            self.presentation.set_ladder(&ladder);
+            self.route.set_ladder(ladder);
+        }
+    }
+
+    fn publisher_left(&mut self, now: Instant, reason: &'static str) {
+        let Some(publisher) = self.publisher.take() else { return };
+        let window = self.config.policy.reconnect_window;
+        tracing::info!(connection = %publisher.connection, reason, ?window, "publisher left, waiting");
+        self.streams.publisher_left(&self.config.name, publisher.connection);
+        self.segmenter.publisher_left(now, wall_clock_now());
+        self.ends_at = Some(now + window);
+    }
+
+    /// Hands what was cut to the router.
+    fn forward_segments(&mut self) {
+        while let Some(output) = self.segmenter.poll_output() {
+            match output {
+                Output::Segment(segment) => {
+                    tracing::debug!(sequence = %segment.sequence, duration = %segment.duration, "segment");
+                    self.parts.metrics.segments.inc();
+                    self.route.push(segment);
+                }
+                Output::LongGop { length, limit } => {
+                    tracing::warn!(%length, %limit, "GOP too long, ending the publisher: set its key frame interval lower");
+                    if let Some(publisher) = &self.publisher {
+                        publisher.ended.cancel();
+                    }
+                }
+                Output::Unwritable { track, error } => {
+                    tracing::warn!(%track, %error, "track can't be shown");
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, now: Instant, segment: PresentationSegment) {
+        if self.presentation.needs_target_duration(&segment) {
+            let seconds = self.segmenter.target_duration();
+            self.presentation.set_target_duration(seconds);
+            self.route.set_target_duration(Duration::from_secs(seconds.into()));
+        }
+        if self.presentation.append(now, segment) {
+            tracing::info!(playback_id = %self.config.playback_id, "playing");
+        }
+    }
+
+    /// Ends the stream, unless a publisher arrives at this very moment.
+    fn retire(&mut self, now: Instant) -> bool {
+        let next = self.segmenter.next_sequence();
+        if let Some(publisher) = self.streams.retire(&self.config.name, next, &mut self.arrivals) {
+            self.seat(publisher);
+            return false;
+        }
+        self.segmenter.end(now);
+        self.forward_segments();
+        true
+    }
+
+    /// Releases what is under way and makes the playlists final.
+    async fn finish(&mut self) {
+        self.route.finish();
+        while let Some(segment) = self.route.next().await {
+            self.publish(now(), segment);
+        }
+        self.presentation.end();
+        tracing::info!("ended");
+    }
+
+    /// Keeps the last playlists and segments for as long as they promise, or until the gateway ends.
+    async fn linger(&mut self) {
+        let until = tokio::time::Instant::from_std(now() + self.presentation.retention());
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = self.draining.cancelled() => {
+                let grace = self.presentation.retention().min(self.parts.grace);
+                tokio::time::sleep(grace).await;
+            }
+        }
+        self.presentation.close();
+    }
+}
+
+async fn sleep_until(timer: Option<Instant>) {
+    match timer {
+        Some(timer) => tokio::time::sleep_until(timer.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,23 @@
+//! Log lines.
+
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::{cli::LogFormat, config::LogConfig};
+
+/// Starts logging to standard error. A second call in one process changes nothing.
+pub(crate) fn start_logging(config: &LogConfig) {
+    let filter = config.filter.as_deref().unwrap_or("info");
+    let filter = EnvFilter::builder().parse_lossy(filter);
+    let registry = tracing_subscriber::registry().with(filter);
+    let line = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let started = match config.format {
+        LogFormat::Text => {
+            let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            registry.with(line.with_ansi(colour)).try_init()
+        }
+        LogFormat::Json => registry.with(line.json().flatten_event(true)).try_init(),
+    };
+    if started.is_err() {
+        tracing::trace!("logging has started already");
+    }
+}
