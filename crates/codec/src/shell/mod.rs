@@ -1,0 +1,7 @@
+//! The parent's half: worker processes and the pool that hands them jobs.
+
+mod pool;
+mod process;
+mod spawn;
+
+pub use pool::{WorkerConfig, WorkerPool};

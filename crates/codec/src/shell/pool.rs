@@ -1,0 +1,231 @@
+//! Hands jobs to worker processes, one at a time each.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
+
+use super::process::{JobFailure, WorkerProcess};
+use super::spawn::SpawnBackoff;
+use crate::{EncoderSettings, TranscodeJob, TranscodeJobError, TranscodeOutput};
+
+/// How a pool runs its workers.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Program whose main is [`crate::run_worker`] when it is given `arguments`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Worker processes, 1 or more; started when first needed, then kept.
+    pub workers: usize,
+    /// Jobs that may wait for a worker; the next one is refused.
+    pub queue: usize,
+    /// Longest a job may take in a worker, and longest it may wait for one.
+    pub job_timeout: Duration,
+    /// Settings of the encoders.
+    pub encoder: EncoderSettings,
+}
+
+impl WorkerConfig {
+    /// One worker per available core, four waiting jobs per worker, 20 s per job.
+    #[must_use]
+    pub fn new(program: impl Into<PathBuf>, arguments: Vec<OsString>) -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            program: program.into(),
+            arguments,
+            workers,
+            queue: workers.saturating_mul(4),
+            job_timeout: Duration::from_secs(20),
+            encoder: EncoderSettings::default(),
+        }
+    }
+}
+
+/// Transcodes in child processes. A crash costs the job that caused it, and nothing else.
+///
+/// Clones share the workers. Jobs wait in order of arrival; when [`WorkerConfig::queue`] of them wait,
+/// the next is refused. Dropping a [`WorkerPool::transcode`] future gives up the job and its worker;
+/// dropping the last clone kills the workers.
+#[derive(Clone, Debug)]
+pub struct WorkerPool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: WorkerConfig,
+    /// One permit per worker that may run a job.
+    permits: Semaphore,
+    waiting: AtomicUsize,
+    /// Never more than `config.workers`: a worker comes back before its job's permit does.
+    idle: Mutex<Vec<WorkerProcess>>,
+    backoff: Mutex<SpawnBackoff>,
+    /// Jobs in work, and readers of standard error.
+    jobs: TaskTracker,
+    log_readers: TaskTracker,
+}
+
+impl WorkerPool {
+    /// A pool without processes yet. Needs a tokio runtime from the first job on.
+    #[must_use]
+    pub fn new(mut config: WorkerConfig) -> Self {
+        config.workers = config.workers.clamp(1, 1_024);
+        let shared = Shared {
+            permits: Semaphore::new(config.workers),
+            waiting: AtomicUsize::new(0),
+            idle: Mutex::default(),
+            backoff: Mutex::default(),
+            jobs: TaskTracker::new(),
+            log_readers: TaskTracker::new(),
+            config,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Workers of the pool, running or not.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.shared.config.workers
+    }
+
+    /// Jobs that wait for a worker.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Transcodes one segment, after those that came before it.
+    ///
+    /// # Errors
+    /// When the job is faulty, when there is no room for it, or when its worker fails.
+    pub async fn transcode(&self, job: TranscodeJob) -> Result<TranscodeOutput, TranscodeJobError> {
+        let shared = &*self.shared;
+        let (len, max) = (job.input.len(), TranscodeJob::MAX_INPUT);
+        if len > max {
+            return Err(TranscodeJobError::TooLarge { len, max });
+        }
+        let _in_work = shared.jobs.token();
+        let _permit = shared.admit().await?;
+        let deadline = Instant::now() + shared.config.job_timeout;
+        let timed_out = || TranscodeJobError::TimedOut { after: shared.config.job_timeout };
+        let worker = timeout_at(deadline, shared.worker()).await;
+        let mut worker = worker.map_err(|_| timed_out())?.map_err(TranscodeJobError::Start)?;
+        match timeout_at(deadline, worker.run(&job, shared.config.encoder)).await {
+            Ok(Ok(output)) => {
+                shared.idle().push(worker);
+                Ok(output)
+            }
+            Ok(Err(JobFailure::Fault(fault))) => {
+                shared.idle().push(worker);
+                Err(fault.into())
+            }
+            Ok(Err(JobFailure::Broken(error))) => Err(bury(worker, error).await),
+            // Dropping the worker kills it, a stopped one included.
+            Err(_) => Err(timed_out()),
+        }
+    }
+
+    /// Refuses new jobs, lets those in work finish, then ends the workers. Waiting jobs are refused.
+    pub async fn shutdown(&self) {
+        let shared = &*self.shared;
+        shared.permits.close();
+        shared.jobs.close();
+        shared.log_readers.close();
+        let limit = shared.config.job_timeout.saturating_mul(2);
+        if timeout(limit, shared.jobs.wait()).await.is_err() {
+            tracing::warn!("transcode jobs still in work at shutdown are abandoned");
+        }
+        let idle = std::mem::take(&mut *shared.idle());
+        for worker in idle {
+            worker.end().await;
+        }
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> MutexGuard<'_, Vec<WorkerProcess>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn backoff(&self) -> MutexGuard<'_, SpawnBackoff> {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn admit(&self) -> Result<SemaphorePermit<'_>, TranscodeJobError> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(permit);
+        }
+        if self.permits.is_closed() {
+            return Err(TranscodeJobError::ShuttingDown);
+        }
+        let place = Place::take(self)?;
+        let acquired = timeout(self.config.job_timeout, self.permits.acquire()).await;
+        drop(place);
+        match acquired {
+            Ok(permit) => permit.map_err(|_| TranscodeJobError::ShuttingDown),
+            Err(_) => Err(self.busy(self.waiting.load(Ordering::Relaxed))),
+        }
+    }
+
+    const fn busy(&self, waiting: usize) -> TranscodeJobError {
+        TranscodeJobError::Busy { workers: self.config.workers, waiting }
+    }
+
+    /// A warm worker, or a new one.
+    async fn worker(&self) -> io::Result<WorkerProcess> {
+        loop {
+            let Some(mut worker) = self.idle().pop() else { break };
+            if worker.is_alive() {
+                return Ok(worker);
+            }
+            tracing::warn!("an idle transcode worker has ended; replaced");
+        }
+        let not_before = self.backoff().not_before();
+        if let Some(not_before) = not_before {
+            tokio::time::sleep_until(Instant::from_std(not_before)).await;
+        }
+        let WorkerConfig { program, arguments, .. } = &self.config;
+        let started = WorkerProcess::start(program, arguments, &self.log_readers).await;
+        match &started {
+            Ok(_) => self.backoff().succeeded(),
+            Err(_) => self.backoff().failed(Instant::now().into_std()),
+        }
+        started
+    }
+}
+
+/// A place in the queue, given back when dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(shared: &'a Shared) -> Result<Self, TranscodeJobError> {
+        let place = Self(&shared.waiting);
+        let before = shared.waiting.fetch_add(1, Ordering::Relaxed);
+        if before >= shared.config.queue { Err(shared.busy(before)) } else { Ok(place) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What became of a worker whose pipe broke.
+async fn bury(worker: WorkerProcess, error: io::Error) -> TranscodeJobError {
+    if error.kind() == io::ErrorKind::InvalidData {
+        return TranscodeJobError::Protocol(error.to_string());
+    }
+    let status = match worker.kill().await {
+        Ok(status) => format!("ended with {status}"),
+        Err(error) => format!("ended ({error})"),
+    };
+    TranscodeJobError::WorkerDied { status }
+}

@@ -1,0 +1,89 @@
+//! The child's main: jobs from standard input, results to standard output, logs to standard error.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{sync::Arc, thread};
+
+use bytes::Bytes;
+
+use crate::{
+    stdin_watch,
+    transcode::{self, Request},
+    wire::{self, JobHeader, RenditionHeader, Reply},
+};
+
+/// Transcodes the jobs that arrive on standard input until it closes, then returns.
+///
+/// Blocks the calling thread. Standard output belongs to the protocol: the caller must not print.
+/// A job in work is given up when standard input closes, so a worker never outlives its parent.
+#[must_use]
+pub fn run_worker() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A closed standard error leaves nowhere to say it; the exit code remains.
+            writeln!(io::stderr(), "transcode worker ends: {error}").unwrap_or_default();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> io::Result<()> {
+    transcode::initialize().map_err(io::Error::other)?;
+    let (jobs_sender, jobs) = sync_channel(1);
+    let (done, done_receiver) = sync_channel::<()>(0);
+    let abandoned = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&abandoned);
+    thread::Builder::new().name("jobs".into()).spawn(move || {
+        read_jobs(&jobs_sender, &flag, &done_receiver);
+    })?;
+    let result = answer_jobs(&jobs, &abandoned);
+    drop(done);
+    result
+}
+
+type Job = (JobHeader, Bytes);
+
+/// Reads ahead of the work, so that the end of input is seen in the middle of a job.
+fn read_jobs(jobs: &SyncSender<io::Result<Job>>, abandoned: &AtomicBool, done: &Receiver<()>) {
+    let mut stdin = io::stdin().lock();
+    loop {
+        let job = match wire::read_job(&mut stdin) {
+            Ok(Some(job)) => Ok(job),
+            Ok(None) => break,
+            Err(error) => Err(error),
+        };
+        let broken = job.is_err();
+        if jobs.send(job).is_err() || broken {
+            break;
+        }
+    }
+    abandoned.store(true, Ordering::Relaxed);
+    stdin_watch::end_process_unless_done(done);
+}
+
+fn answer_jobs(jobs: &Receiver<io::Result<Job>>, abandoned: &AtomicBool) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    wire::write_reply(&mut stdout, &Reply::Ready, &[])?;
+    for job in jobs {
+        let (header, input) = job?;
+        let (output, settings) = (header.output, header.settings);
+        let profiles = header.profiles();
+        let request = Request { input, profiles: &profiles, output, settings, abandoned };
+        let result = transcode::transcode(request);
+        if abandoned.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let written = match result {
+            Ok(done) => {
+                let headers = done.iter().map(RenditionHeader::new).collect();
+                wire::write_reply(&mut stdout, &Reply::Done(headers), &done)
+            }
+            Err(fault) => wire::write_reply(&mut stdout, &Reply::Fault(fault), &[]),
+        };
+        written?;
+    }
+    Ok(())
+}
