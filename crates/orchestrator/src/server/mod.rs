@@ -24,6 +24,8 @@ mod shell;
 mod stats;
 mod token;
 mod transcoder;
+#[cfg(feature = "local")]
+mod worker_pool;
 
 #[cfg(test)]
 mod tests;

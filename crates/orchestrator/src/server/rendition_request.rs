@@ -34,6 +34,8 @@ pub enum GopLength {
 /// How to encode one rendition. All fields are within the limits they state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodeProfile {
+    /// Its name in URLs and logs: 1 to 64 of `[A-Za-z0-9._-]`, not starting with a dot.
+    pub name: String,
     /// Width of the box the picture is fitted into, in pixels; even, 16 to 8192.
     pub width: u32,
     /// Height of that box, in pixels; even, 16 to 8192.
@@ -48,10 +50,9 @@ pub struct EncodeProfile {
     pub gop: GopLength,
 }
 
-/// One rendition asked for: its name in URLs, how it is packed, how it is encoded.
+/// One rendition asked for: how it is packed, how it is encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RenditionRequest {
-    pub(super) name: String,
     pub(super) format: OutputFormat,
     pub(super) encode: EncodeProfile,
 }
@@ -111,7 +112,7 @@ fn read_one(profile: &VideoProfile) -> Result<RenditionRequest, Refusal> {
              gop {gop} ms"
         ))
     })?;
-    Ok(RenditionRequest { name: profile.name.clone(), format, encode })
+    Ok(RenditionRequest { format, encode })
 }
 
 /// The numbers of a profile; `None` when one is out of range.
@@ -137,7 +138,8 @@ fn read_encode_profile(profile: &VideoProfile, h264_profile: H264Profile) -> Opt
         }
     };
     let (width, height) = (side(profile.width)?, side(profile.height)?);
-    Some(EncodeProfile { width, height, bitrate, frame_rate, h264_profile, gop })
+    let name = profile.name.clone();
+    Some(EncodeProfile { name, width, height, bitrate, frame_rate, h264_profile, gop })
 }
 
 fn is_name(text: &str) -> bool {

@@ -166,7 +166,7 @@ mod tests {
         let mut data = data();
         let names = |data: &SegData| -> Vec<String> {
             let request = SegmentRequest::read(&headers(data)).unwrap();
-            request.renditions.into_iter().map(|rendition| rendition.name).collect()
+            request.renditions.into_iter().map(|rendition| rendition.encode.name).collect()
         };
         assert_eq!(names(&data), ["old"]);
         data.full_profiles2 = vec![profile("newer")];

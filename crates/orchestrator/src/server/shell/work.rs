@@ -117,7 +117,7 @@ impl Work {
             let url = self.url(request);
             segments.push(TranscodedSegmentData { url, pixels, ..Default::default() });
             objects.push(StoredRendition {
-                rendition: request.name.clone(),
+                rendition: request.encode.name.clone(),
                 sequence: self.segment.sequence,
                 format: request.format,
                 data: rendition.data,
@@ -130,7 +130,7 @@ impl Work {
 
     fn url(&self, rendition: &RenditionRequest) -> String {
         let base = &self.shared.config.service_uri;
-        let (session, name) = (&self.token.session_id, &rendition.name);
+        let (session, name) = (&self.token.session_id, &rendition.encode.name);
         let (sequence, extension) = (self.segment.sequence, rendition.format.extension());
         format!("{base}/stream/{session}/{name}/{sequence}.{extension}")
     }
