@@ -25,7 +25,7 @@ run: build
 
 build: player
 	scripts/need build
-	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked --package headgate
 
 # The watch page's player, pinned by its lock file; the build embeds it.
 player: playback/player/node_modules/.package-lock.json
