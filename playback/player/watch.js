@@ -22,6 +22,12 @@
   // … and starts from scratch after so long.
   const RESTART_MS = 15000;
   const READINGS_MS = 500;
+  // hls.js gives up a chosen quality that fails; it is chosen again after so long without trouble.
+  const CHOOSE_AGAIN_MS = 8000;
+  // Nearer to the live edge than planned by so many seconds, playback slows down unnoticeably
+  // until it has its cushion back.
+  const CUSHION_S = 1;
+  const SLOWER = 0.94;
   // A broken decoder is set up anew at most so often in a row.
   const MEDIA_RECOVERIES = 3;
 
@@ -67,10 +73,12 @@
   }
 
   async function waitUntilLive() {
+    let ended = false;
     for (;;) {
       const state = await probe().catch(() => "unreachable");
       if (state === "live") return;
-      show(state);
+      ended ||= state === "ended";
+      show(ended && state === "waiting" ? "ended" : state);
       await sleep(POLL_MS);
     }
   }
@@ -136,6 +144,19 @@
     };
   }
 
+  function keepQuality(hls, trouble) {
+    const chosen = Number(quality.value);
+    if (chosen >= 0 && hls.autoLevelEnabled && performance.now() - trouble > CHOOSE_AGAIN_MS) {
+      hls.loadLevel = chosen;
+    }
+  }
+
+  function keepCushion(hls) {
+    const missing = (hls.targetLatency ?? 0) - hls.latency;
+    if (missing > CUSHION_S) video.playbackRate = SLOWER;
+    else if (missing <= 0) video.playbackRate = 1;
+  }
+
   function readHls(hls, loaded) {
     readCommon();
     read("latency", seconds(hls.latency));
@@ -153,6 +174,7 @@
     const stalledFor = progressMeter();
     let details = null;
     let recoveries = 0;
+    let trouble = 0;
 
     return new Promise((resolve) => {
       const events = Hls.Events;
@@ -169,6 +191,7 @@
         }
       });
       hls.on(events.ERROR, (_, data) => {
+        trouble = performance.now();
         if (!data.fatal) return;
         if (data.type === Hls.ErrorTypes.MEDIA_ERROR && recoveries < MEDIA_RECOVERIES) {
           recoveries += 1;
@@ -183,8 +206,10 @@
         const stalled = stalledFor();
         const last = details?.fragments.at(-1);
         if (stalled < JUMP_MS) {
-          if (video.currentTime > 0 && video.readyState >= 2) show("live");
+          // Where the browser refuses to start by itself, the controls must be in reach.
+          if ((video.currentTime > 0 || video.paused) && video.readyState >= 2) show("live");
           if (video.currentTime > 0) recoveries = 0;
+          if (details?.live) keepCushion(hls);
         } else if (details && !details.live) {
           finish();
         } else {
@@ -194,6 +219,7 @@
           else if (stalled > RESTART_MS) finish();
           else show("connecting");
         }
+        keepQuality(hls, trouble);
         readHls(hls, loaded);
       }, READINGS_MS);
 
@@ -268,6 +294,8 @@
       await play();
       video.onended = null;
       video.onerror = null;
+      video.playbackRate = 1;
+      quality.replaceChildren(new Option("Auto", "-1"));
       quality.disabled = true;
       edge.disabled = true;
       for (const name of ["latency", "resolution", "bitrate", "buffer", "dropped"]) read(name, "–");

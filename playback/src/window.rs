@@ -397,7 +397,7 @@ impl Window {
     fn listing_order(&self) -> impl Iterator<Item = &Rendition> + '_ {
         let transcoded = self.renditions.get(AUDIO + 1..).unwrap_or_default();
         let mut order: Vec<&Rendition> = transcoded.iter().filter(|r| r.map.is_some()).collect();
-        let middle = (!order.is_empty()).then(|| order.remove(order.len() / 2));
+        let middle = order.len().checked_sub(1).map(|last| order.remove(last / 2));
         middle.into_iter().chain(self.renditions.get(SOURCE)).chain(order)
     }
 
