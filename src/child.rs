@@ -4,7 +4,7 @@ use std::{ffi::OsString, io, path::PathBuf, process::Stdio, time::Duration};
 
 use tokio::{
     io::AsyncWriteExt as _,
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +32,8 @@ pub(crate) struct ChildSpec {
 }
 
 impl ChildSpec {
-    async fn spawn(&self) -> io::Result<Child> {
+    /// Starts it. The pipe to its standard input is apart, since waiting for a child closes its own.
+    async fn spawn(&self) -> io::Result<(Child, Option<ChildStdin>)> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -40,11 +41,12 @@ impl ChildSpec {
             .stdout(Stdio::null())
             .kill_on_drop(true);
         let mut child = command.spawn()?;
-        if let Some(stdin) = &mut child.stdin {
+        let mut stdin = child.stdin.take();
+        if let Some(stdin) = &mut stdin {
             stdin.write_all(&self.input).await?;
             stdin.flush().await?;
         }
-        Ok(child)
+        Ok((child, stdin))
     }
 
     /// Keeps the child running until `closed`; `starting` is called before each start.
@@ -54,7 +56,7 @@ impl ChildSpec {
             starting();
             let since = tokio::time::Instant::now();
             match self.spawn().await {
-                Ok(mut child) => {
+                Ok((mut child, stdin)) => {
                     tracing::info!(
                         child = self.name,
                         process = child.id(),
@@ -62,7 +64,7 @@ impl ChildSpec {
                     );
                     let status = tokio::select! {
                         status = child.wait() => status,
-                        () = closed.cancelled() => return end(self.name, child).await,
+                        () = closed.cancelled() => return end(self.name, child, stdin).await,
                     };
                     let status =
                         status.map_or_else(|error| error.to_string(), |status| status.to_string());
@@ -84,8 +86,8 @@ impl ChildSpec {
     }
 }
 
-async fn end(name: &str, mut child: Child) {
-    drop(child.stdin.take());
+async fn end(name: &str, mut child: Child, stdin: Option<ChildStdin>) {
+    drop(stdin);
     match tokio::time::timeout(END_LIMIT, child.wait()).await {
         Ok(Ok(status)) => tracing::debug!(child = name, %status, "child process ended"),
         Ok(Err(error)) => tracing::warn!(child = name, %error, "can't wait for a child process"),
