@@ -7,6 +7,7 @@ use ffmpeg_next::packet::Mut;
 use ffmpeg_next::{Error, Packet, Rational, codec, ffi, format};
 
 /// Forgets the four-character code a stream had in its old container; the muxer picks its own.
+#[expect(clippy::needless_pass_by_ref_mut, reason = "what it changes lies behind a raw pointer")]
 pub(crate) fn clear_codec_tag(stream: &mut format::stream::StreamMut<'_>) {
     let mut parameters: codec::Parameters = stream.parameters();
     // SAFETY: the parameters belong to the stream, which is borrowed for the whole call, and no other

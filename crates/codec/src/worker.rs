@@ -37,7 +37,8 @@ fn serve() -> io::Result<()> {
     let abandoned = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&abandoned);
     thread::Builder::new().name("jobs".into()).spawn(move || {
-        read_jobs(&jobs_sender, &flag, &done_receiver);
+        read_jobs(jobs_sender, &flag);
+        stdin_watch::end_process_unless_done(&done_receiver);
     })?;
     let result = answer_jobs(&jobs, &abandoned);
     drop(done);
@@ -46,8 +47,9 @@ fn serve() -> io::Result<()> {
 
 type Job = (JobHeader, Bytes);
 
-/// Reads ahead of the work, so that the end of input is seen in the middle of a job.
-fn read_jobs(jobs: &SyncSender<io::Result<Job>>, abandoned: &AtomicBool, done: &Receiver<()>) {
+/// Reads ahead of the work, so that the end of input is seen in the middle of a job. Takes the sender,
+/// because the worker ends when it is dropped.
+fn read_jobs(jobs: SyncSender<io::Result<Job>>, abandoned: &AtomicBool) {
     let mut stdin = io::stdin().lock();
     loop {
         let job = match wire::read_job(&mut stdin) {
@@ -61,7 +63,6 @@ fn read_jobs(jobs: &SyncSender<io::Result<Job>>, abandoned: &AtomicBool, done: &
         }
     }
     abandoned.store(true, Ordering::Relaxed);
-    stdin_watch::end_process_unless_done(done);
 }
 
 fn answer_jobs(jobs: &Receiver<io::Result<Job>>, abandoned: &AtomicBool) -> io::Result<()> {

@@ -175,7 +175,7 @@ fn open_x264(
     // Full-range input is scaled to the range every player expects.
     context.set_color_range(match first.color_range() {
         color::Range::JPEG => color::Range::MPEG,
-        range => range,
+        range @ (color::Range::MPEG | color::Range::Unspecified) => range,
     });
     context.open_with(options).map_err(|error| ffmpeg_fault("opening the encoder", error))
 }

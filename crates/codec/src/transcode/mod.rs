@@ -83,6 +83,7 @@ fn fault(cause: FaultCause, detail: impl Into<String>) -> TranscodeFault {
     TranscodeFault::new(cause, detail)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "thirty codes, of which gateways know these")]
 fn ffmpeg_fault(doing: &str, error: Error) -> TranscodeFault {
     let cause = match error {
         Error::InvalidData => FaultCause::InvalidData,

@@ -175,7 +175,7 @@ mod tests {
         #[test]
         fn fitted_size_is_even_and_inside(w in 1_u32..8192, h in 1_u32..8192, bw in 16_u32..8192, bh in 16_u32..8192) {
             let fitted = fit(size(w, h), Rational(1, 1), size(bw, bh));
-            prop_assert!(fitted.width % 2 == 0 && fitted.height % 2 == 0);
+            prop_assert!(fitted.width.is_multiple_of(2) && fitted.height.is_multiple_of(2));
             prop_assert!(fitted.width <= bw && fitted.height <= bh && fitted.width > 0 && fitted.height > 0);
         }
     }
