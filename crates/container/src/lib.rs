@@ -14,7 +14,7 @@
 //! and answer one error enum per format. Payloads are slices of the input, not copies. Writers refuse
 //! what their format can't hold instead of truncating it.
 //!
-//! Start reading at [`cmaf::fragment`] and [`avc::normalize`], the media path.
+//! Start reading at [`cmaf::fragment()`] and [`avc::normalize()`], the media path.
 
 pub mod aac;
 pub mod avc;

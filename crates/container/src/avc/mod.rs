@@ -1,7 +1,7 @@
 //! H.264 outside of its pictures: NAL units and how they are framed, parameter sets,
 //! `AVCDecoderConfigurationRecord` (ISO/IEC 14496-10, ISO/IEC 14496-15).
 //!
-//! Start reading at [`normalize`], which every access unit of a publisher passes, and
+//! Start reading at [`normalize()`], which every access unit of a publisher passes, and
 //! [`parse_decoder_configuration`].
 
 mod annex_b;

@@ -3,7 +3,7 @@
 //!
 //! The containers are walked here, by level and without recursion, so that a file can't say how deep
 //! the stack grows; `mp4-atom` decodes the boxes that hold fields and tables. Samples of both kinds
-//! of file end up in one [`samples::SampleList`], which holds them against the file's bounds.
+//! of file end up in one `SampleList`, which holds them against the file's bounds.
 //!
 //! Start reading at [`read`].
 
@@ -32,7 +32,7 @@ use crate::demuxed::{Demuxed, DemuxedTrack};
 /// Times are those of the file in each track's own timescale. An edit list counts for where a track
 /// starts: what it leaves out at the front gets times below the start, nothing is dropped. Payloads are
 /// slices of the file; NAL unit lengths of 1 or 2 bytes are replaced, delimiters and filler left out,
-/// as [`avc::normalize`](crate::avc::normalize) does. Empty samples are left out. Which pictures a
+/// as [`avc::normalize`](crate::avc::normalize()) does. Empty samples are left out. Which pictures a
 /// decoder can start at is read from the pictures, not from the file's flags.
 ///
 /// Time and memory are bounded by a small multiple of the file's length: samples may not overlap so
