@@ -165,12 +165,13 @@ fn place(
     if !first.random_access {
         return Err(BadRendition::NoKeyFrame);
     }
-    let frames = check_frame_count(video, source, profile)?;
+    check_frame_count(video, source, profile)?;
     check_order(&video.samples)?;
     let shown = ticks_from(first.pts, video, |sample| sample.pts)?;
     check_duration(&shown, source)?;
+    let shown = trim(shown, source.duration)?;
     let decoding = ticks_from(first.dts, video, |sample| sample.dts)?;
-    let decoding = fit(&decoding, frames, source.duration)?;
+    let decoding = fit(&decoding, shown.len(), source.duration)?;
     let ends = decoding.iter().skip(1).copied().chain([source.duration]);
     let times = decoding.iter().zip(ends).zip(shown);
     let samples = video.samples.iter().zip(times).map(|(sample, ((&start, end), shown))| {
@@ -208,7 +209,7 @@ fn check_frame_count(
     video: &DemuxedTrack,
     source: &SourceTimes,
     profile: &RenditionProfile,
-) -> Result<u64, BadRendition> {
+) -> Result<(), BadRendition> {
     let found = u64::try_from(video.samples.len()).unwrap_or(u64::MAX);
     let expected = profile.frame_rate.map_or(source.frames, |rate| {
         let second = u128::from(rate.den()) * u128::from(Timescale::VIDEO.get());
@@ -221,7 +222,7 @@ fn check_frame_count(
     let least = fewest.saturating_sub(slack(fewest)).max(1);
     let most = expected.saturating_add(slack(expected)).min(source.duration);
     if (least..=most).contains(&found) {
-        Ok(found)
+        Ok(())
     } else {
         Err(BadRendition::FrameCount { found, least, most })
     }
@@ -251,13 +252,25 @@ fn check_duration(shown: &[i64], source: &SourceTimes) -> Result<(), BadRenditio
     }
 }
 
-/// Makes decoding times rise and leave at least one tick for each picture before the segment's end:
-/// an encoder's frame rate filter may add a picture that starts only there.
-fn fit(decoding: &[i64], frames: u64, duration: u64) -> Result<Vec<u64>, BadRendition> {
-    let first_latest = duration.checked_sub(frames).ok_or(BadRendition::TimeStamps)?;
+/// Ends with the source: an encoder's frame rate filter may add a picture that would be shown only
+/// when the next segment is. Such a picture is dropped where nothing can refer to it, because it is
+/// decoded last; else it is shown at the last moment.
+fn trim(mut shown: Vec<i64>, duration: u64) -> Result<Vec<i64>, BadRendition> {
+    let end = i64::try_from(duration).map_err(|_| BadRendition::TimeStamps)?;
+    while shown.len() > 1 && shown.last().is_some_and(|last| *last >= end) {
+        shown.pop();
+    }
+    shown.iter_mut().for_each(|ticks| *ticks = (*ticks).min(end - 1));
+    Ok(shown)
+}
+
+/// The first `frames` decoding times, made to rise and to leave at least a tick for each picture.
+fn fit(decoding: &[i64], frames: usize, duration: u64) -> Result<Vec<u64>, BadRendition> {
+    let count = u64::try_from(frames).map_err(|_| BadRendition::TimeStamps)?;
+    let first_latest = duration.checked_sub(count).ok_or(BadRendition::TimeStamps)?;
     let mut least = 0;
-    let mut fitted = Vec::with_capacity(decoding.len());
-    for (ticks, latest) in decoding.iter().zip(first_latest..) {
+    let mut fitted = Vec::with_capacity(frames);
+    for (ticks, latest) in decoding.iter().take(frames).zip(first_latest..) {
         let ticks = u64::try_from(*ticks).map_err(|_| BadRendition::TimeStamps)?;
         let ticks = ticks.max(least).min(latest);
         least = ticks.saturating_add(1);

@@ -67,10 +67,18 @@ fn the_last_sample_takes_up_the_difference() {
 }
 
 #[test]
-fn a_picture_past_the_end_is_fitted_in() {
+fn a_picture_past_the_end_is_dropped_or_shown_at_the_last_moment() {
     let samples = place(&result(61, false), &times(180_000), &profile()).unwrap();
-    assert_eq!(sum(&samples), 180_000);
+    assert_eq!((samples.len(), sum(&samples)), (60, 180_000));
+    assert_eq!(samples[59].duration, 3_000);
+    // The last picture shown is decoded before one that may refer to it.
+    let mut reordered = result(61, false);
+    let last = reordered.samples[60].pts;
+    reordered.samples[60].pts = std::mem::replace(&mut reordered.samples[59].pts, last);
+    let samples = place(&reordered, &times(180_000), &profile()).unwrap();
+    assert_eq!((samples.len(), sum(&samples)), (61, 180_000));
     assert_eq!([samples[59].duration, samples[60].duration], [2_999, 1]);
+    assert_eq!(samples[59].composition_offset, 2_999);
 }
 
 #[test]
