@@ -107,7 +107,7 @@ fn open_video(config: &TestPictureConfig) -> Result<Source, Error> {
     let key_frame_distance = (interval / (1_000_000 * u128::from(den))).max(1).to_string();
     let bitrate = video_bitrate.to_string();
     let mut options = Dictionary::new();
-    options.set("preset", "superfast");
+    options.set("preset", "ultrafast");
     options.set("tune", "zerolatency");
     options.set("threads", "1");
     options.set("b", &bitrate);

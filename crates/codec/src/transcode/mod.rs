@@ -165,7 +165,7 @@ impl<'a> Transcoder<'a> {
 
     fn encode(&mut self, picture: &mut frame::Video) -> Result<(), TranscodeFault> {
         // A frame without a time of its own, or not later than the one before, can't be shown.
-        let Some(pts) = picture.timestamp().or_else(|| picture.pts()) else { return Ok(()) };
+        let Some(pts) = picture.pts().or_else(|| picture.timestamp()) else { return Ok(()) };
         if self.last_pts.is_some_and(|last| pts <= last) {
             return Ok(());
         }
