@@ -192,7 +192,7 @@ impl StreamTask {
         }
         let returned = self.ends_at.take().is_some();
         let connection = self.publisher.as_ref().map(|publisher| publisher.connection.0);
-        tracing::info!(connection, playback_id = %self.config.playback_id, returned, "publishing");
+        tracing::info!(connection, playback_id = %self.config.playback_id, returned, "publisher seated");
         self.segmenter.discontinuity(now());
     }
 
@@ -202,9 +202,6 @@ impl StreamTask {
                 if let CodecParameters::H264(video) = &track.parameters {
                     let (width, height) = video.display_size();
                     self.settle_ladder(|| Ladder::for_source(width, height, video.frame_rate));
-                    tracing::info!(codec = track.parameters.rfc6381(), width, height, "video");
-                } else {
-                    tracing::info!(codec = track.parameters.rfc6381(), "audio");
                 }
                 self.segmenter.set_track(now, track);
             }

@@ -1,0 +1,19 @@
+//! The whole gateway in-process on free ports, with ffmpeg as publisher and the rule watcher as viewer.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test fails by panicking"
+)]
+
+mod admission;
+mod browser;
+mod hostile;
+mod pointers;
+mod reconnect;
+mod shapes;
+mod source;
+mod support;
+mod transcoding;

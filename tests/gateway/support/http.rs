@@ -1,0 +1,81 @@
+//! A small HTTP client.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{HeaderMap, Request, StatusCode, body::Incoming};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("an UTF-8 body")
+    }
+}
+
+/// Fetches from one server.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    server: SocketAddr,
+}
+
+impl HttpClient {
+    pub fn new(server: SocketAddr) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), server }
+    }
+
+    /// `GET path`; fails the test when the server does not answer in time.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.try_get(path).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    /// `GET path`.
+    pub async fn try_get(&self, path: &str) -> Result<Answer, String> {
+        let uri = format!("http://{}{path}", self.server);
+        let request = Request::get(uri).body(Empty::new()).map_err(|error| error.to_string())?;
+        let answer = async {
+            let response: hyper::Response<Incoming> =
+                self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+            Ok(Answer { status: head.status, headers: head.headers, body })
+        };
+        tokio::time::timeout(LIMIT, answer).await.map_err(|_| "no answer in 10 s".to_owned())?
+    }
+
+    /// Polls until `path` answers 200 and `good` accepts the body, or the deadline passes.
+    pub async fn wait_for(
+        &self,
+        path: &str,
+        limit: Duration,
+        good: impl Fn(&str) -> bool,
+    ) -> Answer {
+        let deadline = tokio::time::Instant::now() + limit;
+        loop {
+            let last = self.try_get(path).await;
+            match &last {
+                Ok(answer) if answer.status == StatusCode::OK && good(answer.text()) => {
+                    return answer.clone();
+                }
+                Ok(_) | Err(_) if tokio::time::Instant::now() > deadline => {
+                    panic!("{path} was not as wanted in {limit:?}; last: {last:?}")
+                }
+                Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A whole gateway in this process, real encoders around it.
+
+pub mod encoder;
+pub mod http;
+pub mod playlist;
+pub mod watcher;
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use headgate::{App, cli::ServeArgs, config::Config};
+
+use http::HttpClient;
+use watcher::Watcher;
+
+/// A running gateway with a data directory of its own.
+#[derive(Debug)]
+pub struct Gateway {
+    pub app: App,
+    pub data_dir: PathBuf,
+}
+
+impl Gateway {
+    /// Starts one on free loopback ports, with this configuration file laid over the tests' defaults.
+    pub fn start(file: &str, change: impl FnOnce(&mut ServeArgs)) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("gateway-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&data_dir).expect("a data directory");
+        let path = data_dir.join("headgate.toml");
+        std::fs::write(&path, file).expect("a configuration file");
+        let free = || Some("127.0.0.1:0".to_owned());
+        let mut args = ServeArgs {
+            config: Some(path),
+            rtmp_addr: free(),
+            http_addr: free(),
+            admin_addr: free(),
+            data_dir: Some(data_dir.clone()),
+            open: true,
+            ..ServeArgs::default()
+        };
+        change(&mut args);
+        let config = Config::load(&args).expect("a good configuration");
+        let app =
+            App::start(config, env!("CARGO_BIN_EXE_headgate").into()).expect("the gateway starts");
+        Self { app, data_dir }
+    }
+
+    /// Source only.
+    pub fn without_transcoding(file: &str) -> Self {
+        Self::start(file, |args| args.no_transcode = true)
+    }
+
+    pub fn rtmp(&self) -> SocketAddr {
+        self.app.addresses().rtmp.expect("an RTMP address")
+    }
+
+    /// Where to publish with this key.
+    pub fn publish_url(&self, key: &str) -> String {
+        format!("rtmp://{}/live/{key}", self.rtmp())
+    }
+
+    pub fn viewer(&self) -> HttpClient {
+        HttpClient::new(self.app.addresses().http.expect("an HTTP address"))
+    }
+
+    pub fn admin(&self) -> HttpClient {
+        HttpClient::new(self.app.addresses().admin.expect("an admin address"))
+    }
+
+    /// A rule watcher on this playback id.
+    pub fn watch(&self, id: &str) -> Watcher {
+        Watcher::start(self.viewer(), id)
+    }
+
+    /// Until `/readyz` answers 200.
+    pub async fn ready(&self) {
+        self.admin().wait_for("/readyz", Duration::from_secs(20), |_| true).await;
+    }
+
+    /// Ends the gateway and removes its files.
+    pub async fn shut_down(self) {
+        let started = tokio::time::Instant::now();
+        self.app.shut_down().await;
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "shutdown took {:?}",
+            started.elapsed()
+        );
+        std::fs::remove_dir_all(&self.data_dir).expect("the data directory goes");
+    }
+}
+
+/// Configuration that ends streams and shutdowns soon.
+pub const QUICK: &str = "shutdown_grace = \"0s\"\n[publisher]\nreconnect_window = \"2s\"\n";
