@@ -6,6 +6,9 @@ For each round and each server in turn: N publishers send one 1080p 4 Mbit/s fil
 filled, the server's CPU time is taken over a fixed time. Everything listens on loopback. Then one
 stream runs through the embedded orchestrator, and the time from a GOP's last byte to the first byte
 of its request is read from the gateway's histogram. Ends with 1 when a bar is missed.
+
+A window holds more than it lists: what leaves a playlist stays downloadable for its own duration and
+that of the longest playlist that listed it (RFC 8216, section 6.2.2). Both are printed.
 """
 
 import argparse
@@ -43,6 +46,7 @@ def measure(server, source, arguments):
         "memory": (statistics.median(peaks) - idle) / count,
         "idle": idle,
         "window": seen.window_bytes / count,
+        "kept": seen.kept_bytes / count,
         "megabits": 8 * seen.bytes / elapsed / 1e6,
         "segments": seen.segments,
         "faults": seen.faults,
@@ -53,7 +57,8 @@ def report_round(number, name, result):
     print(
         f"round {number} {name:9} {result['cpu']:6.3f} % of a core per stream, "
         f"{result['memory'] / 1e6:6.2f} MB per stream (idle {result['idle'] / 1e6:.1f} MB), "
-        f"{result['window'] / 1e6:5.2f} MB in the window, {result['segments']} segments fetched at "
+        f"{result['window'] / 1e6:5.2f} MB listed, {result['kept'] / 1e6:5.2f} MB kept, "
+        f"{result['segments']} segments fetched at "
         f"{result['megabits']:.1f} Mbit/s, {len(result['faults'])} faults",
         flush=True,
     )
@@ -81,15 +86,19 @@ def compare(arguments, folder):
         return statistics.median(result[figure] for result in results[name])
 
     ours, theirs = median("headgate", "cpu"), median("nginx", "cpu")
-    memory, window = median("headgate", "memory"), median("headgate", "window")
-    limit = MEMORY_BAR[0] * window + MEMORY_BAR[1]
+    memory = median("headgate", "memory")
+    listed, kept = (median("headgate", figure) for figure in ("window", "kept"))
+    limit = MEMORY_BAR[0] * kept + MEMORY_BAR[1]
+    strict = MEMORY_BAR[0] * listed + MEMORY_BAR[1]
     print(f"\nmedians of {arguments.rounds} rounds")
     print(f"CPU per stream      headgate {ours:.3f} %, nginx-rtmp {theirs:.3f} % of a core")
     print(f"CPU ratio           {ours / theirs:.2f}  (bar {CPU_BAR:.2f}): {verdict(ours <= CPU_BAR * theirs)}")
     print(
-        f"memory per stream   headgate {memory / 1e6:.2f} MB with {window / 1e6:.2f} MB in the window "
-        f"(bar {limit / 1e6:.2f} MB): {verdict(memory <= limit)}"
+        f"memory per stream   headgate {memory / 1e6:.2f} MB; its window holds {kept / 1e6:.2f} MB, of which "
+        f"{listed / 1e6:.2f} MB are listed"
     )
+    print(f"                    bar of what it holds {limit / 1e6:.2f} MB: {verdict(memory <= limit)}")
+    print(f"                    bar of what is listed {strict / 1e6:.2f} MB: {verdict(memory <= strict)}")
     print(f"                    nginx-rtmp {median('nginx', 'memory') / 1e6:.2f} MB (its segments are files)")
     faults = sum(len(result["faults"]) for runs in results.values() for result in runs)
     print(f"viewer's faults     {faults}: {verdict(faults == 0)}")
@@ -128,7 +137,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--warm-up", type=float, default=25, help="seconds until the windows are full")
     parser.add_argument("--seconds", type=float, default=30, help="measured time per server and round")
-    parser.add_argument("--delay-seconds", type=float, default=90)
+    parser.add_argument("--delay-seconds", type=float, default=240)
     parser.add_argument("--only-delay", action="store_true", help="skip the comparison")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="headgate-bench-") as folder:

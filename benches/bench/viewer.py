@@ -10,7 +10,7 @@ POLL_SECONDS = 1
 # How long a stream may take to appear, and how often in a row a playlist may fail after that.
 PATIENCE_SECONDS = 15
 
-Result = collections.namedtuple("Result", "segments bytes window_bytes faults")
+Result = collections.namedtuple("Result", "segments bytes window_bytes kept_bytes faults")
 
 
 class Stream:
@@ -84,6 +84,17 @@ class Stream:
         self.segments += 1
         self.bytes += len(body)
 
+    def kept_bytes(self):
+        """What can be downloaded now: the window, and what left it and may still be asked for."""
+        listed = {path for paths in self.listed.values() for path in paths}
+        return sum(size for path, size in self.sizes.items() if path in listed or self.is_there(path))
+
+    def is_there(self, path):
+        self.connection.request("HEAD", path)
+        response = self.connection.getresponse()
+        response.read()
+        return response.status == 200
+
     def window_bytes(self):
         return sum(self.sizes.get(path, 0) for paths in self.listed.values() for path in paths)
 
@@ -131,9 +142,12 @@ class Viewer:
             stream.segments, stream.bytes = 0, 0
 
     def result(self):
+        """What was seen until now; ends the following."""
+        self.__exit__()
         return Result(
             sum(stream.segments for stream in self.streams),
             sum(stream.bytes for stream in self.streams),
             sum(stream.window_bytes() for stream in self.streams),
+            sum(stream.kept_bytes() for stream in self.streams),
             [fault for stream in self.streams for fault in stream.faults],
         )
