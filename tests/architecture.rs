@@ -2,7 +2,11 @@
 //!
 //! The plan itself is in `ARCHITECTURE.md`.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed expectation fails the test"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
