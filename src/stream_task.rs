@@ -290,7 +290,7 @@ impl StreamTask {
     }
 
     /// Keeps the last playlists and segments for as long as they promise, or until the gateway ends.
-    async fn linger(&mut self) {
+    async fn linger(&self) {
         let until = tokio::time::Instant::from_std(now() + self.presentation.retention());
         tokio::select! {
             () = tokio::time::sleep_until(until) => {}

@@ -95,9 +95,11 @@ impl Section {
         let mut sections = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             let path = format!("{path}[{index}]");
-            match item {
-                Value::Table(table) => sections.push(Self { path, table }),
-                other => faults.add(path, format!("expected a table, found {}", other.type_str())),
+            let found = item.type_str();
+            if let Value::Table(table) = item {
+                sections.push(Self { path, table });
+            } else {
+                faults.add(path, format!("expected a table, found {found}"));
             }
         }
         sections
@@ -110,25 +112,23 @@ impl Section {
 
     /// Takes a string.
     pub(super) fn string(&mut self, key: &str, faults: &mut Faults) -> Option<String> {
-        match self.table.remove(key)? {
-            Value::String(text) => Some(text),
-            other => {
-                faults.add(self.path_of(key), format!("expected text, found {}", other.type_str()));
-                None
-            }
-        }
+        let value = self.table.remove(key)?;
+        let Value::String(text) = value else {
+            faults.add(self.path_of(key), format!("expected text, found {}", value.type_str()));
+            return None;
+        };
+        Some(text)
     }
 
     /// Takes a boolean.
     pub(super) fn boolean(&mut self, key: &str, faults: &mut Faults) -> Option<bool> {
-        match self.table.remove(key)? {
-            Value::Boolean(value) => Some(value),
-            other => {
-                let found = other.type_str();
-                faults.add(self.path_of(key), format!("expected true or false, found {found}"));
-                None
-            }
+        let value = self.table.remove(key)?;
+        let answer = value.as_bool();
+        if answer.is_none() {
+            let found = value.type_str();
+            faults.add(self.path_of(key), format!("expected true or false, found {found}"));
         }
+        answer
     }
 
     /// Takes a whole number within `range`.

@@ -74,7 +74,7 @@ pub(super) fn publisher_policy(
     let takeover_after = match takeover {
         Some(false) => None,
         Some(true) => {
-            after.or(default.takeover_after).or(PublisherPolicy::default().takeover_after)
+            after.or(default.takeover_after).or_else(|| PublisherPolicy::default().takeover_after)
         }
         None => after.or(default.takeover_after),
     };

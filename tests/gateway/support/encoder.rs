@@ -11,21 +11,21 @@ use tokio::process::{Child, Command};
 
 /// A file to publish, made once by ffmpeg.
 #[derive(Clone, Copy, Debug)]
-pub struct Source {
-    pub name: &'static str,
-    pub size: &'static str,
-    pub rate: u32,
-    pub seconds: u32,
+pub(crate) struct Source {
+    pub(crate) name: &'static str,
+    pub(crate) size: &'static str,
+    pub(crate) rate: u32,
+    pub(crate) seconds: u32,
     /// Encoder options of the video; empty: no video.
-    pub video: &'static str,
+    pub(crate) video: &'static str,
     /// Encoder options of the audio; empty: no audio.
-    pub audio: &'static str,
+    pub(crate) audio: &'static str,
 }
 
 const AAC: &str = "-c:a aac -b:a 96k -ar 48000";
 
 /// 720p30 with two B-frames, key frame every 2 s, AAC.
-pub const HD: Source = Source {
+pub(crate) const HD: Source = Source {
     name: "hd",
     size: "1280x720",
     rate: 30,
@@ -35,7 +35,7 @@ pub const HD: Source = Source {
 };
 
 /// 320x180 at 30 fps, key frame every 2 s: cheap.
-pub const SMALL: Source = Source {
+pub(crate) const SMALL: Source = Source {
     name: "small",
     size: "320x180",
     rate: 30,
@@ -45,7 +45,7 @@ pub const SMALL: Source = Source {
 };
 
 /// Key frames at 0, 1.2 and 3.2 s and so on, as x264's scene cuts put them.
-pub const SCENE_CUTS: Source = Source {
+pub(crate) const SCENE_CUTS: Source = Source {
     name: "scene-cuts",
     video: "-c:v libx264 -preset superfast -bf 2 -g 250 -sc_threshold 0 -b:v 300k \
             -force_key_frames expr:eq(mod(n,96),0)+eq(mod(n,96),36)",
@@ -53,26 +53,26 @@ pub const SCENE_CUTS: Source = Source {
 };
 
 /// A key frame every 250 frames: OBS's automatic interval.
-pub const LONG_GOPS: Source = Source {
+pub(crate) const LONG_GOPS: Source = Source {
     name: "long-gops",
     video: "-c:v libx264 -preset superfast -bf 2 -g 250 -keyint_min 250 -sc_threshold 0 -b:v 300k",
     ..SMALL
 };
 
 /// Another size, as after a change of the encoder's settings.
-pub const OTHER_SIZE: Source = Source { name: "other-size", size: "640x360", ..SMALL };
+pub(crate) const OTHER_SIZE: Source = Source { name: "other-size", size: "640x360", ..SMALL };
 
 /// No audio.
-pub const SILENT: Source = Source { name: "silent", audio: "", ..SMALL };
+pub(crate) const SILENT: Source = Source { name: "silent", audio: "", ..SMALL };
 
 /// No video.
-pub const AUDIO_ONLY: Source = Source { name: "audio-only", video: "", ..SMALL };
+pub(crate) const AUDIO_ONLY: Source = Source { name: "audio-only", video: "", ..SMALL };
 
 static MAKING: Mutex<()> = Mutex::new(());
 
 impl Source {
     /// The FLV file, made if it is not there.
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sources");
         std::fs::create_dir_all(&directory).expect("a directory for sources");
@@ -104,11 +104,11 @@ impl Source {
 
 /// A publisher: ffmpeg that copies a file in real time. Killed when dropped.
 #[derive(Debug)]
-pub struct Publisher(Child);
+pub(crate) struct Publisher(Child);
 
 impl Publisher {
     /// Publishes the first `seconds` of the source.
-    pub fn start(source: &Source, url: &str, seconds: u32) -> Self {
+    pub(crate) fn start(source: &Source, url: &str, seconds: u32) -> Self {
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "error", "-re", "-i"]).arg(source.file());
         command.args(["-t", &seconds.to_string(), "-c", "copy", "-f", "flv", url]);
@@ -121,24 +121,24 @@ impl Publisher {
     }
 
     /// SIGKILL.
-    pub async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.0.kill().await.expect("ffmpeg is killed");
     }
 
     /// Waits for it to end by itself; what it printed, and whether it went well.
-    pub async fn finish(self) -> (bool, String) {
+    pub(crate) async fn finish(self) -> (bool, String) {
         let output = tokio::time::timeout(Duration::from_secs(120), self.0.wait_with_output());
         let output = output.await.expect("ffmpeg ends").expect("ffmpeg runs");
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.0.id().expect("still running")
     }
 }
 
 /// Decodes a file strictly; what ffmpeg complains about.
-pub async fn decode_errors(file: &Path) -> String {
+pub(crate) async fn decode_errors(file: &Path) -> String {
     let arguments = ["-v", "error", "-xerror", "-err_detect", "explode", "-i"];
     let output =
         Command::new("ffmpeg").args(arguments).arg(file).args(["-f", "null", "-"]).output();
@@ -151,7 +151,7 @@ pub async fn decode_errors(file: &Path) -> String {
 }
 
 /// Hashes of every coded video frame, in order.
-pub async fn frame_hashes(file: &Path, seconds: Option<u32>) -> Vec<String> {
+pub(crate) async fn frame_hashes(file: &Path, seconds: Option<u32>) -> Vec<String> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-i"]).arg(file);
     if let Some(seconds) = seconds {

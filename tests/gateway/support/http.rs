@@ -14,37 +14,37 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// A whole answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("an UTF-8 body")
     }
 }
 
 /// Fetches from one server.
 #[derive(Clone, Debug)]
-pub struct HttpClient {
+pub(crate) struct HttpClient {
     client: Client<HttpConnector, Empty<Bytes>>,
     server: SocketAddr,
 }
 
 impl HttpClient {
-    pub fn new(server: SocketAddr) -> Self {
+    pub(crate) fn new(server: SocketAddr) -> Self {
         Self { client: Client::builder(TokioExecutor::new()).build_http(), server }
     }
 
     /// `GET path`; fails the test when the server does not answer in time.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.try_get(path).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
     /// `GET path`.
-    pub async fn try_get(&self, path: &str) -> Result<Answer, String> {
+    pub(crate) async fn try_get(&self, path: &str) -> Result<Answer, String> {
         let uri = format!("http://{}{path}", self.server);
         let request = Request::get(uri).body(Empty::new()).map_err(|error| error.to_string())?;
         let answer = async {
@@ -58,7 +58,7 @@ impl HttpClient {
     }
 
     /// Polls until `path` answers 200 and `good` accepts the body, or the deadline passes.
-    pub async fn wait_for(
+    pub(crate) async fn wait_for(
         &self,
         path: &str,
         limit: Duration,

@@ -1,9 +1,9 @@
 //! A whole gateway in this process, real encoders around it.
 
-pub mod encoder;
-pub mod http;
-pub mod playlist;
-pub mod watcher;
+pub(crate) mod encoder;
+pub(crate) mod http;
+pub(crate) mod playlist;
+pub(crate) mod watcher;
 
 use std::{
     net::SocketAddr,
@@ -19,14 +19,14 @@ use watcher::Watcher;
 
 /// A running gateway with a data directory of its own.
 #[derive(Debug)]
-pub struct Gateway {
-    pub app: App,
-    pub data_dir: PathBuf,
+pub(crate) struct Gateway {
+    pub(crate) app: App,
+    pub(crate) data_dir: PathBuf,
 }
 
 impl Gateway {
     /// Starts one on free loopback ports, with this configuration file laid over the tests' defaults.
-    pub fn start(file: &str, change: impl FnOnce(&mut ServeArgs)) -> Self {
+    pub(crate) fn start(file: &str, change: impl FnOnce(&mut ServeArgs)) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
@@ -52,39 +52,39 @@ impl Gateway {
     }
 
     /// Source only.
-    pub fn without_transcoding(file: &str) -> Self {
+    pub(crate) fn without_transcoding(file: &str) -> Self {
         Self::start(file, |args| args.no_transcode = true)
     }
 
-    pub fn rtmp(&self) -> SocketAddr {
+    pub(crate) fn rtmp(&self) -> SocketAddr {
         self.app.addresses().rtmp.expect("an RTMP address")
     }
 
     /// Where to publish with this key.
-    pub fn publish_url(&self, key: &str) -> String {
+    pub(crate) fn publish_url(&self, key: &str) -> String {
         format!("rtmp://{}/live/{key}", self.rtmp())
     }
 
-    pub fn viewer(&self) -> HttpClient {
+    pub(crate) fn viewer(&self) -> HttpClient {
         HttpClient::new(self.app.addresses().http.expect("an HTTP address"))
     }
 
-    pub fn admin(&self) -> HttpClient {
+    pub(crate) fn admin(&self) -> HttpClient {
         HttpClient::new(self.app.addresses().admin.expect("an admin address"))
     }
 
     /// A rule watcher on this playback id.
-    pub fn watch(&self, id: &str) -> Watcher {
+    pub(crate) fn watch(&self, id: &str) -> Watcher {
         Watcher::start(self.viewer(), id)
     }
 
     /// Until `/readyz` answers 200.
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         self.admin().wait_for("/readyz", Duration::from_secs(20), |_| true).await;
     }
 
     /// Ends the gateway and removes its files.
-    pub async fn shut_down(self) {
+    pub(crate) async fn shut_down(self) {
         let started = tokio::time::Instant::now();
         self.app.shut_down().await;
         assert!(
@@ -97,4 +97,4 @@ impl Gateway {
 }
 
 /// Configuration that ends streams and shutdowns soon.
-pub const QUICK: &str = "shutdown_grace = \"0s\"\n[publisher]\nreconnect_window = \"2s\"\n";
+pub(crate) const QUICK: &str = "shutdown_grace = \"0s\"\n[publisher]\nreconnect_window = \"2s\"\n";

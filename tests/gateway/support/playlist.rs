@@ -4,25 +4,25 @@ use std::collections::BTreeMap;
 
 /// One listed segment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    pub uri: String,
-    pub duration: f64,
-    pub discontinuity: bool,
-    pub gap: bool,
+pub(crate) struct Entry {
+    pub(crate) uri: String,
+    pub(crate) duration: f64,
+    pub(crate) discontinuity: bool,
+    pub(crate) gap: bool,
     /// Milliseconds since the epoch.
-    pub program_date_time: Option<i64>,
-    pub map: Option<String>,
+    pub(crate) program_date_time: Option<i64>,
+    pub(crate) map: Option<String>,
 }
 
 /// A media playlist.
 #[derive(Clone, Debug, Default)]
-pub struct MediaPlaylist {
-    pub target_duration: u64,
-    pub media_sequence: u64,
-    pub discontinuity_sequence: u64,
-    pub ended: bool,
-    pub independent: bool,
-    pub entries: Vec<Entry>,
+pub(crate) struct MediaPlaylist {
+    pub(crate) target_duration: u64,
+    pub(crate) media_sequence: u64,
+    pub(crate) discontinuity_sequence: u64,
+    pub(crate) ended: bool,
+    pub(crate) independent: bool,
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// Tags that may stand once (rule PL-6).
@@ -36,7 +36,7 @@ const ONCE: [&str; 6] = [
 ];
 
 impl MediaPlaylist {
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut playlist = Self::default();
         let mut seen = BTreeMap::<&str, u32>::new();
         let mut lines = text.lines();
@@ -81,7 +81,7 @@ impl MediaPlaylist {
     }
 
     /// Entries with their media sequence numbers.
-    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Entry)> {
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u64, &Entry)> {
         (self.media_sequence..).zip(&self.entries)
     }
 }
@@ -142,7 +142,7 @@ fn millis(text: &str) -> Result<i64, String> {
 }
 
 /// Media playlists a multivariant playlist names: `(uri, attributes)`.
-pub fn renditions(multivariant: &str) -> Vec<(String, String)> {
+pub(crate) fn renditions(multivariant: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut variant = None;
     for line in multivariant.lines() {

@@ -21,23 +21,23 @@ const SLACK: f64 = 0.75;
 
 /// What the watcher saw.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// Broken rules, each once.
-    pub violations: BTreeSet<String>,
+    pub(crate) violations: BTreeSet<String>,
     /// By media playlist URI.
-    pub tracks: BTreeMap<String, TrackHistory>,
+    pub(crate) tracks: BTreeMap<String, TrackHistory>,
     /// The last multivariant playlist.
-    pub multivariant: String,
+    pub(crate) multivariant: String,
 }
 
 /// All that was ever listed in one media playlist.
 #[derive(Clone, Debug, Default)]
-pub struct TrackHistory {
-    pub entries: BTreeMap<u64, Entry>,
+pub(crate) struct TrackHistory {
+    pub(crate) entries: BTreeMap<u64, Entry>,
     /// Bodies of the segments with media, by number.
-    pub bodies: BTreeMap<u64, bytes::Bytes>,
-    pub inits: BTreeMap<String, bytes::Bytes>,
-    pub ended: bool,
+    pub(crate) bodies: BTreeMap<u64, bytes::Bytes>,
+    pub(crate) inits: BTreeMap<String, bytes::Bytes>,
+    pub(crate) ended: bool,
     last: Option<MediaPlaylist>,
     last_growth: Option<Instant>,
     left: Vec<(Instant, Duration, String)>,
@@ -45,12 +45,12 @@ pub struct TrackHistory {
 
 impl Report {
     /// Fails the test when a rule was broken.
-    pub fn assert_clean(&self) {
+    pub(crate) fn assert_clean(&self) {
         let lines: Vec<_> = self.violations.iter().map(String::as_str).collect();
         assert!(lines.is_empty(), "{} rule(s) broken:\n{}", lines.len(), lines.join("\n"));
     }
 
-    pub fn track(&self, name: &str) -> &TrackHistory {
+    pub(crate) fn track(&self, name: &str) -> &TrackHistory {
         let found = self.tracks.iter().find(|(uri, _)| uri.contains(name));
         found
             .map(|(_, track)| track)
@@ -60,13 +60,13 @@ impl Report {
 
 impl TrackHistory {
     /// The file of a segment with its init, as a player would join them.
-    pub fn file(&self, number: u64) -> bytes::Bytes {
+    pub(crate) fn file(&self, number: u64) -> bytes::Bytes {
         let init = self.entries[&number].map.as_ref().expect("a segment without EXT-X-MAP");
         [&self.inits[init][..], &self.bodies[&number][..]].concat().into()
     }
 
     /// Every segment with media joined behind its init; one file for each init.
-    pub fn joined(&self) -> Vec<u8> {
+    pub(crate) fn joined(&self) -> Vec<u8> {
         let mut file = Vec::new();
         let mut init = None;
         for (number, body) in &self.bodies {
@@ -80,21 +80,21 @@ impl TrackHistory {
         file
     }
 
-    pub fn gaps(&self) -> Vec<u64> {
+    pub(crate) fn gaps(&self) -> Vec<u64> {
         self.entries.iter().filter(|(_, entry)| entry.gap).map(|(number, _)| *number).collect()
     }
 }
 
 /// A running watcher.
 #[derive(Debug)]
-pub struct Watcher {
+pub(crate) struct Watcher {
     stop: CancellationToken,
     task: JoinHandle<Report>,
 }
 
 impl Watcher {
     /// Watches `/{id}.m3u8` and all below it.
-    pub fn start(client: HttpClient, id: &str) -> Self {
+    pub(crate) fn start(client: HttpClient, id: &str) -> Self {
         let stop = CancellationToken::new();
         let watch = Watch { client, id: id.to_owned(), report: Report::default() };
         #[expect(clippy::disallowed_methods, reason = "joined by finish")]
@@ -103,7 +103,7 @@ impl Watcher {
     }
 
     /// Stops after one more look.
-    pub async fn finish(self) -> Report {
+    pub(crate) async fn finish(self) -> Report {
         self.stop.cancel();
         self.task.await.expect("the watcher failed")
     }
