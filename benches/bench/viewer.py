@@ -53,7 +53,7 @@ class Stream:
         return list(dict.fromkeys(urllib.parse.urljoin(self.path, uri) for uri in found))
 
     def read(self, playlist, text):
-        sequence, listed = 0, []
+        sequence, listed, gap = 0, [], False
         for line in text.splitlines():
             if line.startswith("#EXT-X-MEDIA-SEQUENCE:"):
                 sequence = int(line.partition(":")[2])
@@ -62,19 +62,21 @@ class Stream:
                     path = urllib.parse.urljoin(playlist, uri)
                     if path not in self.sizes:
                         self.fetch(path)
+            elif line == "#EXT-X-GAP":
+                gap = True
             elif line and not line.startswith("#"):
-                listed.append((sequence, urllib.parse.urljoin(playlist, line)))
-                sequence += 1
+                listed.append((sequence, None if gap else urllib.parse.urljoin(playlist, line)))
+                sequence, gap = sequence + 1, False
         if not listed:
             return
         expected = self.next.get(playlist, listed[0][0])
         if listed[0][0] > expected:
             self.faults.append(f"{self.name}: segments {expected} to {listed[0][0] - 1} were missed")
         for number, path in listed:
-            if number >= expected:
+            if number >= expected and path:
                 self.fetch(path)
         self.next[playlist] = sequence
-        self.listed[playlist] = [path for _, path in listed]
+        self.listed[playlist] = [path for _, path in listed if path]
 
     def fetch(self, path):
         status, body = self.get(path)
