@@ -1,6 +1,6 @@
 //! The operator's pages: health, readiness, metrics.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{
     Router,
@@ -14,24 +14,40 @@ use crate::metrics::MetricsPage;
 
 /// Whether the gateway can serve, and if not, why. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Readiness(Arc<Mutex<Option<&'static str>>>);
+pub struct Readiness(Arc<Mutex<Condition>>);
+
+#[derive(Debug)]
+struct Condition {
+    waiting_for: Option<&'static str>,
+    draining: bool,
+}
 
 impl Readiness {
     /// Not ready for this reason.
     #[must_use]
     pub fn waiting_for(reason: &'static str) -> Self {
-        Self(Arc::new(Mutex::new(Some(reason))))
+        Self(Arc::new(Mutex::new(Condition { waiting_for: Some(reason), draining: false })))
     }
 
-    /// Ready from now on, or (with a reason) not.
-    pub fn set(&self, not_ready: Option<&'static str>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = not_ready;
+    /// Ready from now on, or (with a reason) not. Says nothing any more once the gateway drains.
+    pub fn set(&self, waiting_for: Option<&'static str>) {
+        self.state().waiting_for = waiting_for;
+    }
+
+    /// Not ready any more, whatever else is said.
+    pub fn drain(&self) {
+        self.state().draining = true;
     }
 
     /// `None` when ready, else why not.
     #[must_use]
     pub fn reason(&self) -> Option<&'static str> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.state();
+        if state.draining { Some("draining") } else { state.waiting_for }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Condition> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -36,6 +36,7 @@ pub struct App {
     streams: Streams,
     stages: Stages,
     grace: std::time::Duration,
+    data_dir: PathBuf,
     /// Held for as long as the data directory is ours.
     _lock: File,
 }
@@ -113,7 +114,15 @@ impl App {
         ));
         start_transcoding(&config, program, router, &readiness, &stages.support)?;
         addresses.write(&config.data_dir).context("can't write the data directory")?;
-        Ok(Self { addresses, readiness, streams, stages, grace: config.grace, _lock: lock })
+        Ok(Self {
+            addresses,
+            readiness,
+            streams,
+            stages,
+            grace: config.grace,
+            data_dir: config.data_dir,
+            _lock: lock,
+        })
     }
 
     /// Where the gateway listens.
@@ -137,7 +146,7 @@ impl App {
     /// Ends everything, upstream first, within the configured grace: publishers, then streams with what
     /// they have under way, then viewers.
     pub async fn shut_down(self) {
-        self.readiness.set(Some("draining"));
+        self.readiness.drain();
         let drained = tokio::time::timeout(self.grace + GRACE_SLACK, async {
             self.stages.publishers.closed.cancel();
             self.streams.drain().await;
@@ -147,7 +156,11 @@ impl App {
             self.stages.sessions.wait().await;
             self.stages.support.end().await;
         });
-        if drained.await.is_err() {
+        let drained = drained.await;
+        if let Err(error) = Addresses::clear(&self.data_dir) {
+            tracing::warn!(%error, "can't remove the addresses");
+        }
+        if drained.is_err() {
             tracing::warn!(grace = ?self.grace, "not everything ended in time; leaving it");
         }
     }
@@ -278,10 +291,12 @@ fn start_transcoding(
         }
         Transcode::Embedded if cfg!(feature = "local") => {
             readiness.set(Some("the embedded orchestrator is starting"));
-            let (data_dir, readiness) = (config.data_dir.clone(), readiness.clone());
+            let (data_dir, log) = (config.data_dir.clone(), config.log.clone());
+            let readiness = readiness.clone();
             let closed = stage.closed.clone();
             stage.tasks.spawn(async move {
-                let ended = embedded::run(program, &data_dir, router, readiness, closed).await;
+                let ended =
+                    embedded::run(program, &data_dir, &log, router, readiness, closed).await;
                 if let Err(error) = ended {
                     tracing::error!(%error, "the embedded orchestrator can't be run");
                 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 
 /// A live video gateway: RTMP in, transcoding by orchestrators, HLS out.
 #[derive(Debug, Parser)]
@@ -44,6 +44,17 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// As the flag spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// Flags of `serve`, `demo` and `check-config`. Each wins over its variable, which wins over the file.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ServeArgs {
@@ -63,14 +74,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR", env = "HEADGATE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// Accept any stream key, with the key as playback id. For labs; loopback only.
-    #[arg(long, env = "HEADGATE_OPEN")]
-    pub open: bool,
+    #[arg(long, env = "HEADGATE_OPEN", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub open: Option<bool>,
     /// Allow --open on addresses others can reach.
-    #[arg(long, env = "HEADGATE_OPEN_ANYWHERE")]
-    pub open_anywhere: bool,
+    #[arg(long, env = "HEADGATE_OPEN_ANYWHERE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub open_anywhere: Option<bool>,
     /// Serve the source only.
-    #[arg(long, env = "HEADGATE_NO_TRANSCODE")]
-    pub no_transcode: bool,
+    #[arg(long, env = "HEADGATE_NO_TRANSCODE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub no_transcode: Option<bool>,
     /// An orchestrator to use instead of the embedded one; repeat it, or separate with commas.
     #[arg(long, value_name = "URL", env = "HEADGATE_ORCHESTRATOR", value_delimiter = ',')]
     pub orchestrator: Vec<String>,
@@ -97,7 +108,7 @@ pub struct OrchestratorArgs {
     #[arg(long, value_name = "URL", env = "HEADGATE_SERVICE_URI")]
     pub service_uri: Option<String>,
     /// Serve without TLS.
-    #[arg(long, env = "HEADGATE_PLAINTEXT")]
+    #[arg(long, env = "HEADGATE_PLAINTEXT", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub plaintext: bool,
     /// Most streams transcoded at the same time.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000), env = "HEADGATE_MAX_SESSIONS")]
@@ -128,6 +139,19 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn switches_stand_alone_or_take_a_value() {
+        let open = |line: &[&str]| {
+            let line = ["headgate", "serve"].iter().chain(line);
+            let Command::Serve(args) = Cli::parse_from(line).command else { panic!("not serve") };
+            args.open
+        };
+        assert_eq!(open(&["--open"]), Some(true));
+        assert_eq!(open(&["--open=0"]), Some(false));
+        assert_eq!(open(&[]), None);
+        assert_eq!(open(&["--open", "--no-transcode"]), Some(true));
     }
 
     #[test]

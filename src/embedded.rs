@@ -12,7 +12,7 @@ use router::{ConfiguredOrchestrator, Router};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{addresses::Addresses, admin::Readiness, child::ChildSpec};
+use crate::{addresses::Addresses, admin::Readiness, child::ChildSpec, config::LogConfig};
 
 /// How often the child's `addresses.json` is looked for while it starts.
 const POLL: Duration = Duration::from_millis(20);
@@ -23,6 +23,7 @@ const SESSIONS: &str = "64";
 pub(crate) async fn run(
     program: PathBuf,
     data_dir: &Path,
+    log: &LogConfig,
     router: Router,
     readiness: Readiness,
     closed: CancellationToken,
@@ -34,6 +35,8 @@ pub(crate) async fn run(
     arguments
         .extend(["--exit-with-parent", "--max-sessions", SESSIONS, "--data-dir"].map(Into::into));
     arguments.push(data_dir.clone().into_os_string());
+    arguments.extend(["--log-format", log.format.as_str()].map(Into::into));
+    arguments.extend(log.filter.iter().flat_map(|filter| ["--log".into(), filter.into()]));
     let spec = ChildSpec { name: "orchestrator", program, arguments, input: Vec::new() };
     let (starts, mut started) = watch::channel(());
     let supervise = spec.supervise(closed, || {

@@ -1,6 +1,14 @@
 //! Serves an axum router on accepted connections: HTTP/1.1 and HTTP/2, with deadlines.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -14,12 +22,16 @@ use crate::listener::Listener;
 
 /// How long a client may take to send a request's head, and an idle connection may stay.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// How long a connection may take for the answer it is in when the listener closes.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 /// HTTP/2 keep-alive: a ping this often, answered within as long.
 const PING: Duration = Duration::from_secs(20);
 /// Requests one HTTP/2 connection may have open.
 const CONCURRENT_REQUESTS: u32 = 128;
-/// Most bytes of a request's head.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Most bytes of an HTTP/2 request's head.
+const HEAD_BYTES_MAX: u32 = 32 * 1024;
+/// What HTTP/1 gathers before a write: a run of media pieces leaves in one vectored call.
+const WRITE_BUFFER: usize = 400 * 1024;
 
 /// Accepts until `closed`; connections then finish the request they are in and end.
 pub(crate) async fn serve(
@@ -48,20 +60,57 @@ pub(crate) async fn serve_connection(
 ) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let mut http1 = builder.http1();
-    http1.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(HEAD_BYTES_MAX);
+    http1.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(WRITE_BUFFER);
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
-    http2.max_concurrent_streams(CONCURRENT_REQUESTS).max_header_list_size(32 * 1024);
-    let service = TowerToHyperService::new(router);
+    http2.max_concurrent_streams(CONCURRENT_REQUESTS).max_header_list_size(HEAD_BYTES_MAX);
+    let spoke = Arc::new(AtomicBool::new(false));
+    let service = TowerToHyperService::new(NoteRequests { spoke: Arc::clone(&spoke), router });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    // hyper's own limit on a head begins once it has told HTTP/1 from HTTP/2 by the first bytes.
+    let silent = async {
+        tokio::time::sleep(HEAD_LIMIT).await;
+        if spoke.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = silent => return tracing::trace!("closed a connection without a request"),
         () = closed.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match tokio::time::timeout(GOODBYE_LIMIT, connection).await {
+                Ok(ended) => ended,
+                Err(_late) => return tracing::debug!("closed a connection that did not finish in time"),
+            }
         }
     };
     if let Err(error) = ended {
         tracing::trace!(%error, "connection ended");
+    }
+}
+
+/// Notes that a request has come.
+#[derive(Clone)]
+struct NoteRequests {
+    spoke: Arc<AtomicBool>,
+    router: axum::Router,
+}
+
+impl<B> tower::Service<http::Request<B>> for NoteRequests
+where
+    axum::Router: tower::Service<http::Request<B>>,
+{
+    type Response = <axum::Router as tower::Service<http::Request<B>>>::Response;
+    type Error = <axum::Router as tower::Service<http::Request<B>>>::Error;
+    type Future = <axum::Router as tower::Service<http::Request<B>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        tower::Service::poll_ready(&mut self.router, cx)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        self.spoke.store(true, Ordering::Relaxed);
+        tower::Service::call(&mut self.router, request)
     }
 }

@@ -79,19 +79,18 @@ fn serve(args: &ServeArgs, demo: bool) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let stop = stop_signal()?;
         let app = App::start(config, program.clone())?;
-        let support = CancellationToken::new();
-        let picture = keys.as_ref().map(|keys| show(keys, &app, program, support.clone()));
-        let wait = async {
-            match picture {
-                Some(picture) => tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = picture => {}
-                },
-                None => stop.cancelled().await,
+        let picture_ends = CancellationToken::new();
+        let picture = async {
+            match &keys {
+                Some(keys) => show(keys, &app, program, picture_ends.clone()).await,
+                None => picture_ends.cancelled().await,
             }
         };
-        wait.await;
-        support.cancel();
+        let until_stopped = async {
+            stop.cancelled().await;
+            picture_ends.cancel();
+        };
+        tokio::join!(picture, until_stopped);
         tracing::info!("draining; a second signal ends at once");
         app.shut_down().await;
         tracing::info!("bye");
@@ -106,7 +105,7 @@ async fn show(keys: &DemoKeys, app: &App, program: PathBuf, stopped: Cancellatio
         print(&text);
     }
     let Some(rtmp) = app.addresses().rtmp.filter(|_| with_picture) else {
-        return std::future::pending().await;
+        return stopped.cancelled().await;
     };
     let spec = crate::child::ChildSpec {
         name: "test picture",

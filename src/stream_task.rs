@@ -8,6 +8,7 @@ use std::{
 use ingest::{ConnectionId, EndReason, PublisherEvent};
 use media::{CodecParameters, Ladder, PresentationSegment, SequenceNumber, wall_clock_now};
 use playback::Presentation;
+use prometheus_client::metrics::gauge::Gauge;
 use router::StreamRoute;
 use segmenter::{Output, Segmenter};
 use tokio::sync::mpsc;
@@ -16,13 +17,16 @@ use tracing::Instrument as _;
 
 use crate::{
     config::StreamConfig,
+    metrics::StreamMetrics,
     streams::{Events, StreamParts, Streams},
 };
 
 /// Publisher events taken at once: one wake-up serves a burst.
 const EVENTS_AT_ONCE: usize = 64;
-/// How long a connected publisher may send nothing before stand-ins are shown for it.
-const SILENCE: Duration = Duration::from_secs(2);
+/// A connected publisher may send nothing for so long, whatever else.
+const SILENCE_MIN: Duration = Duration::from_secs(1);
+/// What the renditions of a segment that is cut short may take before it has to be listed.
+const RENDITIONS_TAKE: Duration = Duration::from_millis(1_200);
 /// How long a drain waits for a publisher's connection to end.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -40,6 +44,7 @@ pub(crate) struct Publisher {
 /// Owns one stream from its first publisher to the end of its playlists.
 #[derive(Debug)]
 pub(crate) struct StreamTask {
+    span: tracing::Span,
     streams: Streams,
     config: Arc<StreamConfig>,
     parts: Arc<StreamParts>,
@@ -51,6 +56,8 @@ pub(crate) struct StreamTask {
     publisher: Option<Publisher>,
     /// When the publisher was last heard; `None` once its silence is made up for.
     last_heard: Option<Instant>,
+    /// When a number was last listed, and the target duration.
+    listed: Option<(Instant, Duration)>,
     /// When the stream ends, if no publisher comes back.
     ends_at: Option<Instant>,
     /// The renditions are settled with the first video track, and stay.
@@ -76,10 +83,12 @@ impl StreamTask {
         arrivals: mpsc::Receiver<Publisher>,
         draining: CancellationToken,
     ) -> Self {
+        let span = tracing::info_span!("stream", id = %config.name);
         let segmenter = Segmenter::new(parts.segmenter.clone(), first);
         let route = parts.router.open(&config.name, config.name.to_string());
         let presentation = parts.directory.open(config.playback_id.clone());
         Self {
+            span,
             streams,
             config,
             parts,
@@ -90,6 +99,7 @@ impl StreamTask {
             draining,
             publisher: None,
             last_heard: None,
+            listed: None,
             ends_at: None,
             ladder_is_settled: false,
         }
@@ -97,13 +107,13 @@ impl StreamTask {
 
     /// Runs the stream to its end, and keeps what viewers may still fetch until they have.
     pub(crate) async fn run(mut self, first: Publisher) {
-        let span = tracing::info_span!("stream", id = %self.config.name);
+        let span = self.span.clone();
         async move {
-            self.parts.metrics.live.inc();
+            let counted = Counted::new(&self.parts.metrics);
             self.seat(first);
             self.follow_publishers().await;
             self.finish().await;
-            self.parts.metrics.live.dec();
+            drop(counted);
             self.linger().await;
         }
         .instrument(span)
@@ -154,8 +164,7 @@ impl StreamTask {
     }
 
     async fn wait(&mut self, events: &mut Vec<PublisherEvent>) -> Turn {
-        let silent_at = self.last_heard.map(|heard| heard + SILENCE);
-        let timers = [self.segmenter.poll_timeout(), silent_at, self.ends_at];
+        let timers = [self.segmenter.poll_timeout(), self.silent_at(), self.ends_at];
         let timer = timers.into_iter().flatten().min();
         let from_publisher = async {
             match &mut self.publisher {
@@ -173,10 +182,19 @@ impl StreamTask {
         }
     }
 
-    /// A publisher that is connected and sends nothing is made up for like one that is away, so that
-    /// the playlists keep growing (rule D-4); its next access unit goes on from there.
+    /// When a silent publisher has to be made up for, so that the next number is listed in time (rules
+    /// PL-21, D-4): 1.5 target durations after the one before, less what its renditions take.
+    fn silent_at(&self) -> Option<Instant> {
+        let earliest = self.last_heard? + SILENCE_MIN;
+        let due =
+            self.listed.map(|(at, target)| at + (target * 3 / 2).saturating_sub(RENDITIONS_TAKE));
+        Some(due.map_or(earliest + SILENCE_MIN, |due| due.max(earliest)))
+    }
+
+    /// A publisher that is connected and sends nothing is made up for like one that is away; its next
+    /// key frame goes on from there.
     fn handle_timeout(&mut self, now: Instant) {
-        if self.last_heard.is_some_and(|heard| heard + SILENCE <= now) {
+        if self.silent_at().is_some_and(|at| at <= now) {
             self.last_heard = None;
             if self.publisher.is_some() {
                 tracing::warn!("the publisher is silent");
@@ -259,8 +277,13 @@ impl StreamTask {
     fn publish(&mut self, now: Instant, segment: PresentationSegment) {
         if self.presentation.needs_target_duration(&segment) {
             let seconds = self.segmenter.target_duration();
+            let target = Duration::from_secs(seconds.into());
             self.presentation.set_target_duration(seconds);
-            self.route.set_target_duration(Duration::from_secs(seconds.into()));
+            self.route.set_target_duration(target);
+            self.listed = Some((now, target));
+        }
+        if let Some((at, _target)) = &mut self.listed {
+            *at = now;
         }
         if self.presentation.append(now, segment) {
             tracing::info!(playback_id = %self.config.playback_id, "playing");
@@ -269,8 +292,7 @@ impl StreamTask {
 
     /// Ends the stream, unless a publisher arrives at this very moment.
     fn retire(&mut self, now: Instant) -> bool {
-        let next = self.segmenter.next_sequence();
-        if let Some(publisher) = self.streams.retire(&self.config.name, next, &mut self.arrivals) {
+        if let Some(publisher) = self.streams.retire(&self.config.name, &mut self.arrivals) {
             self.seat(publisher);
             return false;
         }
@@ -300,6 +322,22 @@ impl StreamTask {
             }
         }
         self.presentation.close();
+    }
+}
+
+/// A stream counted among the live ones, however its task ends.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(metrics: &StreamMetrics) -> Self {
+        metrics.live.inc();
+        Self(metrics.live.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

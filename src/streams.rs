@@ -1,16 +1,16 @@
 //! Which streams there are, who publishes them, and who may.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ingest::{
     Activity, Admission, BoxFuture, ConnectionId, PublishRequest, PublisherEvent, PublisherSeat,
     Refusal, StreamKey,
 };
-use media::{PlaybackId, SequenceNumber, StreamName};
+use media::{PlaybackId, SequenceNumber, StreamName, wall_clock_now};
 use playback::Directory;
 use router::Router;
 use segmenter::SegmenterConfig;
@@ -28,8 +28,8 @@ use crate::{
 const EVENTS_QUEUED: usize = 256;
 /// Publishers that may wait for their stream to notice them; one takes over from another.
 const PUBLISHERS_QUEUED: usize = 4;
-/// Ended streams whose next sequence number is remembered one by one.
-const REMEMBERED: usize = 65_536;
+/// 2026 began so long after the Unix epoch.
+const NUMBERING_BEGINS: Duration = Duration::from_secs(1_767_225_600);
 
 /// What every stream is made with.
 #[derive(Debug)]
@@ -57,15 +57,9 @@ struct Shared {
     /// `Some`: any key that can be a playback id may publish, on these terms.
     open: Option<PublisherPolicy>,
     streams_max: usize,
-    state: Mutex<State>,
+    live: Mutex<HashMap<StreamName, Live>>,
     draining: CancellationToken,
     tasks: TaskTracker,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    live: HashMap<StreamName, Live>,
-    numbering: Numbering,
 }
 
 /// A stream with a task.
@@ -102,7 +96,7 @@ impl Streams {
             configured,
             open,
             streams_max,
-            state: Mutex::default(),
+            live: Mutex::default(),
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }))
@@ -119,12 +113,12 @@ impl Streams {
     /// Streams with a task now.
     #[must_use]
     pub fn live_count(&self) -> usize {
-        self.state().live.len()
+        self.live().len()
     }
 
     /// The publisher of this connection has left; another may come.
     pub(crate) fn publisher_left(&self, stream: &StreamName, connection: ConnectionId) {
-        if let Some(live) = self.state().live.get_mut(stream) {
+        if let Some(live) = self.live().get_mut(stream) {
             live.holder.take_if(|holder| holder.connection == connection);
         }
     }
@@ -133,25 +127,23 @@ impl Streams {
     pub(crate) fn retire(
         &self,
         stream: &StreamName,
-        next: SequenceNumber,
         arrivals: &mut mpsc::Receiver<Publisher>,
     ) -> Option<Publisher> {
-        let mut state = self.state();
+        let mut live = self.live();
         if let Ok(publisher) = arrivals.try_recv() {
             return Some(publisher);
         }
-        state.live.remove(stream);
-        state.numbering.remember(stream.clone(), next);
+        live.remove(stream);
         None
     }
 
     /// Takes a stream off the registry for good: the gateway drains, and lets nobody in.
     pub(crate) fn retire_for_good(&self, stream: &StreamName) {
-        self.state().live.remove(stream);
+        self.live().remove(stream);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn live(&self) -> MutexGuard<'_, HashMap<StreamName, Live>> {
+        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The stream a key opens. A key may come alone, or as the last part of a path
@@ -165,10 +157,20 @@ impl Streams {
             return Some(Arc::clone(stream));
         }
         let policy = self.0.open.clone()?;
+        let (name, playback_id) = (StreamName::new(last).ok()?, PlaybackId::new(last).ok()?);
+        // A configured stream is published with its key only, however open the rest is.
+        if self
+            .0
+            .configured
+            .values()
+            .any(|other| other.name == name || other.playback_id == playback_id)
+        {
+            return None;
+        }
         Some(Arc::new(StreamConfig {
-            name: StreamName::new(last).ok()?,
+            name,
             key: KeyDigest::of(last),
-            playback_id: PlaybackId::new(last).ok()?,
+            playback_id,
             ladder: None,
             policy,
         }))
@@ -196,17 +198,16 @@ impl Streams {
             events: received,
             ended: holder.ended.clone(),
         };
-        let mut state = self.state();
-        if let Some(live) = state.live.get_mut(&stream.name) {
+        let mut live = self.live();
+        if let Some(live) = live.get_mut(&stream.name) {
             live.replace(holder, publisher, &stream.policy, now)?;
             return Ok(seat);
         }
-        if state.live.len() >= self.0.streams_max {
+        if live.len() >= self.0.streams_max {
             return Err(Refusal::TooManyStreams);
         }
-        let first = state.numbering.recall(&stream.name);
-        let arrivals = self.start(&stream, first, publisher);
-        state.live.insert(stream.name.clone(), Live { arrivals, holder: Some(holder) });
+        let arrivals = self.start(&stream, first_sequence(wall_clock_now()), publisher);
+        live.insert(stream.name.clone(), Live { arrivals, holder: Some(holder) });
         Ok(seat)
     }
 
@@ -226,38 +227,39 @@ impl Streams {
             received,
             self.0.draining.clone(),
         );
-        let (streams, name) = (self.clone(), stream.name.clone());
-        let ended = Abandoned { streams, name };
+        let guard =
+            Guard { streams: self.clone(), name: stream.name.clone(), arrivals: arrivals.clone() };
         self.0.tasks.spawn(async move {
-            let ended = ended;
+            let guard = guard;
             task.run(publisher).await;
-            drop(ended);
+            drop(guard);
         });
         arrivals
     }
 }
 
-/// Frees a stream's name when its task is gone without having retired: it panicked.
-struct Abandoned {
+/// Counts a stream's task, and frees the stream's name when the task ends without having retired: it
+/// panicked.
+struct Guard {
     streams: Streams,
     name: StreamName,
+    arrivals: mpsc::Sender<Publisher>,
 }
 
-impl Drop for Abandoned {
+impl Drop for Guard {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
         }
         tracing::error!(stream = %self.name, "the stream's task failed; the stream has ended");
         self.streams.0.parts.metrics.task_failures.inc();
-        let mut state = self.streams.state();
-        if let Some(live) = state.live.remove(&self.name) {
-            if let Some(holder) = live.holder {
-                holder.ended.cancel();
-            }
-            // Its true next number died with the task; skip far ahead of anything it can have used.
-            let next = SequenceNumber(state.numbering.recall(&self.name).0 + 1_000_000);
-            state.numbering.remember(self.name.clone(), next);
+        let mut live = self.streams.live();
+        // A later task of the same stream is none of this one's business.
+        let ours = |found: &mut Live| found.arrivals.same_channel(&self.arrivals);
+        if live.get_mut(&self.name).is_some_and(ours)
+            && let Some(holder) = live.remove(&self.name).and_then(|found| found.holder)
+        {
+            holder.ended.cancel();
         }
     }
 }
@@ -271,7 +273,8 @@ impl Live {
         policy: &PublisherPolicy,
         now: Instant,
     ) -> Result<(), Refusal> {
-        let silent = self.holder.as_ref().map(|holder| holder.activity.silent_for(now));
+        let present = self.holder.as_ref().filter(|holder| !holder.activity.has_ended());
+        let silent = present.map(|holder| holder.activity.silent_for(now));
         let may = match (silent, policy.takeover_after) {
             (None, _) => true,
             (Some(silent), Some(after)) => silent >= after,
@@ -297,35 +300,12 @@ impl Admission for Streams {
     }
 }
 
-/// Where each stream's numbering goes on when it is published again.
-#[derive(Debug)]
-struct Numbering {
-    next: HashMap<StreamName, SequenceNumber>,
-    order: VecDeque<StreamName>,
-    /// No forgotten stream has used this number or a later one.
-    unused: SequenceNumber,
-}
-
-impl Default for Numbering {
-    fn default() -> Self {
-        Self { next: HashMap::new(), order: VecDeque::new(), unused: SequenceNumber::FIRST }
-    }
-}
-
-impl Numbering {
-    fn recall(&self, stream: &StreamName) -> SequenceNumber {
-        self.next.get(stream).copied().unwrap_or(self.unused)
-    }
-
-    fn remember(&mut self, stream: StreamName, next: SequenceNumber) {
-        if self.next.insert(stream.clone(), next).is_none() {
-            self.order.push_back(stream);
-        }
-        while self.order.len() > REMEMBERED {
-            let forgotten = self.order.pop_front().and_then(|stream| self.next.remove(&stream));
-            self.unused = self.unused.max(forgotten.unwrap_or(self.unused));
-        }
-    }
+/// The first sequence number of a stream that starts now: twice the seconds since 2026 began. Segments
+/// last half a second at least, so a stream that is published again, after a restart of the gateway too,
+/// goes on above every number that it has used before (rule D-8), and players follow.
+fn first_sequence(wall: SystemTime) -> SequenceNumber {
+    let since = wall.duration_since(UNIX_EPOCH + NUMBERING_BEGINS).unwrap_or_default();
+    SequenceNumber(SequenceNumber::FIRST.0 + since.as_secs() * 2)
 }
 
 /// What a stream's task receives.
@@ -336,16 +316,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbering_goes_on_and_a_forgotten_stream_repeats_nothing() {
-        let mut numbering = Numbering::default();
-        let name = |n: usize| StreamName::new(&format!("s{n}")).unwrap();
-        assert_eq!(numbering.recall(&name(0)), SequenceNumber(1));
-        numbering.remember(name(0), SequenceNumber(90));
-        assert_eq!(numbering.recall(&name(0)), SequenceNumber(90));
-        for n in 1..=REMEMBERED {
-            numbering.remember(name(n), SequenceNumber(2));
-        }
-        assert_eq!(numbering.next.len(), REMEMBERED);
-        assert_eq!(numbering.recall(&name(0)), SequenceNumber(90));
+    fn numbers_go_on_after_a_restart_and_fit_31_bits_for_decades() {
+        let at = |seconds| {
+            first_sequence(UNIX_EPOCH + NUMBERING_BEGINS + Duration::from_secs(seconds)).0
+        };
+        assert_eq!(at(0), 1);
+        assert_eq!(at(60) - at(0), 120);
+        assert!(at(30 * 365 * 86_400) < i32::MAX.unsigned_abs().into());
+        assert_eq!(first_sequence(UNIX_EPOCH), SequenceNumber::FIRST);
     }
 }

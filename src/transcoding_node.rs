@@ -34,13 +34,15 @@ pub(crate) async fn run(
     program: PathBuf,
     stopped: CancellationToken,
 ) -> anyhow::Result<()> {
-    let addr: SocketAddr =
-        args.addr.replacen("localhost:", "127.0.0.1:", 1).parse().with_context(|| {
-            format!(
-                "{:?} is not an address to listen on; write IP:PORT, and --service-uri for a name",
-                args.addr
-            )
-        })?;
+    if let Some(data_dir) = &args.data_dir {
+        std::fs::create_dir_all(data_dir).context("can't make the data directory")?;
+        Addresses::clear(data_dir).context("can't write the data directory")?;
+    }
+    let found = tokio::net::lookup_host(&args.addr).await;
+    let found = found.with_context(|| {
+        format!("{:?} is not an address to listen on; write HOST:PORT", args.addr)
+    });
+    let addr = found?.next().with_context(|| format!("{:?} has no address", args.addr))?;
     let limits = ListenerConfig { addr, connections: CONNECTIONS, connections_per_ip: CONNECTIONS };
     let listener = Listener::bind("orchestrator", &limits)
         .with_context(|| format!("can't listen on {addr}"))?;
@@ -78,7 +80,6 @@ pub(crate) async fn run(
     });
     connections.spawn(accept);
     if let Some(data_dir) = &args.data_dir {
-        std::fs::create_dir_all(data_dir).context("can't make the data directory")?;
         Addresses { orchestrator: Some(bound), ..Addresses::default() }
             .write(data_dir)
             .context("can't write the data directory")?;
@@ -97,10 +98,21 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// What gateways are told to use: as the operator says, or the host they bind to, as they wrote it.
 fn service_uri(args: &OrchestratorArgs, bound: SocketAddr) -> anyhow::Result<OrchestratorAddress> {
     let scheme = if args.plaintext { "http" } else { "https" };
-    let default = || format!("{scheme}://{bound}");
-    let uri = args.service_uri.clone().unwrap_or_else(default);
+    let uri = match &args.service_uri {
+        Some(uri) => uri.clone(),
+        None if bound.ip().is_unspecified() => {
+            anyhow::bail!(
+                "{bound} is every address of this machine: say with --service-uri which one gateways use"
+            )
+        }
+        None => {
+            let host = args.addr.rsplit_once(':').map_or(args.addr.as_str(), |(host, _port)| host);
+            format!("{scheme}://{host}:{}", bound.port())
+        }
+    };
     uri.parse().with_context(|| format!("--service-uri {uri}"))
 }
 

@@ -102,11 +102,12 @@ impl Config {
 
     fn read(text: &str, args: &ServeArgs, faults: &mut Faults) -> Self {
         let table = text.parse().unwrap_or_else(|error: toml::de::Error| {
-            faults.add("file", error.to_string().trim_end());
+            faults.add(format!("file, {}", place(text, &error)), error.message());
             toml::Table::new()
         });
         let mut root = Section::root(table);
-        let open = root.boolean("open", faults).unwrap_or(false) || args.open;
+        let open = root.boolean("open", faults);
+        let open = args.open.or(open).unwrap_or(false);
         let rtmp =
             listener(root.section("rtmp", faults), args.rtmp_addr.as_deref(), open, &RTMP, faults);
         let http =
@@ -145,7 +146,7 @@ impl Config {
 
     /// What no single field shows.
     fn check(&self, args: &ServeArgs, faults: &mut Faults) {
-        if self.open && !args.open_anywhere {
+        if self.open && args.open_anywhere != Some(true) {
             for (name, addr) in [("rtmp-addr", self.rtmp.addr), ("http-addr", self.http.addr)] {
                 if !addr.ip().is_loopback() {
                     faults.add(
@@ -171,6 +172,14 @@ impl Config {
             }
         }
     }
+}
+
+/// Where a syntax error is. Its own text quotes the line, which can hold a stream key.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("line {line}, column {column}")
 }
 
 struct ListenerDefaults {
@@ -240,13 +249,22 @@ fn log(mut section: Section, args: &ServeArgs, faults: &mut Faults) -> LogConfig
 }
 
 fn transcode(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Transcode {
-    let enabled = root.boolean("transcode", faults).unwrap_or(true) && !args.no_transcode;
+    let enabled = root.boolean("transcode", faults);
+    let named = args.orchestrator.iter().any(|url| !url.trim().is_empty());
+    if named && args.no_transcode == Some(true) {
+        faults.add("no-transcode", "contradicts --orchestrator");
+    }
+    let enabled = args
+        .no_transcode
+        .map(|off| !off)
+        .or(if named { Some(true) } else { enabled })
+        .unwrap_or(true);
     let mut configured: Vec<_> = root
         .sections("orchestrator", faults)
         .into_iter()
         .filter_map(|s| orchestrator(s, faults))
         .collect();
-    if !args.orchestrator.is_empty() {
+    if named {
         let urls = args.orchestrator.iter().filter(|url| !url.trim().is_empty());
         configured = urls
             .filter_map(|url| address(url, "orchestrator", faults))

@@ -78,11 +78,11 @@ fn flags_win_over_the_file() {
 
 #[test]
 fn open_defaults_to_loopback_and_refuses_anything_else() {
-    let open = ServeArgs { open: true, ..ServeArgs::default() };
+    let open = ServeArgs { open: Some(true), ..ServeArgs::default() };
     assert!(read("", &open).unwrap().rtmp.addr.ip().is_loopback());
     let exposed = ServeArgs { http_addr: Some("0.0.0.0:80".to_owned()), ..open };
     assert!(read("", &exposed).unwrap_err()[0].contains("--open-anywhere"));
-    assert!(read("", &ServeArgs { open_anywhere: true, ..exposed }).is_ok());
+    assert!(read("", &ServeArgs { open_anywhere: Some(true), ..exposed }).is_ok());
 }
 
 #[test]
@@ -101,4 +101,23 @@ fn a_key_is_long_private_and_not_the_playback_id() {
         let faults = read(&text, &ServeArgs::default()).unwrap_err();
         assert!(faults[0].starts_with("stream[0].stream_key:"), "{faults:?}");
     }
+}
+
+#[test]
+fn a_syntax_error_names_its_place_and_not_the_line() {
+    let faults =
+        read("[[stream]]\nstream_key = \"secret-secret\n", &ServeArgs::default()).unwrap_err();
+    assert!(faults[0].starts_with("file, line 2, "), "{faults:?}");
+    assert!(!faults[0].contains("secret-secret"), "{faults:?}");
+}
+
+#[test]
+fn a_flag_can_switch_off_what_the_file_switches_on() {
+    let off = ServeArgs { open: Some(false), ..ServeArgs::default() };
+    assert!(!read("open = true\n", &off).unwrap().open);
+    let named =
+        ServeArgs { orchestrator: vec!["http://127.0.0.1:9".to_owned()], ..ServeArgs::default() };
+    assert!(matches!(read("transcode = false\n", &named).unwrap().transcode, Transcode::Remote(_)));
+    let contradiction = ServeArgs { no_transcode: Some(true), ..named };
+    assert!(read("", &contradiction).unwrap_err()[0].starts_with("no-transcode:"));
 }

@@ -11,8 +11,8 @@ const STREAM: &str = "shutdown_grace = \"0s\"\n[[stream]]\nname = \"studio\"\nst
 
 fn closed() -> Gateway {
     Gateway::start(STREAM, |args| {
-        args.open = false;
-        args.no_transcode = true;
+        args.open = Some(false);
+        args.no_transcode = Some(true);
     })
 }
 

@@ -41,7 +41,7 @@ impl Gateway {
             http_addr: free(),
             admin_addr: free(),
             data_dir: Some(data_dir.clone()),
-            open: true,
+            open: Some(true),
             ..ServeArgs::default()
         };
         change(&mut args);
@@ -53,7 +53,7 @@ impl Gateway {
 
     /// Source only.
     pub(crate) fn without_transcoding(file: &str) -> Self {
-        Self::start(file, |args| args.no_transcode = true)
+        Self::start(file, |args| args.no_transcode = Some(true))
     }
 
     pub(crate) fn rtmp(&self) -> SocketAddr {
