@@ -11,11 +11,12 @@ mod support;
 use std::time::Duration;
 
 use ingest::{
-    ConnectionEnd, ConnectionFault, ConnectionOutcome, EndReason, PublisherEvent, Refusal,
-    rtmp::SessionError, serve_rtmp_connection,
+    ConnectionEnd, ConnectionFault, ConnectionOutcome, DiscontinuityReason, EndReason,
+    PublisherEvent, Refusal, rtmp::SessionError, serve_rtmp_connection,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    sync::mpsc,
     task::JoinHandle,
     time::{Instant, sleep},
 };
@@ -147,6 +148,37 @@ async fn a_killed_publisher_and_a_silent_one_are_told_apart() {
     assert_eq!(start.elapsed().as_secs(), 10);
     assert_eq!(ended(&mut gateway), Some(EndReason::Silent));
     assert_eq!(outcome.stream.unwrap().as_str(), "test");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seat_is_free_before_the_stream_has_taken_the_last_event() {
+    let gateway = Gateway::new();
+    let (sender, mut events) = mpsc::channel(1);
+    sender.try_send(PublisherEvent::Discontinuity(DiscontinuityReason::ClockJump)).unwrap();
+    *gateway.admission.events.lock().unwrap() = Some(sender);
+    let activity = &gateway.admission.activity;
+    let (mut client, served) = connect(&gateway);
+    client.write_all(opening()).await.unwrap();
+    sleep(Duration::from_millis(10)).await;
+    assert!(!activity.has_ended());
+    drop(client);
+    sleep(Duration::from_millis(10)).await;
+    assert!(activity.has_ended() && !served.is_finished(), "the full queue delays only the event");
+    events.recv().await.unwrap();
+    assert!(matches!(events.recv().await, Some(PublisherEvent::Ended(EndReason::ConnectionLost))));
+    served.await.unwrap().result.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seat_is_free_when_its_connection_is_dropped() {
+    let gateway = Gateway::new();
+    let (mut client, served) = connect(&gateway);
+    client.write_all(opening()).await.unwrap();
+    sleep(Duration::from_millis(10)).await;
+    assert!(!gateway.admission.activity.has_ended());
+    served.abort();
+    assert!(served.await.unwrap_err().is_cancelled());
+    assert!(gateway.admission.activity.has_ended());
 }
 
 #[tokio::test(start_paused = true)]

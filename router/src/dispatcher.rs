@@ -411,7 +411,7 @@ impl Dispatcher {
             let deadline = self.deadline(waiting);
             let in_time = opportunity.is_some_and(|at| at < deadline);
             if outage || !in_time || !self.may_try(now, waiting) {
-                let reason = waiting.reason(none_left);
+                let reason = waiting.reason(&self.roster);
                 if let Some(waiting) = self.waiting.get_mut(index) {
                     waiting.give_up(reason);
                 }
@@ -440,13 +440,14 @@ impl Dispatcher {
             self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
             head.give_up(GapReason::Deadline);
         }
-        let reason = head.reason(self.roster.is_empty());
-        let missed = head.is_open()
-            || matches!(head.outcome, Some(Outcome::Gaps(reason)) if is_miss(reason));
-        self.misses = if missed { self.misses.saturating_add(1) } else { self.misses };
-        let (renditions, new_header) = match head.outcome.unwrap_or(Outcome::Gaps(reason)) {
+        let reason = head.reason(&self.roster);
+        let outcome = head.outcome.take().unwrap_or(Outcome::Gaps(reason));
+        let (renditions, new_header) = match outcome {
             Outcome::SourceOnly => (Vec::new(), false),
-            Outcome::Gaps(reason) => (gaps(&head.ladder, reason), false),
+            Outcome::Gaps(reason) => {
+                self.misses = self.misses.saturating_add(u32::from(head.is_miss(reason)));
+                (gaps(&head.ladder, reason), false)
+            }
             Outcome::Media(media) => {
                 self.stats.complete += 1;
                 self.inits.list(&head.ladder, media)
@@ -489,13 +490,5 @@ fn failed(waiting: &mut Waiting, attempt: &Attempt, fault: AttemptFault) -> Verd
             Verdict::Capped
         }
         Blame::Nobody => Verdict::Innocent,
-    }
-}
-
-/// Whether gaps for this reason speak of orchestrators, not of the publisher.
-const fn is_miss(reason: GapReason) -> bool {
-    match reason {
-        GapReason::Deadline | GapReason::AttemptsFailed | GapReason::NoOrchestrator => true,
-        GapReason::PublisherAway | GapReason::NotTranscodable => false,
     }
 }

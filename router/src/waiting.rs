@@ -6,6 +6,8 @@ use media::{GapReason, Ladder, RenditionSegment, Segment, TrackSegment};
 use media::{RenditionOutcome, RenditionProfile};
 use orchestrator::OrchestratorAddress;
 
+use crate::roster::Roster;
+
 /// What the renditions of a segment came to.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -48,11 +50,23 @@ impl Waiting {
     }
 
     /// Why there is no media, where no attempt is in flight.
-    pub(crate) fn reason(&self, no_orchestrator: bool) -> GapReason {
-        if self.sent && !no_orchestrator {
+    pub(crate) fn reason(&self, roster: &Roster) -> GapReason {
+        if self.sent && !roster.is_empty() {
             GapReason::AttemptsFailed
+        } else if roster.has_live() {
+            GapReason::Deadline
         } else {
             GapReason::NoOrchestrator
+        }
+    }
+
+    /// Whether gaps for this reason tell that orchestrators fail. A deadline that passed before the
+    /// segment could be sent does not: an orchestrator was live, only time or room was short.
+    pub(crate) const fn is_miss(&self, reason: GapReason) -> bool {
+        match reason {
+            GapReason::Deadline => self.sent,
+            GapReason::AttemptsFailed | GapReason::NoOrchestrator => true,
+            GapReason::PublisherAway | GapReason::NotTranscodable => false,
         }
     }
 }

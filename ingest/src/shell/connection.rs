@@ -371,7 +371,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
         };
         match decision {
             Ok(seat) => {
-                info!(connection = %id, %peer, stream = %seat.stream, "publishing");
+                debug!(connection = %id, %peer, stream = %seat.stream, "publishing");
                 self.context.metrics.publishers.inc();
                 self.stream = Some(seat.stream.clone());
                 let publisher = Publisher::new(id, seat);

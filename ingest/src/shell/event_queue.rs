@@ -17,6 +17,17 @@ const ENDED_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed;
 
+/// Why the last event did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum EndError {
+    /// The receiver is gone.
+    #[error("the stream no longer listens")]
+    Closed,
+    /// The queue stayed full.
+    #[error("no room within {ENDED_DEADLINE:?}")]
+    Full,
+}
+
 /// Hands events to the stream without ever waiting for it.
 ///
 /// When the queue is full, access units are dropped up to the next random access point of the video
@@ -93,10 +104,11 @@ impl EventQueue {
         }
     }
 
-    /// Delivers the last event; answers whether it arrived.
-    pub(super) async fn end(self, reason: EndReason) -> bool {
+    /// Delivers the last event. Send nothing after it.
+    pub(super) async fn end(&self, reason: EndReason) -> Result<(), EndError> {
         let last = self.sender.send(PublisherEvent::Ended(reason));
-        matches!(timeout(ENDED_DEADLINE, last).await, Ok(Ok(())))
+        let sent = timeout(ENDED_DEADLINE, last).await.map_err(|_elapsed| EndError::Full)?;
+        sent.map_err(|_unsent| EndError::Closed)
     }
 }
 
@@ -186,7 +198,17 @@ mod tests {
             let first = receiver.recv().await;
             (first.is_some(), matches!(receiver.recv().await, Some(PublisherEvent::Ended(_))))
         };
-        assert_eq!(tokio::join!(ended, read), (true, (true, true)));
+        assert_eq!(tokio::join!(ended, read), (Ok(()), (true, true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_takes_nothing_more_is_told_from_one_that_is_gone() {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut queue = EventQueue::new(sender);
+        queue.send(unit(TrackId::AUDIO, 0, true)).unwrap();
+        assert_eq!(queue.end(EndReason::Silent).await, Err(EndError::Full));
+        drop(receiver);
+        assert_eq!(queue.end(EndReason::Silent).await, Err(EndError::Closed));
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     IngestMetrics, PublisherSeat,
-    event_queue::{Closed, EventQueue},
+    event_queue::{Closed, EndError, EventQueue},
     metrics::PublisherStats,
 };
 use crate::{
@@ -86,7 +86,7 @@ impl Publisher {
     /// Tells the log, once per publish and encoder.
     pub(super) fn tell_encoder(&mut self, encoder: String) {
         if self.encoder.is_none() {
-            info!(connection = %self.connection, stream = %self.stream, encoder, "publisher's encoder");
+            debug!(connection = %self.connection, stream = %self.stream, encoder, "publisher's encoder");
             self.encoder = Some(encoder);
         }
     }
@@ -118,7 +118,7 @@ impl Publisher {
         self.demux.finish();
         // When the stream is gone there is nobody to tell.
         let open = self.deliver(metrics).is_ok();
-        let (connection, stream) = (self.connection, self.stream);
+        let (connection, stream) = (self.connection, &self.stream);
         let (how, stats) = (reason.as_str(), self.stats);
         info!(
             %connection, %stream,
@@ -129,8 +129,25 @@ impl Publisher {
         );
         metrics.publish_ended(how);
         metrics.publishers.dec();
-        if open && !self.queue.end(reason).await {
-            warn!(%connection, %stream, "stream did not take the end of its publisher");
+        self.activity.end();
+        if !open {
+            return;
         }
+        let dismissed = reason == EndReason::Dismissed;
+        match self.queue.end(reason).await {
+            Ok(()) => {}
+            Err(error @ EndError::Full) if !dismissed => {
+                warn!(%connection, %stream, "stream did not take the end of its publisher: {error}");
+            }
+            // A stream that let go of its publisher need not hear of its end.
+            Err(error) => debug!(%connection, %stream, "end of the publisher not taken: {error}"),
+        }
+    }
+}
+
+impl Drop for Publisher {
+    /// The seat is free also when the connection's task is dropped with the publisher in it.
+    fn drop(&mut self) {
+        self.activity.end();
     }
 }

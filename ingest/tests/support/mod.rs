@@ -26,6 +26,7 @@ pub(crate) struct TestAdmission {
     pub(crate) refusal: Option<Refusal>,
     pub(crate) events: Mutex<Option<mpsc::Sender<PublisherEvent>>>,
     pub(crate) ended: CancellationToken,
+    pub(crate) activity: Arc<Activity>,
     pub(crate) requests: Mutex<Vec<PublishRequest>>,
 }
 
@@ -45,7 +46,7 @@ impl Admission for TestAdmission {
                 stream: StreamName::new("test").unwrap(),
                 events,
                 ended: self.ended.clone(),
-                activity: Arc::new(Activity::new(now())),
+                activity: Arc::clone(&self.activity),
             })
         })
     }
@@ -74,6 +75,7 @@ impl Gateway {
             refusal,
             events: Mutex::new(Some(sender)),
             ended: CancellationToken::new(),
+            activity: Arc::new(Activity::new(now())),
             requests: Mutex::default(),
         });
         let config = RtmpConfig { linger: Duration::from_millis(500), ..RtmpConfig::default() };

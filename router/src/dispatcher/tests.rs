@@ -204,6 +204,27 @@ fn lists_gaps_at_the_deadline_and_discards_what_comes_later() {
 }
 
 #[test]
+fn segments_that_close_too_late_to_be_sent_are_no_outage() {
+    let mut bench = Bench::with(1);
+    let closed = bench.now;
+    bench.pass(2 * HOLD);
+    for sequence in 1..=2 {
+        bench.push_segment(segment(sequence, closed, SEGMENT));
+    }
+    // Not due yet, but the time left is too short for an attempt.
+    bench.push_segment(segment(3, bench.now - HOLD + SEGMENT / 20, SEGMENT));
+    assert!(bench.started.is_empty());
+    assert_eq!(bench.sequences(), [1, 2, 3]);
+    assert!((0..3).all(|index| bench.gap(index) == Some(GapReason::Deadline)));
+    bench.push(4);
+    bench.fail(0, TOKEN);
+    assert_eq!(bench.released.len(), 3, "held for the new session");
+    bench.answer_all();
+    bench.succeed(1);
+    assert_eq!(bench.gap(3), None);
+}
+
+#[test]
 fn publications_keep_the_interval_of_the_target_duration() {
     let mut bench = Bench::with(1);
     bench.dispatcher.set_target_duration(bench.now, 2 * SECOND);

@@ -86,7 +86,7 @@ impl StreamRoute {
     pub(super) fn new(shared: Arc<Shared>, stream: &StreamName, manifest_id: String) -> Self {
         let current = Span::current();
         let stream =
-            if current.is_none() { tracing::info_span!("stream", %stream) } else { current };
+            if current.is_none() { tracing::info_span!("stream", id = %stream) } else { current };
         let configured = shared.orchestrators.subscribe();
         let mut route = Self {
             dispatcher: Dispatcher::new(Arc::clone(&shared.config), rand::random()),
