@@ -205,8 +205,14 @@ impl StreamTask {
     }
 
     fn seat(&mut self, publisher: Publisher) {
-        if let Some(before) = self.publisher.replace(publisher) {
+        if let Some(mut before) = self.publisher.replace(publisher) {
             tracing::info!(connection = %before.connection, "another publisher takes over");
+            // What the one before has sent is not lost with it.
+            while let Ok(event) = before.events.try_recv() {
+                if !matches!(event, PublisherEvent::Ended(_)) {
+                    self.handle(now(), event);
+                }
+            }
         }
         let returned = self.ends_at.take().is_some();
         let connection = self.publisher.as_ref().map(|publisher| publisher.connection.0);

@@ -86,7 +86,11 @@ async fn hostile_connections_end_and_a_stream_does_not_notice() {
     gateway.viewer().wait_for("/cam/source.m3u8", Duration::from_secs(10), ended).await;
     let report = watcher.finish().await;
     report.assert_clean();
-    assert_eq!(report.track("source").bodies.len(), 9, "an 18 s stream has nine segments of 2 s");
+    let source = report.track("source");
+    let (first, last) =
+        (source.bodies.keys().next().unwrap(), source.bodies.keys().last().unwrap());
+    assert!(last - first >= 8, "18 s are nine segments of 2 s, and a rest");
+    assert_eq!(source.bodies.len() as u64, last - first + 1, "a segment is missing");
     for mut connection in idle.drain(..).take(5) {
         assert!(
             until_closed(&mut connection, Duration::from_secs(15)).await,
