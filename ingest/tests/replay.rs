@@ -21,6 +21,7 @@ use media::TrackId;
 use proptest::prelude::*;
 
 const CAPTURE: &[u8] = include_bytes!("../../fixtures/ffmpeg-5.1/publish.rtmp");
+const OBS: &[u8] = include_bytes!("../../fixtures/obs-29.0/publish.rtmp");
 const HANDSHAKE: usize = 3073;
 
 fn now() -> Instant {
@@ -34,6 +35,7 @@ struct Replay {
     media: Vec<(MediaKind, u32, Bytes)>,
     encoder: Option<String>,
     unpublished: bool,
+    consumed: u64,
 }
 
 fn replay<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Replay {
@@ -61,7 +63,7 @@ fn replay<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Replay {
             session.writes().clear();
         }
     }
-    assert_eq!(session.position(), u64::try_from(CAPTURE.len()).unwrap());
+    replay.consumed = session.position();
     replay
 }
 
@@ -80,6 +82,7 @@ fn messages(pieces: [&[u8]; 2]) -> Vec<Message> {
 fn whole_and_byte_by_byte_are_the_same() {
     let whole = replay([CAPTURE]);
     assert_eq!(whole.key, "secret");
+    assert_eq!(whole.consumed, u64::try_from(CAPTURE.len()).unwrap());
     assert!(whole.unpublished);
     assert!(whole.encoder.as_deref().is_some_and(|encoder| encoder.starts_with("Lavf")));
     let count = |kind| whole.media.iter().filter(|media| media.0 == kind).count();
@@ -87,6 +90,23 @@ fn whole_and_byte_by_byte_are_the_same() {
     assert_eq!(count(MediaKind::Video), 27);
     assert!((47..=50).contains(&count(MediaKind::Audio)));
     assert_eq!(replay(CAPTURE.chunks(1)), whole);
+}
+
+#[test]
+fn obs_publishes_whole_and_byte_by_byte() {
+    let whole = replay([OBS]);
+    assert_eq!(whole.key, "obs-key-1");
+    assert_eq!(whole.consumed, u64::try_from(OBS.len()).unwrap());
+    assert_eq!(whole, replay(OBS.chunks(1)));
+    let mut demux = Demux::new();
+    let mut units = 0;
+    for (kind, timestamp, body) in whole.media {
+        demux.push(now(), &MediaMessage { kind, timestamp, body }).unwrap();
+        while let Some(event) = demux.poll_output() {
+            units += usize::from(matches!(event, PublisherEvent::AccessUnit(_)));
+        }
+    }
+    assert!(units > 20, "{units} access units");
 }
 
 #[test]
