@@ -22,7 +22,8 @@ use crate::{
     embedded, http_server,
     listener::Listener,
     metrics::{MetricsPage, StreamMetrics},
-    streams::{StreamParts, Streams},
+    stream_task::StreamParts,
+    streams::Streams,
 };
 
 /// Connections of the admin page at the same time.

@@ -24,7 +24,7 @@ mod http_server;
 mod listener;
 pub mod metrics;
 mod run;
-mod stream_task;
+pub mod stream_task;
 pub mod streams;
 mod telemetry;
 #[cfg(feature = "local")]

@@ -6,20 +6,18 @@ use std::{
 };
 
 use ingest::{ConnectionId, EndReason, PublisherEvent};
-use media::{CodecParameters, Ladder, PresentationSegment, SequenceNumber, wall_clock_now};
-use playback::Presentation;
+use media::{
+    CodecParameters, Ladder, PresentationSegment, SequenceNumber, StreamName, wall_clock_now,
+};
+use playback::{Directory, Presentation};
 use prometheus_client::metrics::gauge::Gauge;
-use router::StreamRoute;
-use segmenter::{Output, Segmenter};
+use router::{Router, StreamRoute};
+use segmenter::{Output, Segmenter, SegmenterConfig};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::{
-    config::StreamConfig,
-    metrics::StreamMetrics,
-    streams::{Events, StreamParts, Streams},
-};
+use crate::{config::StreamConfig, metrics::StreamMetrics};
 
 /// Publisher events taken at once: one wake-up serves a burst.
 const EVENTS_AT_ONCE: usize = 64;
@@ -30,13 +28,45 @@ const RENDITIONS_TAKE: Duration = Duration::from_millis(1_200);
 /// How long a drain waits for a publisher's connection to end.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
+/// What every stream is made with.
+#[derive(Debug)]
+pub struct StreamParts {
+    /// How streams are cut.
+    pub segmenter: SegmenterConfig,
+    /// Where segments go.
+    pub router: Router,
+    /// Where viewers look.
+    pub directory: Directory,
+    /// Counts of this gateway.
+    pub metrics: StreamMetrics,
+    /// How long a shutdown may wait for viewers and orchestrators.
+    pub grace: Duration,
+}
+
+/// What a stream's task tells the registry of streams, and asks of it.
+pub(crate) trait Registry: std::fmt::Debug + Send + Sync {
+    /// The publisher of this connection has left; another may come.
+    fn publisher_left(&self, stream: &StreamName, connection: ConnectionId);
+
+    /// Takes a stream off the registry, unless a publisher has just arrived for it: then returns
+    /// that one.
+    fn retire(
+        &self,
+        stream: &StreamName,
+        arrivals: &mut mpsc::Receiver<Publisher>,
+    ) -> Option<Publisher>;
+
+    /// Takes a stream off the registry for good: the gateway drains, and lets nobody in.
+    fn retire_for_good(&self, stream: &StreamName);
+}
+
 /// A publisher that was let in.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     /// Its connection.
     pub connection: ConnectionId,
     /// What it sends.
-    pub events: Events,
+    pub events: mpsc::Receiver<PublisherEvent>,
     /// Cancel it to end the publisher.
     pub ended: CancellationToken,
 }
@@ -45,7 +75,7 @@ pub(crate) struct Publisher {
 #[derive(Debug)]
 pub(crate) struct StreamTask {
     span: tracing::Span,
-    streams: Streams,
+    registry: Arc<dyn Registry>,
     config: Arc<StreamConfig>,
     parts: Arc<StreamParts>,
     segmenter: Segmenter,
@@ -76,7 +106,7 @@ enum Turn {
 
 impl StreamTask {
     pub(crate) fn new(
-        streams: Streams,
+        registry: Arc<dyn Registry>,
         config: Arc<StreamConfig>,
         parts: Arc<StreamParts>,
         first: SequenceNumber,
@@ -89,7 +119,7 @@ impl StreamTask {
         let presentation = parts.directory.open(config.playback_id.clone());
         Self {
             span,
-            streams,
+            registry,
             config,
             parts,
             segmenter,
@@ -160,7 +190,7 @@ impl StreamTask {
         }
         self.segmenter.end(now());
         self.forward_segments();
-        self.streams.retire_for_good(&self.config.name);
+        self.registry.retire_for_good(&self.config.name);
     }
 
     async fn wait(&mut self, events: &mut Vec<PublisherEvent>) -> Turn {
@@ -253,7 +283,7 @@ impl StreamTask {
         let Some(publisher) = self.publisher.take() else { return };
         let window = self.config.policy.reconnect_window;
         tracing::info!(connection = %publisher.connection, reason, ?window, "publisher left, waiting");
-        self.streams.publisher_left(&self.config.name, publisher.connection);
+        self.registry.publisher_left(&self.config.name, publisher.connection);
         self.segmenter.publisher_left(now, wall_clock_now());
         self.ends_at = Some(now + window);
     }
@@ -298,7 +328,7 @@ impl StreamTask {
 
     /// Ends the stream, unless a publisher arrives at this very moment.
     fn retire(&mut self, now: Instant) -> bool {
-        if let Some(publisher) = self.streams.retire(&self.config.name, &mut self.arrivals) {
+        if let Some(publisher) = self.registry.retire(&self.config.name, &mut self.arrivals) {
             self.seat(publisher);
             return false;
         }

@@ -7,20 +7,15 @@ use std::{
 };
 
 use ingest::{
-    Activity, Admission, BoxFuture, ConnectionId, PublishRequest, PublisherEvent, PublisherSeat,
-    Refusal, StreamKey,
+    Activity, Admission, BoxFuture, ConnectionId, PublishRequest, PublisherSeat, Refusal, StreamKey,
 };
 use media::{PlaybackId, SequenceNumber, StreamName, wall_clock_now};
-use playback::Directory;
-use router::Router;
-use segmenter::SegmenterConfig;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{KeyDigest, PublisherPolicy, StreamConfig},
-    metrics::StreamMetrics,
-    stream_task::{Publisher, StreamTask},
+    stream_task::{Publisher, Registry, StreamParts, StreamTask},
 };
 
 /// Events a publisher may be ahead of its stream: about three seconds of 30 fps video with audio.
@@ -30,21 +25,6 @@ const EVENTS_QUEUED: usize = 256;
 const PUBLISHERS_QUEUED: usize = 4;
 /// 2026 began so long after the Unix epoch.
 const NUMBERING_BEGINS: Duration = Duration::from_secs(1_767_225_600);
-
-/// What every stream is made with.
-#[derive(Debug)]
-pub struct StreamParts {
-    /// How streams are cut.
-    pub segmenter: SegmenterConfig,
-    /// Where segments go.
-    pub router: Router,
-    /// Where viewers look.
-    pub directory: Directory,
-    /// Counts of this gateway.
-    pub metrics: StreamMetrics,
-    /// How long a shutdown may wait for viewers and orchestrators.
-    pub grace: Duration,
-}
 
 /// The registry of streams, and the one place that decides who may publish.
 #[derive(Clone, Debug)]
@@ -114,32 +94,6 @@ impl Streams {
     #[must_use]
     pub fn live_count(&self) -> usize {
         self.live().len()
-    }
-
-    /// The publisher of this connection has left; another may come.
-    pub(crate) fn publisher_left(&self, stream: &StreamName, connection: ConnectionId) {
-        if let Some(live) = self.live().get_mut(stream) {
-            live.holder.take_if(|holder| holder.connection == connection);
-        }
-    }
-
-    /// Takes a stream off the registry, unless a publisher has just arrived for it: then returns that one.
-    pub(crate) fn retire(
-        &self,
-        stream: &StreamName,
-        arrivals: &mut mpsc::Receiver<Publisher>,
-    ) -> Option<Publisher> {
-        let mut live = self.live();
-        if let Ok(publisher) = arrivals.try_recv() {
-            return Some(publisher);
-        }
-        live.remove(stream);
-        None
-    }
-
-    /// Takes a stream off the registry for good: the gateway drains, and lets nobody in.
-    pub(crate) fn retire_for_good(&self, stream: &StreamName) {
-        self.live().remove(stream);
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<StreamName, Live>> {
@@ -220,7 +174,7 @@ impl Streams {
     ) -> mpsc::Sender<Publisher> {
         let (arrivals, received) = mpsc::channel(PUBLISHERS_QUEUED);
         let task = StreamTask::new(
-            self.clone(),
+            Arc::new(self.clone()),
             Arc::clone(stream),
             Arc::clone(&self.0.parts),
             first,
@@ -291,6 +245,34 @@ impl Live {
     }
 }
 
+impl Registry for Streams {
+    /// The publisher of this connection has left; another may come.
+    fn publisher_left(&self, stream: &StreamName, connection: ConnectionId) {
+        if let Some(live) = self.live().get_mut(stream) {
+            live.holder.take_if(|holder| holder.connection == connection);
+        }
+    }
+
+    /// Takes a stream off the registry, unless a publisher has just arrived for it: then returns that one.
+    fn retire(
+        &self,
+        stream: &StreamName,
+        arrivals: &mut mpsc::Receiver<Publisher>,
+    ) -> Option<Publisher> {
+        let mut live = self.live();
+        if let Ok(publisher) = arrivals.try_recv() {
+            return Some(publisher);
+        }
+        live.remove(stream);
+        None
+    }
+
+    /// Takes a stream off the registry for good: the gateway drains, and lets nobody in.
+    fn retire_for_good(&self, stream: &StreamName) {
+        self.live().remove(stream);
+    }
+}
+
 impl Admission for Streams {
     fn admit(&self, request: PublishRequest) -> BoxFuture<'_, Result<PublisherSeat, Refusal>> {
         Box::pin(async move {
@@ -307,9 +289,6 @@ fn first_sequence(wall: SystemTime) -> SequenceNumber {
     let since = wall.duration_since(UNIX_EPOCH + NUMBERING_BEGINS).unwrap_or_default();
     SequenceNumber(SequenceNumber::FIRST.0 + since.as_secs() * 2)
 }
-
-/// What a stream's task receives.
-pub(crate) type Events = mpsc::Receiver<PublisherEvent>;
 
 #[cfg(test)]
 mod tests {
