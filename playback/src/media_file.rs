@@ -1,6 +1,9 @@
 //! What a segment's or an init's URI leads to.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use media::{InitSegment, TrackSegment};
 
@@ -50,6 +53,8 @@ pub struct MediaFile {
     pub content: FileContent,
     /// When it was published.
     pub published: SystemTime,
+    /// How long it stays downloadable once no playlist lists it.
+    pub retention: Duration,
 }
 
 /// The bytes of a [`MediaFile`], by reference.

@@ -97,6 +97,29 @@ impl Window {
         }
     }
 
+    /// Numbers discontinuities from `first` on: what [`Self::next_discontinuity_sequence`] says of
+    /// the presentation before under the same id. Without effect once published, or when it is lower
+    /// than what holds.
+    ///
+    /// The first segment needs no tag then: its number is above every one of the presentation before,
+    /// as if a tagged segment had already left the playlist (HLS rule PL-15).
+    pub fn continue_discontinuities(&mut self, first: u64) {
+        if !self.published {
+            self.discontinuity_sequence = self.discontinuity_sequence.max(first);
+        }
+    }
+
+    /// The discontinuity sequence number a presentation after this one starts with: above that of
+    /// every segment a playlist has listed.
+    #[must_use]
+    pub fn next_discontinuity_sequence(&self) -> u64 {
+        if !self.published {
+            return self.discontinuity_sequence;
+        }
+        let listed: u64 = self.listed().map(|entry| u64::from(entry.discontinuity)).sum();
+        self.discontinuity_sequence.saturating_add(listed).saturating_add(1)
+    }
+
     /// Names the transcoded renditions. Those named before stay: players may be playing them.
     pub fn set_ladder(&mut self, ladder: &Ladder) {
         for profile in ladder.profiles() {
@@ -173,6 +196,12 @@ impl Window {
         }
     }
 
+    /// Whether its playlists are there.
+    #[must_use]
+    pub const fn is_published(&self) -> bool {
+        self.published
+    }
+
     /// Whether it has ended.
     #[must_use]
     pub const fn is_ended(&self) -> bool {
@@ -223,11 +252,13 @@ impl Window {
                 let index = usize::try_from(sequence.checked_sub(first)?).ok()?;
                 let entry = self.entries.get(index)?;
                 let content = FileContent::Segment(slot(entry).media?);
-                Some(MediaFile { content, published: entry.published })
+                let retention = entry.retention();
+                Some(MediaFile { content, published: entry.published, retention })
             }
             FileName::Init { number, .. } => self.entries.iter().find_map(|entry| {
                 let map = slot(entry).map.filter(|map| map.number == number)?;
-                Some(MediaFile { content: FileContent::Init(map.init), published: map.since })
+                let content = FileContent::Init(map.init);
+                Some(MediaFile { content, published: map.since, retention: entry.retention() })
             }),
         }
     }

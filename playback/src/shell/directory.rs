@@ -29,9 +29,26 @@ struct Shared {
 struct Listing {
     /// It exists even while nothing plays.
     declared: bool,
-    current: Option<SharedWindow>,
-    /// The presentation before, whose last segments are still downloadable.
-    previous: Option<SharedWindow>,
+    /// The open presentations, oldest first. All but the last are over, or about to be; their last
+    /// segments are still downloadable.
+    places: Vec<Place>,
+    /// Number that the discontinuities of closed presentations leave to those after them.
+    next_discontinuity: u64,
+}
+
+/// One presentation of an id.
+#[derive(Clone, Debug)]
+struct Place {
+    window: SharedWindow,
+    /// A later presentation had playlists and is closed: going back to these would take players
+    /// back to lower sequence numbers (HLS rule PL-13).
+    superseded: bool,
+}
+
+impl Listing {
+    fn is_idle(&self) -> bool {
+        !self.declared && self.places.is_empty()
+    }
 }
 
 /// Why nothing can be sent.
@@ -52,7 +69,7 @@ pub(super) struct FoundPlaylist {
 }
 
 /// Locks, whoever panicked before: each critical section leaves its data whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -75,18 +92,19 @@ impl Directory {
         drop(removed);
     }
 
-    /// Opens a presentation, in the place of the one before. An id that was not declared is known
-    /// for as long as the presentation is open.
+    /// Opens a presentation, in the place of the one before, whose playlists stay until this one has
+    /// its own: viewers see them end (HLS rules PL-19, D-7). Sequence numbers must go on above those
+    /// of the one before; discontinuities are numbered on here.
+    ///
+    /// An id that was not declared is known for as long as the presentation is open.
     #[must_use]
     pub fn open(&self, id: PlaybackId) -> Presentation {
         let window = Window::new(Arc::clone(&self.0.config), id.clone());
         let window = Arc::new(Mutex::new(window));
         let mut listings = lock(&self.0.listings);
-        let listing = listings.entry(id.clone()).or_default();
-        let replaced = listing.current.replace(Arc::clone(&window));
-        let dropped = std::mem::replace(&mut listing.previous, replaced);
+        let place = Place { window: Arc::clone(&window), superseded: false };
+        listings.entry(id.clone()).or_default().places.push(place);
         drop(listings);
-        drop(dropped);
         self.0.metrics.presentations.inc();
         Presentation { directory: self.clone(), id, window }
     }
@@ -116,42 +134,68 @@ impl Directory {
         rendition: &RenditionId,
         name: &FileName<'_>,
     ) -> Result<MediaFile, FindError> {
-        let windows = {
-            let listings = lock(&self.0.listings);
-            let listing = listings.get(id).ok_or(FindError::Unknown)?;
-            [listing.current.clone(), listing.previous.clone()]
-        };
-        let mut windows = windows.iter().flatten();
-        let file = windows.find_map(|window| lock(window).file(rendition, name));
+        let (places, _) = self.places(id).ok_or(FindError::Unknown)?;
+        let mut newest_first = places.iter().rev();
+        let file = newest_first.find_map(|place| lock(&place.window).file(rendition, name));
         file.ok_or(FindError::Unknown)
     }
 
+    /// The newest presentation's playlist; while it has none, that of the one before.
     fn playlist(
         &self,
         id: &PlaybackId,
-        find: impl FnOnce(&Window) -> Result<Arc<Rendered>, PlaylistError>,
+        find: impl Fn(&Window) -> Result<Arc<Rendered>, PlaylistError>,
     ) -> Result<FoundPlaylist, FindError> {
-        let window = {
-            let listings = lock(&self.0.listings);
-            let listing = listings.get(id).ok_or(FindError::Unknown)?;
-            listing.current.clone().ok_or(FindError::NotYet)?
-        };
-        let window = lock(&window);
-        let playlist = find(&window).map_err(|error| match error {
-            PlaylistError::Unknown => FindError::Unknown,
-            PlaylistError::NotYet => FindError::NotYet,
-        })?;
-        let target_duration = window.target_duration().ok_or(FindError::NotYet)?;
-        Ok(FoundPlaylist { playlist, target_duration })
+        let (places, _) = self.places(id).ok_or(FindError::Unknown)?;
+        let mut newest_error = None;
+        for place in places.iter().rev().filter(|place| !place.superseded) {
+            let window = lock(&place.window);
+            let error = match (find(&window), window.target_duration()) {
+                (Ok(playlist), Some(target_duration)) => {
+                    return Ok(FoundPlaylist { playlist, target_duration });
+                }
+                (Err(PlaylistError::Unknown), _) => FindError::Unknown,
+                (Err(PlaylistError::NotYet), _) | (Ok(_), None) => FindError::NotYet,
+            };
+            newest_error.get_or_insert(error);
+        }
+        Err(newest_error.unwrap_or(FindError::NotYet))
+    }
+
+    /// What [`Listing`] holds of an id: no window is locked while all ids are.
+    fn places(&self, id: &PlaybackId) -> Option<(Vec<Place>, u64)> {
+        let listings = lock(&self.0.listings);
+        let listing = listings.get(id)?;
+        Some((listing.places.clone(), listing.next_discontinuity))
+    }
+
+    /// Lets each presentation without playlists go on from what those before it have come to, which
+    /// may still grow while they finish.
+    fn number_discontinuities(&self, id: &PlaybackId) {
+        let Some((places, mut next)) = self.places(id) else { return };
+        for place in places {
+            let mut window = lock(&place.window);
+            window.continue_discontinuities(next);
+            next = next.max(window.next_discontinuity_sequence());
+        }
     }
 
     /// Takes a window out of the id's listing, and the listing with it when nothing else holds it.
     fn close(&self, id: &PlaybackId, window: &SharedWindow) {
+        let (published, next) = {
+            let window = lock(window);
+            (window.is_published(), window.next_discontinuity_sequence())
+        };
         let mut listings = lock(&self.0.listings);
         let Some(listing) = listings.get_mut(id) else { return };
-        let is_it = |place: &mut SharedWindow| Arc::ptr_eq(place, window);
-        let taken = (listing.current.take_if(is_it), listing.previous.take_if(is_it));
-        if !listing.declared && listing.current.is_none() && listing.previous.is_none() {
+        let is_it = |place: &Place| Arc::ptr_eq(&place.window, window);
+        let Some(index) = listing.places.iter().position(is_it) else { return };
+        let taken = listing.places.remove(index);
+        listing.next_discontinuity = listing.next_discontinuity.max(next);
+        for older in listing.places.iter_mut().take(index) {
+            older.superseded |= published;
+        }
+        if listing.is_idle() {
             listings.remove(id);
         }
         drop(listings);
@@ -189,6 +233,7 @@ impl Presentation {
     /// A segment out of sequence is left out, and said so in the log.
     #[expect(clippy::needless_pass_by_value, reason = "the window is where a segment ends up")]
     pub fn append(&self, now: Instant, segment: PresentationSegment) -> bool {
+        self.directory.number_discontinuities(&self.id);
         let appended = lock(&self.window).append(now, wall_clock_now(), &segment);
         appended.unwrap_or_else(|error| {
             tracing::error!(playback_id = %self.id, %error, "segment left out of the playlists");
@@ -198,6 +243,7 @@ impl Presentation {
 
     /// Makes the playlists final: `EXT-X-ENDLIST`.
     pub fn end(&self) {
+        self.directory.number_discontinuities(&self.id);
         lock(&self.window).end(wall_clock_now());
     }
 

@@ -1,6 +1,6 @@
 //! The HTTP service viewers talk to (HLS rules §6).
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::State, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -17,6 +17,9 @@ use super::{
     watch::WatchPage,
 };
 use crate::{FileContent, FileName, MediaFile, RenditionId, date};
+
+/// Shortest time that a viewer has to take a file.
+const SEND_LIMIT_MIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 struct Service {
@@ -145,7 +148,8 @@ impl Service {
             RangeReply::Unsatisfiable => return unsatisfiable(length),
         };
         let counter = self.directory.metrics().sent_bytes(kind);
-        let body = MediaBody::new(file.content.clone(), bytes.clone(), counter);
+        let limit = send_limit(&file);
+        let body = MediaBody::new(file.content.clone(), bytes.clone(), limit, counter);
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -159,6 +163,12 @@ impl Service {
         describe(headers, etag, &file);
         response
     }
+}
+
+/// How long a viewer may take for a file: one that needs longer than playlists promise the file for
+/// can't keep up with the stream anyhow (HLS rule H-11).
+fn send_limit(file: &MediaFile) -> Duration {
+    file.retention.saturating_mul(2).max(SEND_LIMIT_MIN)
 }
 
 /// Ranges are defined for GET only (RFC 9110 §14.2).

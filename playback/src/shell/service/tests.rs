@@ -2,6 +2,10 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    service::TowerToHyperService,
+};
 use media::{PresentationSegment, RenditionOutcome};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
@@ -261,6 +265,36 @@ async fn a_slow_reader_gets_the_whole_segment_after_it_is_gone() {
     assert_eq!(body(response).await.len(), expected);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_opens_no_window_holds_no_segment_for_long() {
+    let (site, mut segments) = Site::live();
+    let memory = Arc::downgrade(segments[0].source.video.as_ref().unwrap());
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let mut connections = tokio::task::JoinSet::new();
+    let service = TowerToHyperService::new(site.service.clone());
+    connections.spawn(async move {
+        let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+        let _ended = builder.serve_connection(TokioIo::new(server), service).await;
+    });
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(0);
+    let (mut requests, connection) = builder.handshake(TokioIo::new(client)).await.unwrap();
+    connections.spawn(async move {
+        let _ended = connection.await;
+    });
+    let request = Request::get(format!("http://x{SOURCE_SEGMENT}")).body(Body::empty()).unwrap();
+    let response = requests.send_request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    drop(site.presentation);
+    segments.clear();
+
+    // 3 segments of 4 s are listed, and one plays for 4 s: twice that is the limit.
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(memory.upgrade().is_some(), "a slow reader has its time");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(memory.upgrade().is_none());
+}
+
 #[tokio::test]
 async fn an_ended_presentation_plays_until_it_closes_and_can_be_live_again() {
     let (mut site, _) = Site::live();
@@ -271,9 +305,9 @@ async fn an_ended_presentation_plays_until_it_closes_and_can_be_live_again() {
     assert_eq!(site.presentation.retention().as_secs(), 16);
 
     let again = site.directory.open(id("cam"));
-    assert_eq!(site.status("/cam.m3u8").await, 412);
     assert_eq!(site.status(SOURCE_SEGMENT).await, 200, "of the presentation before");
     site.presentation.close();
+    assert_eq!(site.status("/cam.m3u8").await, 412);
     assert_eq!(site.status(SOURCE_SEGMENT).await, 404);
     for _ in 0..3 {
         again.append(now(), site.maker.media(2_000));
@@ -282,6 +316,52 @@ async fn an_ended_presentation_plays_until_it_closes_and_can_be_live_again() {
     assert_eq!(site.status("/cam/source/z-4.m4s").await, 200);
     drop(again);
     assert_eq!(site.status("/cam.m3u8").await, 412, "declared");
+}
+
+/// What `/cam/source.m3u8` says: media sequence, discontinuity sequence, whether its first segment is
+/// tagged, whether it has ended.
+async fn numbers(site: &Site) -> (u64, u64, bool, bool) {
+    let text = body(site.get("/cam/source.m3u8").await).await;
+    let playlist = m3u8_rs::parse_media_playlist_res(&text).unwrap();
+    let tagged = playlist.segments[0].discontinuity;
+    (playlist.media_sequence, playlist.discontinuity_sequence, tagged, playlist.end_list)
+}
+
+#[tokio::test]
+async fn viewers_see_a_presentation_end_before_the_next_one_goes_on_from_it() {
+    let (mut site, _) = Site::live();
+    site.maker.renditions.clear();
+    let idle = site.directory.open(id("cam"));
+    // The one before is still finishing.
+    site.maker.discontinuity = true;
+    site.presentation.append(now(), site.maker.media(4_000));
+    site.presentation.end();
+    drop(idle);
+    let again = site.directory.open(id("cam"));
+    for _ in 0..2 {
+        assert_eq!(numbers(&site).await, (1, 0, false, true), "ENDLIST stays in sight");
+        assert_eq!(site.status("/cam.m3u8").await, 200);
+        site.maker.discontinuity = true;
+        again.append(now(), site.maker.media(2_000));
+    }
+    again.append(now(), site.maker.media(2_000));
+    // Its discontinuity at the fourth segment was the first, so this is the second.
+    assert_eq!(numbers(&site).await, (5, 2, false, false));
+    let rendition = body(site.get("/cam/360p.m3u8").await).await;
+    assert!(rendition.ends_with(b"#EXT-X-ENDLIST\n"), "the new one has no such rendition");
+
+    // The newer one closes first: nobody is sent back to lower numbers.
+    again.end();
+    again.close();
+    assert_eq!(site.status("/cam/source.m3u8").await, 412);
+    assert_eq!(site.status(SOURCE_SEGMENT).await, 200);
+    site.presentation.close();
+    let third = site.directory.open(id("cam"));
+    for _ in 0..3 {
+        third.append(now(), site.maker.media(2_000));
+    }
+    // The second presentation's own break at its second segment counts.
+    assert_eq!(numbers(&site).await, (8, 4, false, false));
 }
 
 #[tokio::test]
