@@ -46,7 +46,9 @@ pub fn read(file: &Bytes) -> Result<Demuxed, Mp4Error> {
     let moov = top_level.find(b"moov").ok_or(Mp4Error::MissingBox { kind: BoxType(*b"moov") })?;
     let mut movie = Movie::read(file, moov)?;
     movie.read_sample_tables(file)?;
-    movie.read_fragments(file, &top_level)?;
+    for moof in top_level.of(b"moof") {
+        fragments::read(file, moof, &mut movie)?;
+    }
     let mut demuxed = Demuxed { video: None, audio: None };
     for track in movie.into_tracks() {
         let kind = track.kind();

@@ -7,7 +7,6 @@ use mp4_atom::{Elst, Mdhd, Mvhd, Tkhd, Trex};
 use super::{
     BoxType, Mp4Error,
     boxes::{BoxSpan, Boxes},
-    fragments,
     sample_entry::{self, SampleEntry},
     sample_table,
     samples::{Budget, SampleList},
@@ -89,22 +88,6 @@ impl Movie {
                 &mut track.samples,
                 &mut self.budget,
             )?;
-        }
-        Ok(())
-    }
-
-    /// Lists the samples of the fragments.
-    ///
-    /// # Errors
-    ///
-    /// `ParametersChanged`, the bounds, and those of malformed boxes.
-    pub(super) fn read_fragments(
-        &mut self,
-        file: &[u8],
-        top_level: &Boxes,
-    ) -> Result<(), Mp4Error> {
-        for moof in top_level.of(b"moof") {
-            fragments::read(file, moof, self)?;
         }
         Ok(())
     }

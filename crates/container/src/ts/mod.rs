@@ -24,7 +24,8 @@ mod tests;
 
 pub use error::TsError;
 pub use reader::{MAX_FILE_LEN, read};
-pub use writer::{TIMESTAMP_MARGIN, TsWriter};
+pub use units::TIMESTAMP_MARGIN;
+pub use writer::TsWriter;
 
 /// Body of the fuzz target: any bytes are read without panic, and what was read is in order.
 pub(crate) fn fuzz(data: &[u8]) {

@@ -2,8 +2,12 @@
 
 use media::{CodecParameters, H264Parameters, Sample, Timescale, TrackSegment};
 
-use super::{TsError, clock, packet::UnitWriter, writer::TIMESTAMP_MARGIN};
+use super::{TsError, clock, packet::UnitWriter};
 use crate::aac::{self, ADTS_HEADER_LEN};
+
+/// What the writer adds to every time, in 90 kHz ticks: 10 s, so that composition offsets, audio
+/// that starts before the video, and the PCR's lead stay above zero at a stream's start.
+pub const TIMESTAMP_MARGIN: i64 = 900_000;
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 /// An access unit delimiter that allows any slice type (ISO/IEC 14496-10 §7.3.2.4).

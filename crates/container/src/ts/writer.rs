@@ -11,10 +11,6 @@ use super::{
     units::{self, AudioUnit, DecodingClock, Units, VideoUnit},
 };
 
-/// What the writer adds to every time, in 90 kHz ticks: 10 s, so that composition offsets, audio
-/// that starts before the video, and the PCR's lead stay above zero at a stream's start.
-pub const TIMESTAMP_MARGIN: i64 = 900_000;
-
 const PROGRAM: ProgramEntry = ProgramEntry { program_number: 1, pmt_pid: 0x1000 };
 const VIDEO_PID: u16 = 0x0100;
 const AUDIO_PID: u16 = 0x0101;
@@ -76,9 +72,10 @@ impl TsWriter {
     /// Writes one segment: PAT, PMT, then video and audio interleaved by decoding time, in whole
     /// 188-byte packets. A track without samples counts as absent.
     ///
-    /// Every time is [`TIMESTAMP_MARGIN`] later than in the samples, modulo 2^33; presentation times
-    /// are otherwise kept, video decoding times moved back by a constant where composition offsets
-    /// are negative. Media bytes are copied once. After an error the writer is as it was before.
+    /// Every time is [`TIMESTAMP_MARGIN`](super::TIMESTAMP_MARGIN) later than in the samples, modulo
+    /// 2^33; presentation times are otherwise kept, video decoding times moved back by a constant
+    /// where composition offsets are negative. Media bytes are copied once. After an error the writer
+    /// is as it was before.
     ///
     /// # Errors
     ///
