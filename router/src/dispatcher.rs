@@ -12,6 +12,8 @@ use orchestrator::Retry;
 use crate::{
     attempt::{Attempt, AttemptFault, AttemptId, AttemptStart, Blame},
     config::RouterConfig,
+    output::Output,
+    reason::Reason,
     released_inits::ReleasedInits,
     roster::{Roster, Verdict},
     session::{ConfiguredOrchestrator, DiscoveryFault, SessionId, SessionOffer},
@@ -25,51 +27,6 @@ mod tests;
 
 /// Segments in a row without renditions after which nothing is held for an orchestrator to appear.
 const OUTAGE: u32 = 2;
-
-/// What the shell has to do.
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Ask this orchestrator for a session; answer with [`Dispatcher::handle_discovered`].
-    Discover {
-        /// Its name from now on.
-        session: SessionId,
-        /// Whom to ask.
-        orchestrator: Arc<ConfiguredOrchestrator>,
-    },
-    /// Nobody waits for that answer any more.
-    CancelDiscovery {
-        /// The session asked for.
-        session: SessionId,
-    },
-    /// Send a segment; answer with [`Dispatcher::handle_attempt`].
-    StartAttempt(AttemptStart),
-    /// Stop an attempt; its result is no longer wanted.
-    CancelAttempt(AttemptId),
-    /// Forget a session.
-    EndSession {
-        /// Which.
-        session: SessionId,
-        /// Tell the orchestrator, so that it frees what it holds.
-        notify: bool,
-    },
-    /// Show this sequence number in every playlist of the presentation.
-    Release(PresentationSegment),
-}
-
-/// Why a [`Dispatcher`] wants to wake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// A segment has to be listed.
-    ReleaseDeadline,
-    /// An attempt has used up its time.
-    AttemptTimeout,
-    /// An orchestrator did not answer the question for a session.
-    DiscoveryTimeout,
-    /// An orchestrator that failed may be asked again.
-    Rediscovery,
-    /// A token has to be replaced.
-    SessionRefresh,
-}
 
 /// Counters of one stream since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use rand::{SeedableRng, rngs::StdRng};
 use crate::{
     back_off::BackOff,
     config::RouterConfig,
-    dispatcher::{Output, Reason},
+    output::Output,
+    reason::Reason,
     selection::{Choice, select},
     session::{
         ConfiguredOrchestrator, DiscoveryFault, OrchestratorSession, Phase, SessionId, SessionOffer,

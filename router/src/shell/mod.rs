@@ -5,6 +5,7 @@ mod metrics;
 mod request_bodies;
 mod route;
 mod router;
+mod shared;
 #[cfg(test)]
 mod tests;
 

@@ -22,11 +22,12 @@ use tracing::{Instrument, Span};
 use super::{
     attempt::{AttemptError, Attempted, Attempting, now, output_of},
     request_bodies::RequestBodies,
-    router::Shared,
+    shared::Shared,
 };
 use crate::{
     attempt::{AttemptFault, AttemptId, AttemptStart},
-    dispatcher::{Dispatcher, Output, Stats},
+    dispatcher::{Dispatcher, Stats},
+    output::Output,
     session::{ConfiguredOrchestrator, DiscoveryFault, SessionId, SessionOffer},
 };
 

@@ -1,4 +1,4 @@
-//! What all streams share.
+//! The router: orchestrators in, a route for every stream out.
 
 use std::sync::Arc;
 
@@ -7,23 +7,13 @@ use orchestrator::OrchestratorClient;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::{metrics::RouterMetrics, route::StreamRoute};
+use super::{metrics::RouterMetrics, route::StreamRoute, shared::Shared};
 use crate::{config::RouterConfig, session::ConfiguredOrchestrator};
 
 /// Routes the segments of every stream. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Router {
     shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) config: Arc<RouterConfig>,
-    pub(super) client: OrchestratorClient,
-    /// Owns the calls that end sessions, which outlive their stream.
-    pub(super) tasks: TaskTracker,
-    pub(super) metrics: RouterMetrics,
-    pub(super) orchestrators: watch::Sender<Vec<ConfiguredOrchestrator>>,
 }
 
 impl Router {
