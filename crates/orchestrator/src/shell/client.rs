@@ -7,19 +7,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
 use tonic::{
     Code, Request, Status,
     transport::{Channel, Endpoint},
 };
 
 use super::{
-    body::ChainBody,
+    config::ClientConfig,
     connector::{OrchestratorConnector, Traffic},
-    download, upload,
+    download,
+    http_client::{self, HttpClient},
+    upload,
 };
 use crate::{
     AttemptTiming, ClientSetupError, DiscoveryError, JobCapabilities, OrchestratorAddress,
@@ -34,42 +32,6 @@ const NO_ADDRESS: [u8; 20] = [0; 20];
 const MAX_GRPC_MESSAGE: usize = 1 << 20;
 /// Channels kept; opening one more drops another, which reconnects when it is needed again.
 const MAX_CHANNELS: usize = 256;
-/// Receive windows of HTTP/2: room for a rendition per stream, and for a ladder per connection.
-const STREAM_WINDOW: u32 = 2 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
-
-pub(crate) type HttpClient = Client<OrchestratorConnector, ChainBody>;
-
-/// Waits and limits of an [`OrchestratorClient`]. The defaults are the reference gateway's, but for
-/// the size of a rendition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientConfig {
-    /// Longest wait for a connection that will carry gRPC, TLS included.
-    pub grpc_connect_timeout: Duration,
-    /// Longest wait for a connection that will carry a segment or a rendition, TLS included.
-    pub http_connect_timeout: Duration,
-    /// Longest wait for the answer of one gRPC call, connecting included.
-    pub call_timeout: Duration,
-    /// Longest time to fetch one rendition.
-    pub download_timeout: Duration,
-    /// Largest rendition accepted, in bytes. A job may have up to twelve in memory at a time.
-    pub max_rendition_bytes: usize,
-    /// Unused HTTP connections are closed after this long.
-    pub idle_timeout: Duration,
-}
-
-impl Default for ClientConfig {
-    fn default() -> Self {
-        Self {
-            grpc_connect_timeout: Duration::from_secs(3),
-            http_connect_timeout: Duration::from_secs(2),
-            call_timeout: Duration::from_millis(2_500),
-            download_timeout: Duration::from_secs(4),
-            max_rendition_bytes: 64 << 20,
-            idle_timeout: Duration::from_secs(60),
-        }
-    }
-}
 
 /// Talks to orchestrators. Cheap to clone; connections are shared and kept.
 #[derive(Clone, Debug)]
@@ -91,15 +53,8 @@ impl OrchestratorClient {
     /// # Errors
     /// When TLS can't be set up.
     pub fn new(config: ClientConfig) -> Result<Self, ClientSetupError> {
-        let connector = OrchestratorConnector::new(Traffic::Http, config.http_connect_timeout)?;
+        let http = http_client::new(&config)?;
         let grpc = OrchestratorConnector::new(Traffic::Grpc, config.grpc_connect_timeout)?;
-        let http = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(config.idle_timeout)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .build(connector);
         let shared = Shared { config, http, grpc, channels: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -9,8 +9,8 @@ use media::{Chain, RenditionProfile};
 
 use super::{
     body::ChainBody,
-    client::{ClientConfig, HttpClient},
-    upload::transport_error,
+    config::ClientConfig,
+    http_client::{HttpClient, transport_error},
 };
 use crate::{
     OrchestratorInfo, SegmentJob, TranscodeError, TranscodedRendition, address::origin_of,

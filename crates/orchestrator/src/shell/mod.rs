@@ -2,8 +2,11 @@
 
 mod body;
 mod client;
+mod config;
 mod connector;
 mod download;
+mod http_client;
 mod upload;
 
-pub use client::{ClientConfig, OrchestratorClient};
+pub use client::OrchestratorClient;
+pub use config::ClientConfig;

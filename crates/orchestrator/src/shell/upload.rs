@@ -13,7 +13,10 @@ use media::Chain;
 use prost::Message;
 use tokio::time::timeout_at;
 
-use super::{body::ChainBody, client::HttpClient};
+use super::{
+    body::ChainBody,
+    http_client::{HttpClient, transport_error},
+};
 use crate::{
     OrchestratorInfo, SegmentJob, TranscodeError,
     error::clip,
@@ -141,16 +144,4 @@ fn check(
             Ok(data.segments)
         }
     }
-}
-
-/// Tells a connection that never stood from one that broke.
-pub(super) fn transport_error(error: hyper_util::client::legacy::Error) -> TranscodeError {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    let text = clip(&text);
-    if error.is_connect() { TranscodeError::Connect(text) } else { TranscodeError::Transport(text) }
 }

@@ -1,5 +1,6 @@
 //! The orchestrator's services, as one router.
 
+mod answer;
 mod grpc;
 mod live_session;
 mod receive;

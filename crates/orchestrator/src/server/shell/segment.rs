@@ -7,18 +7,16 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use prost::Message;
 use tokio::{sync::oneshot, time::Instant};
 use tracing::debug;
 
 use super::{
-    Shared,
+    Shared, answer,
     receive::{self, Arrival, Upload},
     work::Work,
 };
 use crate::{
-    proto::{self, AuthToken, transcode_result},
+    proto::{AuthToken, transcode_result},
     server::{refusal::Refusal, segment_request::SegmentRequest, stats::count},
 };
 
@@ -100,20 +98,5 @@ fn busy(shared: &Shared, segment: &SegmentRequest, token: AuthToken) -> Response
 
 fn finished(shared: &Shared, segment: &SegmentRequest, token: AuthToken, error: &str) -> Response {
     let result = transcode_result::Result::Error(error.to_owned());
-    Body::from(encode(shared, segment, token, result)).into_response()
-}
-
-/// The body of a 200 answer. The session's token stays as it was.
-pub(super) fn encode(
-    shared: &Shared,
-    segment: &SegmentRequest,
-    token: AuthToken,
-    result: transcode_result::Result,
-) -> Bytes {
-    let message = proto::TranscodeResult {
-        seq: i64::try_from(segment.sequence).unwrap_or(i64::MAX),
-        result: Some(result),
-        info: Some(shared.info(token)),
-    };
-    message.encode_to_vec().into()
+    Body::from(answer::encode(shared, segment, token, result)).into_response()
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::{Instrument, debug, debug_span, warn};
 
-use super::{Shared, live_session::LiveSession, receive::Upload, segment::encode};
+use super::{Shared, answer, live_session::LiveSession, receive::Upload};
 use crate::{
     OutputFormat,
     proto::{AuthToken, TranscodeData, TranscodedSegmentData, transcode_result},
@@ -60,7 +60,7 @@ impl Work {
                 transcode_result::Result::Error(text)
             }
         };
-        if reply.send(encode(&shared, &segment, token, result)).is_err() {
+        if reply.send(answer::encode(&shared, &segment, token, result)).is_err() {
             span.in_scope(|| debug!("gateway went away before its result"));
         }
     }

@@ -1,0 +1,25 @@
+//! What a segment is answered with.
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::Shared;
+use crate::{
+    proto::{self, AuthToken, transcode_result},
+    server::segment_request::SegmentRequest,
+};
+
+/// The body of a 200 answer. The session's token stays as it was.
+pub(super) fn encode(
+    shared: &Shared,
+    segment: &SegmentRequest,
+    token: AuthToken,
+    result: transcode_result::Result,
+) -> Bytes {
+    let message = proto::TranscodeResult {
+        seq: i64::try_from(segment.sequence).unwrap_or(i64::MAX),
+        result: Some(result),
+        info: Some(shared.info(token)),
+    };
+    message.encode_to_vec().into()
+}

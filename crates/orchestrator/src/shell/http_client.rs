@@ -1,0 +1,47 @@
+//! The HTTP client that carries segments and renditions.
+
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use super::{
+    body::ChainBody,
+    config::ClientConfig,
+    connector::{OrchestratorConnector, Traffic},
+};
+use crate::{TranscodeError, error::clip};
+
+/// Receive windows of HTTP/2: room for a rendition per stream, and for a ladder per connection.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// Keeps and shares its connections.
+pub(super) type HttpClient = Client<OrchestratorConnector, ChainBody>;
+
+/// A client without any connection yet.
+///
+/// # Errors
+/// When TLS can't be set up.
+pub(super) fn new(config: &ClientConfig) -> Result<HttpClient, rustls::Error> {
+    let connector = OrchestratorConnector::new(Traffic::Http, config.http_connect_timeout)?;
+    Ok(Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(config.idle_timeout)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .build(connector))
+}
+
+/// Tells a connection that never stood from one that broke.
+pub(super) fn transport_error(error: hyper_util::client::legacy::Error) -> TranscodeError {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    let text = clip(&text);
+    if error.is_connect() { TranscodeError::Connect(text) } else { TranscodeError::Transport(text) }
+}
