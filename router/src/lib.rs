@@ -19,6 +19,7 @@ mod attempt;
 mod back_off;
 mod config;
 mod dispatcher;
+mod memory;
 mod output;
 mod reason;
 mod released_inits;
@@ -34,6 +35,10 @@ mod waiting;
 pub use attempt::{AttemptFault, AttemptId, AttemptStart, Blame};
 pub use config::RouterConfig;
 pub use dispatcher::{Dispatcher, Stats};
+pub use memory::{
+    BoxFuture, Evidence, FleetMemory, MAX_EVIDENCE, MAX_REMEMBERED, MemoryError,
+    RememberedOrchestrator,
+};
 pub use output::Output;
 pub use reason::Reason;
 pub use rendition::{BadRendition, place_rendition};
