@@ -76,5 +76,6 @@ fuzz-all:
 	@set -e; for target in $(FUZZ_TARGETS); do $(MAKE) --no-print-directory fuzz TARGET=$$target; done
 
 prove-2: bench
+	$(CARGO) test --locked -p headgate --test gateway -- --ignored --test-threads 1 --nocapture prove::
 	$(MAKE) fuzz-all FUZZ_SECONDS=300
 	$(MAKE) soak

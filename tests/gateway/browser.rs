@@ -12,20 +12,20 @@ use crate::support::{
 /// What `tests/browser/watch.mjs` saw.
 #[derive(Debug, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Seen {
-    started: bool,
+pub(crate) struct Seen {
+    pub(crate) started: bool,
     #[serde(default)]
-    watched_seconds: f64,
+    pub(crate) watched_seconds: f64,
     #[serde(default)]
-    played_seconds: f64,
+    pub(crate) played_seconds: f64,
     #[serde(default)]
-    longest_still_ms: f64,
-    errors: Vec<String>,
+    pub(crate) longest_still_ms: f64,
+    pub(crate) errors: Vec<String>,
     #[serde(default)]
     text: String,
 }
 
-async fn watch(gateway: &Gateway, id: &str, seconds: u32) -> Seen {
+pub(crate) async fn watch(gateway: &Gateway, id: &str, seconds: u32) -> Seen {
     let http = gateway.app.addresses().http.unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/watch.mjs");
     let url = format!("http://{http}/watch/{id}");

@@ -12,6 +12,7 @@ mod admission;
 mod browser;
 mod hostile;
 mod pointers;
+mod prove;
 mod reconnect;
 mod shapes;
 mod source;

@@ -11,7 +11,7 @@ use crate::support::{
 const RENDITIONS: [&str; 3] = ["480p", "360p", "240p"];
 
 /// First presentation time and number of pictures of a segment.
-fn pictures(track: &TrackHistory, number: u64) -> (f64, usize) {
+pub(crate) fn pictures(track: &TrackHistory, number: u64) -> (f64, usize) {
     let video = container::mp4::read(&track.file(number)).unwrap().video.unwrap();
     let first = video.samples.iter().map(|sample| sample.pts).min().unwrap();
     (first as f64 / f64::from(video.timescale.get()), video.samples.len())
@@ -54,7 +54,7 @@ async fn every_rendition_has_every_segment_with_the_sources_boundaries() {
 }
 
 /// The embedded orchestrator is the child whose command line says `orchestrator`.
-fn orchestrator_of(data_dir: &std::path::Path) -> u32 {
+pub(crate) fn orchestrator_of(data_dir: &std::path::Path) -> u32 {
     let wanted = data_dir.join("orchestrator");
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let found = processes.filter_map(|entry| {

@@ -34,6 +34,14 @@ pub(crate) const HD: Source = Source {
     audio: AAC,
 };
 
+/// 1080p30 with two B-frames, key frame every 2 s, AAC.
+pub(crate) const FULL_HD: Source = Source {
+    name: "full-hd",
+    size: "1920x1080",
+    video: "-c:v libx264 -preset superfast -bf 2 -g 60 -keyint_min 60 -sc_threshold 0 -b:v 4500k",
+    ..HD
+};
+
 /// 320x180 at 30 fps, key frame every 2 s: cheap.
 pub(crate) const SMALL: Source = Source {
     name: "small",
