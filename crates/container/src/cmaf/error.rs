@@ -1,8 +1,8 @@
-//! Why a track can't be written as CMAF.
+//! Why tracks can't be written as CMAF, or as one MP4 file.
 
 use thiserror::Error;
 
-/// Why a track can't be written as CMAF.
+/// Why tracks can't be written as CMAF, or as one MP4 file.
 #[derive(Debug, Error)]
 pub enum CmafError {
     /// A fragment holds at least one sample.

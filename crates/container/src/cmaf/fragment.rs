@@ -1,7 +1,7 @@
 //! A fragment: `moof` and `mdat`, samples by reference.
 
 use bytes::Bytes;
-use media::{Chain, Sample, Track};
+use media::{Chain, Sample, Track, TrackId};
 use mp4_atom::{Encode, Mfhd, Moof, Tfdt, Tfhd, Traf, Trun, TrunEntry};
 
 use super::CmafError;
@@ -11,6 +11,23 @@ const MDAT_HEADER_LEN: usize = 8;
 const SYNC_FLAGS: u32 = 0x0200_0000;
 /// `sample_depends_on` 1, `sample_is_non_sync_sample`.
 const NON_SYNC_FLAGS: u32 = 0x0101_0000;
+
+/// One track's share of a fragment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrackRun<'a> {
+    pub(crate) track: TrackId,
+    /// In ticks of the track's timescale.
+    pub(crate) base_decode_time: u64,
+    /// Added to every composition offset, in ticks.
+    pub(crate) delay: u32,
+    pub(crate) samples: &'a [Sample],
+}
+
+impl TrackRun<'_> {
+    fn len(&self) -> usize {
+        self.samples.iter().map(|sample| sample.payload.len()).sum()
+    }
+}
 
 /// Writes a fragment: one piece with the `moof` box and the header of the `mdat` box, then every
 /// sample's pieces by reference. `base_decode_time` is in ticks of the track's timescale.
@@ -24,48 +41,63 @@ pub fn fragment(
     base_decode_time: u64,
     samples: &[Sample],
 ) -> Result<Chain, CmafError> {
-    if samples.is_empty() {
+    fragment_of(
+        fragment_number,
+        &[TrackRun { track: track.id, base_decode_time, delay: 0, samples }],
+    )
+}
+
+/// Writes a fragment of one or more tracks, the samples of each together, in the order of `runs`.
+///
+/// # Errors
+///
+/// `NoSamples` when a run has none; `TooLarge` above 4 GiB, or above 2 GiB before the last run.
+pub(crate) fn fragment_of(fragment_number: u32, runs: &[TrackRun<'_>]) -> Result<Chain, CmafError> {
+    if runs.iter().any(|run| run.samples.is_empty()) {
         return Err(CmafError::NoSamples);
     }
-    let len: usize = samples.iter().map(|sample| sample.payload.len()).sum();
-    let too_large = || CmafError::TooLarge { len, samples: samples.len() };
+    let samples: usize = runs.iter().map(|run| run.samples.len()).sum();
+    let lens: Vec<usize> = runs.iter().map(TrackRun::len).collect();
+    let len = lens.iter().sum::<usize>();
+    let too_large = || CmafError::TooLarge { len, samples };
     let mdat_len = u32::try_from(len.saturating_add(MDAT_HEADER_LEN)).map_err(|_| too_large())?;
-    let mut traf = run(track, samples).ok_or_else(too_large)?;
-    traf.tfdt = Some(Tfdt { base_media_decode_time: base_decode_time });
-    let moof = Moof { mfhd: Mfhd { sequence_number: fragment_number }, traf: vec![traf] };
-    let headers = headers(moof, samples.len(), mdat_len)?.ok_or_else(too_large)?;
-    let pieces: usize = samples.iter().map(|sample| sample.payload.piece_count()).sum();
-    let mut chain = Chain::with_capacity(1 + pieces);
+    let traf = runs.iter().map(traf).collect::<Option<Vec<_>>>().ok_or_else(too_large)?;
+    let moof = Moof { mfhd: Mfhd { sequence_number: fragment_number }, traf };
+    let headers = headers(moof, samples, &lens, mdat_len)?.ok_or_else(too_large)?;
+    let payloads = || runs.iter().flat_map(|run| run.samples).map(|sample| &sample.payload);
+    let mut chain = Chain::with_capacity(1 + payloads().map(Chain::piece_count).sum::<usize>());
     chain.push(headers);
-    for sample in samples {
-        chain.append(&sample.payload);
+    for payload in payloads() {
+        chain.append(payload);
     }
     Ok(chain)
 }
 
-/// The samples' rows. What all samples share is said once, in `tfhd`. `None` where a size does not
-/// fit.
-fn run(track: &Track, samples: &[Sample]) -> Option<Traf> {
+/// A run's rows. What all samples share is said once, in `tfhd`. `None` where a size does not fit.
+fn traf(run: &TrackRun<'_>) -> Option<Traf> {
+    let samples = run.samples;
     let duration = common(samples, |sample| sample.duration);
     let flags = common(samples, flags);
-    let reordered = samples.iter().any(|sample| sample.composition_offset != 0);
+    let offset = |sample: &Sample| i64::from(sample.composition_offset) + i64::from(run.delay);
+    let reordered = samples.iter().any(|sample| offset(sample) != 0);
     let entry = |sample: &Sample| {
         Some(TrunEntry {
             duration: duration.is_none().then_some(sample.duration),
             size: Some(u32::try_from(sample.payload.len()).ok()?),
             flags: flags.is_none().then(|| self::flags(sample)),
-            cts: reordered.then_some(sample.composition_offset.into()),
+            cts: reordered.then_some(offset(sample)),
         })
     };
     let entries: Vec<_> = samples.iter().map(entry).collect::<Option<_>>()?;
     Some(Traf {
         tfhd: Tfhd {
-            track_id: track.id.0,
+            track_id: run.track.0,
             default_sample_duration: duration,
             default_sample_flags: flags,
             default_base_is_moof: true,
             ..Tfhd::default()
         },
+        tfdt: Some(Tfdt { base_media_decode_time: run.base_decode_time }),
         trun: vec![Trun { data_offset: Some(0), samples: entries.into() }],
         ..Traf::default()
     })
@@ -76,14 +108,24 @@ fn common(samples: &[Sample], value: impl Fn(&Sample) -> u32) -> Option<u32> {
     samples.iter().all(|sample| value(sample) == first).then_some(first)
 }
 
-/// `moof` and the header of `mdat`. The data offset depends on the length of `moof`, which does not
-/// depend on its value: encoded twice. `None` where it does not fit.
-fn headers(mut moof: Moof, samples: usize, mdat_len: u32) -> Result<Option<Bytes>, CmafError> {
-    let mut bytes = Vec::with_capacity(128 + 16 * samples);
+/// `moof` and the header of `mdat`; `lens` are the bytes of each track's samples. Data offsets depend
+/// on the length of `moof`, which does not depend on their values: encoded twice. `None` where it does
+/// not fit.
+fn headers(
+    mut moof: Moof,
+    samples: usize,
+    lens: &[usize],
+    mdat_len: u32,
+) -> Result<Option<Bytes>, CmafError> {
+    let mut bytes = Vec::with_capacity(128 * lens.len() + 16 * samples);
     moof.encode(&mut bytes)?;
-    let Ok(data_offset) = i32::try_from(bytes.len() + MDAT_HEADER_LEN) else { return Ok(None) };
-    for run in moof.traf.iter_mut().flat_map(|traf| &mut traf.trun) {
-        run.data_offset = Some(data_offset);
+    let mut offset = bytes.len() + MDAT_HEADER_LEN;
+    for (traf, len) in moof.traf.iter_mut().zip(lens) {
+        let Ok(data_offset) = i32::try_from(offset) else { return Ok(None) };
+        for run in &mut traf.trun {
+            run.data_offset = Some(data_offset);
+        }
+        offset = offset.saturating_add(*len);
     }
     bytes.clear();
     moof.encode(&mut bytes)?;

@@ -11,6 +11,10 @@ mod init;
 pub use error::CmafError;
 pub use fragment::fragment;
 pub use init::init_segment;
+pub(crate) use {
+    fragment::{TrackRun, fragment_of},
+    init::{DescribedTrack, header},
+};
 
 #[cfg(test)]
 mod tests;

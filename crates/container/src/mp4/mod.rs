@@ -5,6 +5,8 @@
 //! the stack grows; `mp4-atom` decodes the boxes that hold fields and tables. Samples of both kinds
 //! of file end up in one `SampleList`, which holds them against the file's bounds.
 //!
+//! The other way, [`write_file`] makes a file of a segment's video and audio for those who take files.
+//!
 //! Start reading at [`read`].
 
 mod boxes;
@@ -14,6 +16,7 @@ mod movie;
 mod sample_entry;
 mod sample_table;
 mod samples;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +25,7 @@ use bytes::Bytes;
 use media::TrackKind;
 
 pub use error::{BoxType, Mp4Error};
+pub use writer::write_file;
 
 use self::{boxes::Boxes, movie::Movie};
 use crate::demuxed::{Demuxed, DemuxedTrack};

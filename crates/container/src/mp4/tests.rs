@@ -3,6 +3,7 @@
 mod damage;
 mod fragmented;
 mod progressive;
+mod writing;
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! FFmpeg's MP4 files through our reader.
+//! FFmpeg's MP4 files through our reader, and ours through FFmpeg.
 
 use bytes::Bytes;
 use container::{DemuxedTrack, mp4};
 
-use super::support::{SOURCE, flv_file, flv_video, probe, run};
+use super::support::{SOURCE, flv_audio, flv_file, flv_video, hashes, probe, run};
 
 /// A file by FFmpeg, which wants to seek in it.
 fn file(name: &str, options: &str) -> Bytes {
@@ -97,5 +97,34 @@ fn our_own_files_come_back() {
     for (read, written) in video.samples.iter().zip(&stream.samples) {
         assert_eq!(read.payload.to_contiguous(), written.payload.to_contiguous());
         assert_eq!(read.random_access, written.sync);
+    }
+}
+
+#[test]
+fn our_files_of_video_and_audio_play_in_step() {
+    let source = flv_file("");
+    let (mut video, mut audio) = (flv_video(&source), flv_audio(&source));
+    // As the segmenter does: the first picture is shown when it is decoded, others before.
+    let shift = video.samples[0].composition_offset;
+    for sample in &mut video.samples {
+        sample.composition_offset -= shift;
+    }
+    let room = video.samples.iter().map(|sample| -sample.composition_offset).max().unwrap();
+    assert!(room > 0, "B-pictures");
+    // Where decoding times have room to lie earlier, and where they have not.
+    for (video_base, audio_base) in [(900_000, 480_000), (0, 0)] {
+        (video.base, audio.base) = (video_base, audio_base);
+        let file = mp4::write_file(&video.segment(), Some(&audio.segment())).unwrap();
+        let file = file.to_contiguous();
+        let probed: Vec<_> = probe(&file, "v").iter().map(|it| (it.dts, it.pts)).collect();
+        let room = i64::from(room);
+        let expected: Vec<_> =
+            video.times().into_iter().map(|(dts, pts)| (dts - room, pts)).collect();
+        assert_eq!(probed, expected);
+        let probed: Vec<_> = probe(&file, "a").iter().map(|it| (it.dts, it.pts)).collect();
+        assert_eq!(probed, audio.times());
+        for options in ["-map 0:v -c copy", "-map 0:v -fps_mode passthrough", "-map 0:a -c copy"] {
+            assert_eq!(hashes(&file, options), hashes(&source, options), "{options}");
+        }
     }
 }

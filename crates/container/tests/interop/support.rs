@@ -11,7 +11,7 @@ use container::{
     aac, avc, cmaf,
     flv::{self, AudioTag, VideoTag},
 };
-use media::{CodecParameters, Sample, Timescale, Track, TrackId};
+use media::{CodecParameters, Sample, Timescale, Track, TrackId, TrackSegment};
 
 /// A test picture of 3 s with B-pictures, three in a row, and an IDR picture each
 /// second; and a tone.
@@ -121,6 +121,16 @@ impl Stream {
             dts += i64::from(sample.duration);
         }
         times
+    }
+
+    /// All of it as one segment.
+    pub(crate) fn segment(&self) -> TrackSegment {
+        TrackSegment {
+            init: cmaf::init_segment(&self.track).unwrap().into(),
+            base_decode_time: u64::try_from(self.base).unwrap(),
+            samples: self.samples.clone(),
+            parts: Vec::new(),
+        }
     }
 
     /// A CMAF file of fragments of `len` samples.
