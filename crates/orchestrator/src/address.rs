@@ -7,6 +7,8 @@ use http::{
     uri::{Authority, Scheme},
 };
 
+use crate::error::clip;
+
 /// Port of an orchestrator whose address names none.
 const DEFAULT_PORT: u16 = 8935;
 
@@ -74,7 +76,8 @@ impl OrchestratorAddress {
     }
 
     fn parse(text: &str, default_port: fn(bool) -> u16) -> Result<Self, AddressError> {
-        let malformed = || AddressError::Malformed(text.to_owned());
+        // What is quoted in errors may come from a peer, at any length.
+        let malformed = || AddressError::Malformed(clip(text));
         let trimmed = text.trim();
         let complete =
             if trimmed.contains("://") { trimmed.to_owned() } else { format!("https://{trimmed}") };
@@ -85,14 +88,14 @@ impl OrchestratorAddress {
         let plaintext = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => false,
             Some(scheme) if *scheme == Scheme::HTTP => true,
-            _ => return Err(AddressError::Scheme(text.to_owned())),
+            _ => return Err(AddressError::Scheme(clip(text))),
         };
         let authority = uri.authority().ok_or_else(malformed)?;
         if authority.as_str().contains('@') {
             return Err(AddressError::UserInfo);
         }
         if uri.query().is_some() {
-            return Err(AddressError::Query(text.to_owned()));
+            return Err(AddressError::Query(clip(text)));
         }
         if authority.host().is_empty() {
             return Err(malformed());
@@ -184,6 +187,12 @@ mod tests {
         assert!(matches!(refused("ftp://h"), AddressError::Scheme(_)));
         assert_eq!(refused("https://user:secret@h"), AddressError::UserInfo);
         assert!(matches!(refused("https://h?x=1"), AddressError::Query(_)));
+    }
+
+    #[test]
+    fn errors_quote_no_more_than_a_line() {
+        let long = format!("https://h/{}", "x".repeat(100_000));
+        assert!(long.parse::<OrchestratorAddress>().unwrap_err().to_string().len() < 300);
     }
 
     #[test]

@@ -63,6 +63,13 @@ impl Capabilities {
         &self.version
     }
 
+    /// Whether the version is at least `minimum`, pre-release suffixes left out (livepeer-wire §6.3):
+    /// an empty or unreadable minimum is met by all, an unreadable version meets no other.
+    #[must_use]
+    pub fn is_at_least(&self, minimum: &str) -> bool {
+        satisfies(&self.version, minimum)
+    }
+
     #[cfg(feature = "server")]
     pub(crate) fn with_version(mut self, version: String) -> Self {
         self.version = version;
@@ -93,7 +100,7 @@ impl Capabilities {
         job.bits.words.len() <= self.words.len()
             && is_subset(&job.bits.words, &self.words)
             && is_subset(&self.mandatories, &job.bits.words)
-            && satisfies(&self.version, &job.min_version)
+            && self.is_at_least(&job.min_version)
     }
 }
 
@@ -157,8 +164,18 @@ impl JobCapabilities {
         Self { bits: Capabilities::from_wire(wire), min_version }
     }
 
+    /// The same, for orchestrators whose software is at least this version, such as `0.9.1`. An
+    /// orchestrator is told so, and checks it as well.
+    #[must_use]
+    pub fn with_min_version(mut self, version: impl Into<String>) -> Self {
+        self.min_version = version.into();
+        self
+    }
+
     pub(crate) fn to_wire(&self) -> proto::Capabilities {
-        self.bits.to_wire()
+        let min_version = self.min_version.clone();
+        let constraints = proto::capabilities::Constraints { min_version, ..Default::default() };
+        proto::Capabilities { constraints: Some(constraints), ..self.bits.to_wire() }
     }
 }
 
@@ -202,6 +219,20 @@ mod tests {
         long.bits.words.push(0);
         assert!(!transcoder.allow(&long), "more words than the orchestrator's");
         assert!(!Capabilities::default().allow(&job));
+    }
+
+    #[test]
+    fn a_demanded_version_is_sent_and_checked() {
+        let job = JobCapabilities::new(&[preset()], OutputFormat::MpegTs).with_min_version("0.9.1");
+        assert_eq!(job.to_wire().constraints.unwrap().min_version, "0.9.1");
+        let with = |version: &str| Capabilities {
+            words: vec![0x5fff],
+            version: version.to_owned(),
+            ..Capabilities::default()
+        };
+        assert!(with("0.9.1-176aa415").allow(&job) && with("0.10.0").allow(&job));
+        assert!(!with("0.9.0").allow(&job) && !with("undefined").allow(&job));
+        assert!(with("0.9.0").is_at_least("") && !with("").is_at_least("0.1.0"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AddressError, MediaFault};
+use crate::{AddressError, EthAddressError, MediaFault, PriceError};
 
 /// The client could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,12 @@ pub enum DiscoveryError {
     /// Its token is too large to carry in a header.
     #[error("orchestrator sent an oversized auth token")]
     OversizedToken,
+    /// It quotes a price that is none.
+    #[error("orchestrator's price: {0}")]
+    BadPrice(#[from] PriceError),
+    /// It names a key, or a recipient of payments, that is no address.
+    #[error("orchestrator's identity: {0}")]
+    BadEthAddress(#[from] EthAddressError),
     /// It can't do what the job needs.
     #[error("orchestrator lacks capabilities the job needs")]
     Incompatible,
@@ -64,6 +70,8 @@ impl DiscoveryError {
             Self::NoTranscoder => "no_transcoder",
             Self::ServiceUri(_) => "service_uri",
             Self::MissingToken | Self::OversizedToken => "token",
+            Self::BadPrice(_) => "price",
+            Self::BadEthAddress(_) => "eth_address",
             Self::Incompatible => "incompatible",
         }
     }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::{Capabilities, DiscoveryError, OrchestratorAddress, proto};
+use bytes::Bytes;
+
+use crate::{Capabilities, DiscoveryError, EthAddress, OrchestratorAddress, PixelPrice, proto};
 
 /// Validity of a token whose expiration can't be trusted: the network's usual one.
 const USUAL_LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -21,6 +23,9 @@ pub struct OrchestratorInfo {
     address: OrchestratorAddress,
     transcoder: OrchestratorAddress,
     capabilities: Capabilities,
+    price: Option<PixelPrice>,
+    eth_address: Option<EthAddress>,
+    recipient: Option<EthAddress>,
     token: proto::AuthToken,
     refresh_due: Instant,
 }
@@ -48,6 +53,31 @@ impl OrchestratorInfo {
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// The orchestrator's software version, as it says; often empty or `undefined`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.capabilities.version()
+    }
+
+    /// What it asks for a pixel it encodes; `None` when it quotes no price, as off-chain.
+    #[must_use]
+    pub const fn price(&self) -> Option<PixelPrice> {
+        self.price
+    }
+
+    /// The key it signs results with, by which block lists know it (livepeer-wire §2.1); `None`
+    /// off-chain. Nothing proves it is the orchestrator's own.
+    #[must_use]
+    pub const fn eth_address(&self) -> Option<EthAddress> {
+        self.eth_address
+    }
+
+    /// The registered orchestrator that is to be paid; `None` where it sent no ticket parameters.
+    #[must_use]
+    pub const fn recipient(&self) -> Option<EthAddress> {
+        self.recipient
     }
 
     /// From when on a new session should be asked for before the next segment is sent.
@@ -105,14 +135,28 @@ impl OrchestratorInfo {
         }
         let transcoder = OrchestratorAddress::from_service_uri(&wire.transcoder)
             .map_err(DiscoveryError::ServiceUri)?;
-        let token = wire.auth_token.ok_or(DiscoveryError::MissingToken)?;
+        let mut token = wire.auth_token.ok_or(DiscoveryError::MissingToken)?;
         if token.token.len() > MAX_TOKEN || token.session_id.len() > MAX_SESSION_ID {
             return Err(DiscoveryError::OversizedToken);
         }
+        // As read it is a slice of the whole message, which it would keep in memory.
+        token.token = Bytes::copy_from_slice(&token.token);
+        let price = wire.price_info.as_ref().map(PixelPrice::from_wire).transpose()?.flatten();
+        let eth_address = EthAddress::from_wire(&wire.address)?;
+        let recipient = wire.ticket_params.map(|params| EthAddress::from_wire(&params.recipient));
+        let recipient = recipient.transpose()?.flatten();
         let capabilities =
             wire.capabilities.as_ref().map(Capabilities::from_wire).unwrap_or_default();
-        let address = address.clone();
-        Ok(Self { address, transcoder, capabilities, token, refresh_due: received })
+        Ok(Self {
+            address: address.clone(),
+            transcoder,
+            capabilities,
+            price,
+            eth_address,
+            recipient,
+            token,
+            refresh_due: received,
+        })
     }
 }
 
@@ -125,8 +169,6 @@ fn remaining(token: &proto::AuthToken, wall: SystemTime) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     const NOW: u64 = 1_700_000_000;
@@ -187,6 +229,55 @@ mod tests {
         assert_eq!(new.refresh_due(), later + Duration::from_secs(27 * 60));
     }
 
+    fn priced(price_per_unit: i64, pixels_per_unit: i64) -> proto::OrchestratorInfo {
+        let quote = proto::PriceInfo { price_per_unit, pixels_per_unit, ..Default::default() };
+        proto::OrchestratorInfo { price_info: Some(quote), ..wire("https://o:1", b"t", 0) }
+    }
+
+    #[test]
+    fn prices_are_kept_and_follow_updates() {
+        let info = read(priced(3, 2), instant()).unwrap();
+        assert_eq!(info.price(), PixelPrice::new(3, 2));
+        let wall = UNIX_EPOCH + Duration::from_secs(NOW);
+        let dearer = info.adopt(priced(6, 2), instant(), wall).unwrap();
+        assert_eq!(dearer.price(), PixelPrice::new(3, 1));
+        assert_eq!(read(priced(0, 0), instant()).unwrap().price(), None);
+        assert_eq!(read(wire("https://o:1", b"t", 0), instant()).unwrap().price(), None);
+    }
+
+    #[test]
+    fn identities_are_the_signing_key_and_the_one_paid() {
+        let params =
+            proto::TicketParams { recipient: Bytes::from_static(&[2; 20]), ..Default::default() };
+        let on_chain = proto::OrchestratorInfo {
+            address: Bytes::from_static(&[1; 20]),
+            ticket_params: Some(params),
+            ..wire("https://o:1", b"t", 0)
+        };
+        let info = read(on_chain, instant()).unwrap();
+        let shown = |address: Option<EthAddress>| address.unwrap().to_string();
+        assert_eq!(shown(info.eth_address()), format!("0x{}", "01".repeat(20)));
+        assert_eq!(shown(info.recipient()), format!("0x{}", "02".repeat(20)));
+        let off_chain = proto::OrchestratorInfo {
+            address: Bytes::from_static(&[0; 20]),
+            ..wire("https://o:1", b"t", 0)
+        };
+        let info = read(off_chain, instant()).unwrap();
+        assert_eq!((info.eth_address(), info.recipient()), (None, None));
+    }
+
+    #[test]
+    fn token_does_not_keep_the_message_it_came_in() {
+        let message = Bytes::from(vec![7; 100_000]);
+        let inside = message.slice(500..532);
+        let auth_token = proto::AuthToken { token: inside.clone(), ..Default::default() };
+        let wire =
+            proto::OrchestratorInfo { auth_token: Some(auth_token), ..wire("https://o:1", b"", 0) };
+        let kept = read(wire, instant()).unwrap().token().token.clone();
+        assert_eq!(kept, inside);
+        assert_ne!(kept.as_ptr(), inside.as_ptr());
+    }
+
     #[test]
     fn unusable_answers_are_named() {
         let kind = |wire| read(wire, instant()).unwrap_err().kind();
@@ -195,5 +286,10 @@ mod tests {
         let tokenless = proto::OrchestratorInfo { auth_token: None, ..wire("https://o", b"t", 0) };
         assert_eq!(kind(tokenless), "token");
         assert_eq!(kind(wire("https://o", &[0; 2_000], 0)), "token");
+        assert_eq!(kind(priced(-1, 1)), "price");
+        assert_eq!(kind(priced(1, 0)), "price");
+        let address = Bytes::from_static(&[1; 21]);
+        let odd = proto::OrchestratorInfo { address, ..wire("https://o", b"t", 0) };
+        assert_eq!(kind(odd), "eth_address");
     }
 }
