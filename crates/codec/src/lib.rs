@@ -7,9 +7,11 @@
 //!
 //! Start reading at [`WorkerPool`] for the parent's half, at `transcode` for the child's.
 
+mod decode;
 mod error;
 mod ffi;
 mod job;
+mod library;
 mod shell;
 mod stdin_watch;
 mod test_picture;

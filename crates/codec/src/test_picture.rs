@@ -16,7 +16,7 @@ use ffmpeg_next::Error;
 use media::{FrameRate, Redacted};
 
 use self::publisher::Publisher;
-use crate::{stdin_watch, transcode};
+use crate::{library, stdin_watch};
 
 /// What to publish, and where.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ fn publish(config: &TestPictureConfig) -> Result<(), TestPictureError> {
     if !good(width) || !good(height) {
         return Err(TestPictureError::Size { width, height });
     }
-    transcode::initialize().map_err(TestPictureError::doing("starting FFmpeg"))?;
+    library::initialize().map_err(TestPictureError::doing("starting FFmpeg"))?;
     ffmpeg_next::format::network::init();
     let parent = Parent::watch()?;
     let publisher = Publisher::connect(config)?;

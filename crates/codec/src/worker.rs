@@ -9,7 +9,7 @@ use std::{sync::Arc, thread};
 use bytes::Bytes;
 
 use crate::{
-    stdin_watch,
+    library, stdin_watch,
     transcode::{self, Request},
     wire::{self, JobHeader, RenditionHeader, Reply},
 };
@@ -31,7 +31,7 @@ pub fn run_worker() -> ExitCode {
 }
 
 fn serve() -> io::Result<()> {
-    transcode::initialize().map_err(io::Error::other)?;
+    library::initialize().map_err(io::Error::other)?;
     let (jobs_sender, jobs) = sync_channel(1);
     let (done, done_receiver) = sync_channel::<()>(0);
     let abandoned = Arc::new(AtomicBool::new(false));

@@ -6,13 +6,11 @@ use ffmpeg_next::{
 };
 use media::H264Profile;
 
-use super::{
-    fault, ffmpeg_fault,
-    picture::{self, FrameGrid, Size},
-};
+use super::picture::{self, FrameGrid, Size};
 use crate::{
     EncodeProfile, EncoderSettings, Gop, OutputContainer,
     error::{FaultCause, TranscodeFault},
+    library::{fault, ffmpeg_fault},
 };
 
 /// Longer than any segment at any rate: no key frame but the first.

@@ -2,22 +2,21 @@
 //!
 //! A segment is read whole, decoded once, and each decoded frame goes to every rendition's encoder.
 
-mod composition;
 mod encoder;
 mod output;
 mod picture;
-mod source;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use ffmpeg_next::{Dictionary, Error, codec, decoder, format::Pixel, frame};
+use ffmpeg_next::{Error, codec, decoder, format::Pixel, frame};
 
 use self::encoder::{RenditionEncoder, SourceClock};
-use self::source::{Source, SourceTrack};
 use crate::{
     EncodeProfile, EncodedRendition, EncoderSettings, Gop, OutputContainer, TranscodeJob,
+    decode::{self, Source, SourceTrack},
     error::{FaultCause, TranscodeFault},
+    library::{fault, ffmpeg_fault},
 };
 
 /// A job as the child sees it.
@@ -28,14 +27,6 @@ pub(crate) struct Request<'a> {
     pub(crate) settings: EncoderSettings,
     /// Set when nobody waits for the result any more.
     pub(crate) abandoned: &'a AtomicBool,
-}
-
-/// Registers what libav* needs, once per process. Its messages go to standard error, errors only.
-pub(crate) fn initialize() -> Result<(), Error> {
-    ffmpeg_next::init()?;
-    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Error);
-    ffmpeg_next::log::set_flags(ffmpeg_next::log::Flags::SKIP_REPEATED);
-    Ok(())
 }
 
 /// Transcodes one segment.
@@ -79,24 +70,6 @@ fn check_profiles(profiles: &[EncodeProfile]) -> Result<(), TranscodeFault> {
     Ok(())
 }
 
-fn fault(cause: FaultCause, detail: impl Into<String>) -> TranscodeFault {
-    TranscodeFault::new(cause, detail)
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "thirty codes, of which gateways know these")]
-fn ffmpeg_fault(doing: &str, error: Error) -> TranscodeFault {
-    let cause = match error {
-        Error::InvalidData => FaultCause::InvalidData,
-        Error::DecoderNotFound => FaultCause::DecoderNotFound,
-        Error::EncoderNotFound => FaultCause::EncoderNotFound,
-        Error::MuxerNotFound => FaultCause::MuxerNotFound,
-        Error::OptionNotFound => FaultCause::OptionNotFound,
-        Error::Other { errno: ffmpeg_next::error::EINVAL } => FaultCause::InvalidArgument,
-        _ => FaultCause::Other,
-    };
-    fault(cause, format!("{doing}: {error}"))
-}
-
 struct Transcoder<'a> {
     request: &'a Request<'a>,
     decoder: decoder::Video,
@@ -110,7 +83,7 @@ struct Transcoder<'a> {
 
 impl<'a> Transcoder<'a> {
     fn new(request: &'a Request<'a>, video: &SourceTrack) -> Result<Self, TranscodeFault> {
-        let decoder = open_decoder(request.settings, video);
+        let decoder = decode::open_decoder(request.settings.threads, video);
         let decoder = decoder.map_err(|error| ffmpeg_fault("opening the decoder", error))?;
         Ok(Self {
             request,
@@ -188,20 +161,6 @@ impl<'a> Transcoder<'a> {
         self.encoders = profiles.iter().map(open).collect::<Result<_, _>>()?;
         Ok(())
     }
-}
-
-fn open_decoder(settings: EncoderSettings, video: &SourceTrack) -> Result<decoder::Video, Error> {
-    let mut context = codec::Context::from_parameters(video.parameters.clone())?;
-    let mut threading = codec::threading::Config::count(usize::from(settings.threads.get()));
-    threading.kind = codec::threading::Type::Frame;
-    context.set_threading(threading);
-    let mut decoder = context.decoder();
-    decoder.set_packet_time_base(video.time_base);
-    let h264 = decoder::find(codec::Id::H264).ok_or(Error::DecoderNotFound)?;
-    let mut options = Dictionary::new();
-    // 8192 x 8192: what a picture may cost in memory is decided here, not by the input.
-    options.set("max_pixels", "67108864");
-    decoder.open_as_with(h264, options)?.video()
 }
 
 /// What the scaler brings to 4:2:0 with 8 bits without changing the picture's colours.

@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ffmpeg_next::{Dictionary, Error, Packet, Rational, codec, format};
 
-use super::{encoder::EncodedTrack, ffmpeg_fault, source::SourceTrack};
-use crate::{OutputContainer, TranscodeJob, error::TranscodeFault, ffi};
+use super::encoder::EncodedTrack;
+use crate::{
+    OutputContainer, TranscodeJob, decode::SourceTrack, error::TranscodeFault, ffi,
+    library::ffmpeg_fault,
+};
 
 /// Writes the file of one rendition. `time_base` is that of the video's timestamps.
 pub(super) fn write(

@@ -7,32 +7,33 @@ use ffmpeg_next::{
     Dictionary, Error, Packet, Rational, codec, format, media, util::mathematics::rescale::Rescale,
 };
 
-use super::{composition, fault, ffmpeg_fault};
+use super::composition;
 use crate::{
     OutputContainer,
     error::{FaultCause, TranscodeFault},
     ffi::BitstreamFilter,
+    library::{fault, ffmpeg_fault},
 };
 
 /// MPEG-TS timestamps have 33 bits.
 const TS_WRAP: i64 = 1 << 33;
 
 /// One segment's tracks. Packets are in decoding order.
-pub(super) struct Source {
-    pub(super) video: SourceTrack,
-    pub(super) audio: Option<SourceTrack>,
+pub(crate) struct Source {
+    pub(crate) video: SourceTrack,
+    pub(crate) audio: Option<SourceTrack>,
 }
 
-pub(super) struct SourceTrack {
+pub(crate) struct SourceTrack {
     index: usize,
-    pub(super) parameters: codec::Parameters,
-    pub(super) time_base: Rational,
-    pub(super) packets: Vec<Packet>,
+    pub(crate) parameters: codec::Parameters,
+    pub(crate) time_base: Rational,
+    pub(crate) packets: Vec<Packet>,
 }
 
 impl Source {
     /// Reads a segment, with its audio in the form that `output` stores.
-    pub(super) fn read(input: &Bytes, output: OutputContainer) -> Result<Self, TranscodeFault> {
+    pub(crate) fn read(input: &Bytes, output: OutputContainer) -> Result<Self, TranscodeFault> {
         let mut file = open(input)?;
         let is_ts = file.format().name() == "mpegts";
         let video = file.streams().find(|s| s.parameters().medium() == media::Type::Video);
@@ -152,7 +153,7 @@ impl SourceTrack {
     }
 
     /// Frames per thousand seconds, from the timestamps of all frames.
-    pub(super) fn millihertz(&self) -> u64 {
+    pub(crate) fn millihertz(&self) -> u64 {
         const ASSUMED: u64 = 30_000;
         let intervals = i64::try_from(self.packets.len().saturating_sub(1)).unwrap_or(i64::MAX);
         let (first, last) = (self.presentation_times().min(), self.presentation_times().max());
@@ -167,7 +168,7 @@ impl SourceTrack {
     }
 
     /// End of the last frame shown, in ticks of the time base.
-    pub(super) fn end(&self) -> i64 {
+    pub(crate) fn end(&self) -> i64 {
         let last = self.packets.iter().max_by_key(|packet| packet.pts());
         let Some((last, pts)) = last.and_then(|packet| Some((packet, packet.pts()?))) else {
             return 0;

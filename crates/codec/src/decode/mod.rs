@@ -1,0 +1,28 @@
+//! From a segment's bytes to its decoder: what transcoding and comparing have in common.
+
+mod composition;
+mod source;
+
+use std::num::NonZeroU8;
+
+use ffmpeg_next::{Dictionary, Error, codec, decoder};
+
+pub(crate) use self::source::{Source, SourceTrack};
+
+/// A decoder for the track, with so many threads.
+pub(crate) fn open_decoder(
+    threads: NonZeroU8,
+    video: &SourceTrack,
+) -> Result<decoder::Video, Error> {
+    let mut context = codec::Context::from_parameters(video.parameters.clone())?;
+    let mut threading = codec::threading::Config::count(usize::from(threads.get()));
+    threading.kind = codec::threading::Type::Frame;
+    context.set_threading(threading);
+    let mut decoder = context.decoder();
+    decoder.set_packet_time_base(video.time_base);
+    let h264 = decoder::find(codec::Id::H264).ok_or(Error::DecoderNotFound)?;
+    let mut options = Dictionary::new();
+    // 8192 x 8192: what a picture may cost in memory is decided here, not by the input.
+    options.set("max_pixels", "67108864");
+    decoder.open_as_with(h264, options)?.video()
+}
