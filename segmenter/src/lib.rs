@@ -14,7 +14,8 @@
 //! - Once [`Segmenter::target_duration`] has answered, every duration, before and after, rounds to at
 //!   most that many seconds and stays below it plus half a second.
 //! - Without a discontinuity in between, `tfdt` of a track goes on where the samples of the segment
-//!   before ended. Presentation times are the publisher's, moved by one constant per timeline.
+//!   before ended. Presentation times are the publisher's, moved by one constant per timeline; only the
+//!   first picture after [`Segmenter::close`] is shown from the very end of the segment before.
 //! - Program date time grows by exactly the duration; it may leap forward at a discontinuity only.
 //! - An access unit ends up in exactly one segment, or in one of the counters of [`Stats`].
 //!
@@ -35,6 +36,6 @@ mod timeline;
 mod video_queue;
 mod writer;
 
-pub use config::{LongGop, SegmenterConfig};
+pub use config::{Cut, LongGop, SegmenterConfig};
 pub use output::{Output, Stats};
 pub use segmenter::Segmenter;

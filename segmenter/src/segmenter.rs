@@ -2,6 +2,7 @@
 
 mod audio;
 mod close;
+mod publisher_cut;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -91,6 +92,8 @@ struct Running {
     open: Open,
     /// Presentation time of the last key frame, in ticks of 90 kHz.
     gop_start: i64,
+    /// When the last access unit of what the publisher closed arrived.
+    heard: Option<Instant>,
 }
 
 /// The open segment.

@@ -25,6 +25,17 @@ pub(crate) struct Picture {
     pub(crate) arrived: Instant,
 }
 
+/// Where the pictures can be parted, in ticks of 90 kHz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seam {
+    /// How many pictures lie before it.
+    pub(crate) index: usize,
+    /// Where the segment before it ends.
+    pub(crate) end: i64,
+    /// Decoding time of the first picture after it.
+    pub(crate) next_dts: i64,
+}
+
 /// The pictures since the last cut, in decoding order, with strictly rising decoding times.
 #[derive(Debug)]
 pub(crate) struct VideoQueue {
@@ -45,6 +56,10 @@ impl VideoQueue {
         self.pictures.len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pictures.is_empty()
+    }
+
     /// Whether the first picture here is a key frame.
     pub(crate) fn first_is_key(&self) -> bool {
         self.pictures.front().is_some_and(|picture| picture.sync)
@@ -56,6 +71,11 @@ impl VideoQueue {
 
     pub(crate) const fn last_dts(&self) -> Option<i64> {
         self.last_dts
+    }
+
+    /// How long the last picture was assumed to last, in ticks of 90 kHz.
+    pub(crate) const fn last_step(&self) -> i64 {
+        self.picture
     }
 
     /// When the last picture arrived.
@@ -92,14 +112,44 @@ impl VideoQueue {
         Some(decoded.max(shown).saturating_add(self.picture))
     }
 
+    /// Where its pictures end when the next one is not known yet, by the step between decoding times
+    /// that is most usual here: an odd last step would put the end where the next segment already is.
+    pub(crate) fn usual_end(&self) -> Option<i64> {
+        let decoded = self.last_dts?;
+        let shown = self.pictures.iter().map(|picture| picture.pts).max()?;
+        Some(decoded.max(shown).saturating_add(self.usual_step()))
+    }
+
+    /// The median step between decoding times; that of the last picture before where there is none.
+    fn usual_step(&self) -> i64 {
+        let next = self.pictures.iter().skip(1);
+        let mut steps: Vec<i64> = next
+            .zip(&self.pictures)
+            .map(|(next, picture)| next.dts.saturating_sub(picture.dts))
+            .filter(|step| *step >= SHORTEST_PICTURE)
+            .collect();
+        steps.sort_unstable();
+        let median = steps.get(steps.len() / 2).copied();
+        median.unwrap_or(self.picture).min(LONGEST_LAST_PICTURE)
+    }
+
+    /// The last key frame, the first picture aside, that is shown at most `limit` ticks after `start`.
+    pub(crate) fn last_key_frame(&self, start: i64, limit: i64) -> Option<Seam> {
+        let latest = start.saturating_add(limit);
+        let mut keys = self.pictures.iter().enumerate().skip(1).rev();
+        let (index, key) =
+            keys.find(|(_, picture)| picture.sync && picture.pts > start && picture.pts <= latest)?;
+        Some(Seam { index, end: key.pts, next_dts: key.dts })
+    }
+
     /// The last place where the pictures can be parted without a key frame so that those before it
-    /// take at most `limit` ticks from `start`; index and decoding time of the first one after it.
+    /// take at most `limit` ticks from `start`.
     ///
     /// With the constant reorder delay in place, a picture's decoding time is the number of pictures
     /// before it times their duration. Where all of those are shown before that time, none of them
     /// belongs after the cut, and the time is the boundary in presentation order too. Sources whose
     /// stamps never say so are parted at the last decoding time that fits.
-    pub(crate) fn cut_before_limit(&self, start: i64, limit: i64) -> Option<(usize, i64)> {
+    pub(crate) fn cut_before_limit(&self, start: i64, limit: i64) -> Option<Seam> {
         let latest = start.saturating_add(limit);
         let (mut clean, mut any) = (None, None);
         let mut shown = i64::MIN;
@@ -108,7 +158,7 @@ impl VideoQueue {
                 break;
             }
             if index > 0 && picture.dts > start {
-                any = Some((index, picture.dts));
+                any = Some(Seam { index, end: picture.dts, next_dts: picture.dts });
                 if shown < picture.dts {
                     clean = any;
                 }
@@ -169,9 +219,10 @@ mod tests {
             (8, 7),
             (9, 8),
         ]);
-        assert_eq!(queue.cut_before_limit(0, 6 * 3_000), Some((4, 4 * 3_000)));
-        assert_eq!(queue.cut_before_limit(0, 7 * 3_000), Some((7, 7 * 3_000)));
-        assert_eq!(queue.cut_before_limit(0, 2 * 3_000), Some((1, 3_000)));
+        let seam = |index, end| Some(Seam { index, end, next_dts: end });
+        assert_eq!(queue.cut_before_limit(0, 6 * 3_000), seam(4, 4 * 3_000));
+        assert_eq!(queue.cut_before_limit(0, 7 * 3_000), seam(7, 7 * 3_000));
+        assert_eq!(queue.cut_before_limit(0, 2 * 3_000), seam(1, 3_000));
         assert_eq!(queue.cut_before_limit(0, 2_999), None);
     }
 
@@ -180,6 +231,26 @@ mod tests {
         assert_eq!(queue(&[(0, 0), (1, 3), (2, 1)]).end(), Some(4 * 3_000));
         assert_eq!(queue(&[(0, 0), (1, 1)]).end(), Some(2 * 3_000));
         assert_eq!(VideoQueue::new().end(), None);
+    }
+
+    #[test]
+    fn the_usual_end_does_not_follow_an_odd_last_step() {
+        assert_eq!(queue(&[(0, 0), (1, 1), (2, 2), (3, 3), (9, 9)]).usual_end(), Some(10 * 3_000));
+        assert_eq!(queue(&[(0, 0), (1, 3), (2, 1), (3, 2)]).usual_end(), Some(4 * 3_000));
+        assert_eq!(queue(&[(0, 0)]).usual_end(), Some(3_000));
+        assert_eq!(VideoQueue::new().usual_end(), None);
+    }
+
+    #[test]
+    fn finds_the_last_key_frame_that_fits() {
+        let mut queue = queue(&[(0, 0), (1, 1), (2, 2), (3, 3)]);
+        for (picture, sync) in queue.pictures.iter_mut().zip([true, true, false, true]) {
+            picture.sync = sync;
+        }
+        let seam = |index, end| Some(Seam { index, end, next_dts: end });
+        assert_eq!(queue.last_key_frame(0, 9_000), seam(3, 9_000));
+        assert_eq!(queue.last_key_frame(0, 8_999), seam(1, 3_000));
+        assert_eq!(queue.last_key_frame(0, 2_999), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 use media::{AccessUnit, InitSegment, Timescale, Timestamp};
 
 use super::{Segmenter, State, start::audio_queue, ticks};
-use crate::epoch::same_header;
+use crate::{Cut, epoch::same_header};
 
 /// Most audio frames on their way into a segment: 43 s of AAC at 48 kHz.
 pub(super) const FRAMES_MAX: usize = 2_048;
@@ -182,7 +182,8 @@ impl Segmenter {
         }
     }
 
-    /// Without pictures, a segment ends at the first frame that reaches the goal.
+    /// Without pictures, a segment ends at the first frame that reaches the goal; where the publisher
+    /// cuts, at the first one that passes the limit.
     pub(super) fn cut_audio(&mut self, arrived: Instant) {
         loop {
             let (State::Running(running), Some(audio)) = (&self.state, &self.audio) else { return };
@@ -194,7 +195,10 @@ impl Segmenter {
             let length =
                 |index| audio.dts(index).map(|dts| audio.on_video_clock(dts).saturating_sub(start));
             let reached = (1..audio.len()).find(|index| {
-                length(*index).is_some_and(|length| self.target.reaches_goal(length))
+                length(*index).is_some_and(|length| match self.config.cut {
+                    Cut::AtGoal => self.target.reaches_goal(length),
+                    Cut::ByPublisher => length > limit,
+                })
             });
             let Some(index) = reached else { return };
             // A hole in the audio may lie before that frame: then the segment ends before the hole.

@@ -235,7 +235,14 @@ impl Segmenter {
     fn flush(&mut self, now: Instant) {
         let end = self.open_end();
         self.finish_closing(now, end.is_none());
-        let (State::Running(running), Some(end)) = (&self.state, end) else { return };
+        if let Some(end) = end {
+            self.close_whole(now, end, true);
+        }
+    }
+
+    /// Publishes all pictures that are there, and the audio before `end`, without waiting for more.
+    pub(super) fn close_whole(&mut self, now: Instant, end: i64, fill_audio: bool) {
+        let State::Running(running) = &self.state else { return };
         let start = running.open.start;
         let closing = Closing {
             start,
@@ -253,7 +260,7 @@ impl Segmenter {
         self.target.saw_segment(end.saturating_sub(start));
         self.cursor = end;
         self.closing = Some(closing);
-        self.finish_closing(now, true);
+        self.finish_closing(now, fill_audio);
     }
 
     /// Where the open segment ends when nothing follows; `None` when it is empty. That is where its
@@ -300,9 +307,13 @@ impl Segmenter {
         self.emit(closing, frames, false);
     }
 
-    fn last_arrival(&self) -> Option<Instant> {
+    pub(super) fn last_arrival(&self) -> Option<Instant> {
         let audio = self.audio.as_ref().and_then(|audio| audio.last_arrival());
-        self.video.last_arrival().max(audio)
+        let closed = match &self.state {
+            State::Running(running) => running.heard,
+            State::Waiting(_) | State::Ended => None,
+        };
+        self.video.last_arrival().max(audio).max(closed)
     }
 
     pub(super) fn drop_queued_audio(&mut self) {

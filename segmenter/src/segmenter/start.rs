@@ -45,7 +45,8 @@ impl Segmenter {
         let start = timeline.start();
         let open = Open { start, discontinuity: self.published, independent: true };
         self.audio_idle = false;
-        self.state = State::Running(Running { timeline, epoch, clock, open, gop_start: start });
+        self.state =
+            State::Running(Running { timeline, epoch, clock, open, gop_start: start, heard: None });
     }
 
     pub(super) fn release_held_audio(&mut self, now: Instant, wall: SystemTime) {

@@ -4,4 +4,5 @@ mod audio;
 mod gops;
 mod presence;
 mod properties;
+mod publisher_cut;
 mod rig;

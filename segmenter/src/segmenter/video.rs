@@ -6,10 +6,10 @@ use media::AccessUnit;
 
 use super::{Open, Running, Segmenter, State, count, media_duration};
 use crate::{
-    LongGop, Output,
+    Cut, LongGop, Output,
     epoch::{Epoch, same_header},
     timeline::Stamps,
-    video_queue::Picture,
+    video_queue::{Picture, Seam},
 };
 
 /// Most pictures of an open segment: 12.5 s at 655 pictures per second.
@@ -47,6 +47,9 @@ impl Segmenter {
 
     fn push_picture(&mut self, now: Instant, wall: SystemTime, unit: AccessUnit) {
         let State::Running(running) = &self.state else { return };
+        if self.video.is_empty() {
+            return self.resume(now, wall, unit);
+        }
         let stamps = running.timeline.video(&unit);
         let step = self.video.last_dts().map_or(0, |last| stamps.dts.saturating_sub(last));
         if step < -BACKWARD_MAX || step > self.target.limit() {
@@ -85,9 +88,17 @@ impl Segmenter {
             } else {
                 return true;
             };
+            let shortest = if full { SHORTEST_BOUNDED_PIECE } else { 1 };
+            if self.config.cut == Cut::ByPublisher
+                && let Some(seam) = self.video.last_key_frame(start, room)
+                && seam.end.saturating_sub(start) >= shortest
+            {
+                self.part(now, seam, arrived);
+                continue;
+            }
             let cut = self.video.cut_before_limit(start, room);
             match (cut, self.config.long_gop) {
-                (Some((_, boundary)), _) if full && boundary - start < SHORTEST_BOUNDED_PIECE => {
+                (Some(seam), _) if full && seam.end - start < SHORTEST_BOUNDED_PIECE => {
                     self.stop(now, false);
                     return false;
                 }
@@ -99,11 +110,9 @@ impl Segmenter {
                     self.leap(now);
                     return false;
                 }
-                (Some((index, boundary)), LongGop::Cut) => {
-                    self.forced_cut(now, index, boundary, arrived);
-                }
-                (Some((index, boundary)), LongGop::Refuse) => {
-                    self.forced_cut(now, index, boundary, arrived);
+                (Some(seam), LongGop::Cut) => self.part(now, seam, arrived),
+                (Some(seam), LongGop::Refuse) => {
+                    self.part(now, seam, arrived);
                     self.refuse(now, reach.saturating_sub(gop_start), limit);
                     return false;
                 }
@@ -111,13 +120,13 @@ impl Segmenter {
         }
     }
 
-    /// Parts the GOP without a key frame.
-    fn forced_cut(&mut self, now: Instant, index: usize, boundary: i64, arrived: Instant) {
-        let pictures = self.video.take(index);
-        self.close_video(now, pictures, boundary, boundary, arrived);
-        let next_is_key = self.video.first_is_key();
+    /// Closes the open segment at a seam within the pictures that have come.
+    fn part(&mut self, now: Instant, seam: Seam, arrived: Instant) {
+        let pictures = self.video.take(seam.index);
+        self.close_video(now, pictures, seam.end, seam.next_dts, arrived);
+        let independent = self.video.first_is_key();
         if let State::Running(running) = &mut self.state {
-            running.open = Open { start: boundary, discontinuity: false, independent: next_is_key };
+            running.open = Open { start: seam.end, discontinuity: false, independent };
         }
     }
 
@@ -139,11 +148,7 @@ impl Segmenter {
         let length = stamps.pts.saturating_sub(running.open.start);
         self.target.saw_gop(stamps.pts.saturating_sub(running.gop_start));
         running.gop_start = stamps.pts;
-        let audio_changes = running.epoch.audio.is_some()
-            && !same_header(running.epoch.audio.as_ref(), self.announced.audio());
-        let new_audio = audio_changes || !self.held.is_empty();
-        let new_tracks =
-            new_audio || !same_header(running.epoch.video.as_ref(), self.announced.video());
+        let (new_tracks, new_audio) = self.tracks_change();
         if length <= 0 {
             // A cut here would make an empty segment, and new parameters can't wait.
             if new_tracks {
@@ -151,7 +156,8 @@ impl Segmenter {
             }
             return !new_tracks;
         }
-        if !new_tracks && !self.target.ends_at_key_frame(length) {
+        let ends = self.config.cut == Cut::AtGoal && self.target.ends_at_key_frame(length);
+        if !new_tracks && !ends {
             return true;
         }
         let (dts, _) = self.video.decoding_time(stamps);
@@ -166,9 +172,20 @@ impl Segmenter {
         true
     }
 
+    /// Whether the run has to end at a key frame for its tracks or parameters, and whether audio is
+    /// the reason.
+    pub(super) fn tracks_change(&self) -> (bool, bool) {
+        let State::Running(running) = &self.state else { return (false, false) };
+        let audio_changes = running.epoch.audio.is_some()
+            && !same_header(running.epoch.audio.as_ref(), self.announced.audio());
+        let new_audio = audio_changes || !self.held.is_empty();
+        let new_video = !same_header(running.epoch.video.as_ref(), self.announced.video());
+        (new_audio || new_video, new_audio)
+    }
+
     /// From the key frame at `start` on, tracks and parameters are those announced last. Audio held
     /// for it is let go once the key frame has its place.
-    fn change_tracks(&mut self, now: Instant, start: i64, audio_changes: bool) {
+    pub(super) fn change_tracks(&mut self, now: Instant, start: i64, audio_changes: bool) {
         if audio_changes {
             self.finish_closing(now, true);
             self.drop_queued_audio();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::rig::{Rig, audio_track, video_track};
-use crate::{LongGop, SegmenterConfig};
+use crate::{Cut, LongGop, SegmenterConfig};
 
 /// One thing a publisher, or the world, may do.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ enum Step {
     Sound { step: i64 },
     Wait(u64),
     Discontinuity,
+    Close,
     Leave,
     Settle,
     VideoTrack(u8),
@@ -30,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         60 => (0..80_u64).prop_map(Step::Wait),
         2 => (0..6_000_u64).prop_map(Step::Wait),
         1 => Just(Step::Discontinuity),
+        4 => Just(Step::Close),
         1 => Just(Step::Leave),
         1 => Just(Step::Settle),
         1 => (0xc0..0xc3_u8).prop_map(Step::VideoTrack),
@@ -41,7 +43,9 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn config() -> impl Strategy<Value = SegmenterConfig> {
     let part = prop::option::of(100..600_u64);
-    (200..4_000_u64, part, any::<bool>()).prop_map(|(goal, part, cut)| SegmenterConfig {
+    let choices = (any::<bool>(), any::<bool>());
+    (200..4_000_u64, part, choices).prop_map(|(goal, part, (cut, by_publisher))| SegmenterConfig {
+        cut: if by_publisher { Cut::ByPublisher } else { Cut::AtGoal },
         goal: Duration::from_millis(goal),
         part_target: part.map(Duration::from_millis),
         long_gop: if cut { LongGop::Cut } else { LongGop::Refuse },
@@ -64,6 +68,7 @@ fn run(config: SegmenterConfig, steps: Vec<Step>) {
             }
             Step::Wait(millis) => rig.until(rig.now() + millis),
             Step::Discontinuity => rig.discontinuity(),
+            Step::Close => rig.close(),
             Step::Leave => rig.leave(),
             Step::Settle => {
                 rig.segmenter.target_duration();

@@ -162,6 +162,12 @@ impl Rig {
         self.drain();
     }
 
+    pub(super) fn close(&mut self) {
+        let wall = self.wall();
+        self.segmenter.close(instant(self.now), wall);
+        self.drain();
+    }
+
     pub(super) fn leave(&mut self) {
         let wall = self.wall();
         self.segmenter.publisher_left(instant(self.now), wall);
