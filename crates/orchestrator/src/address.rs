@@ -1,6 +1,6 @@
 //! Where an orchestrator listens.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use http::{
     Uri,
@@ -139,6 +139,12 @@ fn explicit_port(authority: &Authority) -> Option<Option<u16>> {
             Ok(port) => Some(Some(port)),
         },
     }
+}
+
+/// The address a URL's host is, unless it is a name.
+pub(crate) fn ip_literal(host: &str) -> Option<IpAddr> {
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    bracketed.unwrap_or(host).parse().ok()
 }
 
 /// Resolves a rendition's URL to the origin it is on. `None` when it is no absolute http(s) URL.

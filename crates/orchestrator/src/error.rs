@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AddressError, EthAddressError, MediaFault, PriceError};
+use crate::{AddressError, EthAddressError, ForbiddenAddress, MediaFault, PriceError};
 
 /// The client could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum DiscoveryError {
     /// Its service URI can't be used.
     #[error("orchestrator's service URI: {0}")]
     ServiceUri(AddressError),
+    /// It, or where it says it takes segments, is where the policy forbids it to be.
+    #[error("orchestrator's address: {0}")]
+    ForbiddenAddress(#[from] ForbiddenAddress),
     /// It sent no token.
     #[error("orchestrator sent no auth token")]
     MissingToken,
@@ -69,6 +72,7 @@ impl DiscoveryError {
             Self::Refused(_) => "refused",
             Self::NoTranscoder => "no_transcoder",
             Self::ServiceUri(_) => "service_uri",
+            Self::ForbiddenAddress(_) => "forbidden_address",
             Self::MissingToken | Self::OversizedToken => "token",
             Self::BadPrice(_) => "price",
             Self::BadEthAddress(_) => "eth_address",
@@ -103,6 +107,9 @@ pub enum TranscodeError {
     /// No connection.
     #[error("orchestrator not reached: {0}")]
     Connect(String),
+    /// Where it says it takes segments is where the policy forbids it to be.
+    #[error("orchestrator's address: {0}")]
+    ForbiddenAddress(#[from] ForbiddenAddress),
     /// The connection broke while the segment went up or the result was awaited.
     #[error("connection to the orchestrator broke: {0}")]
     Transport(String),
@@ -159,6 +166,7 @@ impl TranscodeError {
             Self::TokenRejected(_) => Retry::Same,
             Self::InvalidJob(_) | Self::Media(_) => Retry::Never,
             Self::Connect(_)
+            | Self::ForbiddenAddress(_)
             | Self::Transport(_)
             | Self::UploadTimeout(_)
             | Self::TranscodeTimeout(_)
@@ -178,6 +186,7 @@ impl TranscodeError {
         match self {
             Self::InvalidJob(_) => "invalid_job",
             Self::Connect(_) => "connect",
+            Self::ForbiddenAddress(_) => "forbidden_address",
             Self::Transport(_) => "transport",
             Self::UploadTimeout(_) => "upload_timeout",
             Self::TranscodeTimeout(_) => "transcode_timeout",
@@ -229,6 +238,18 @@ impl TranscodeError {
         }
         MediaFault::find(text).map_or_else(|| Self::Failed(clip(text)), Self::Media)
     }
+}
+
+/// Whether a failure to connect is one of policy.
+pub(crate) fn forbidden(error: &(dyn std::error::Error + 'static)) -> Option<ForbiddenAddress> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(forbidden) = error.downcast_ref::<ForbiddenAddress>() {
+            return Some(forbidden.clone());
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// The start of a peer's text: enough for a log line.

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use crate::{Capabilities, DiscoveryError, EthAddress, OrchestratorAddress, PixelPrice, proto};
+use crate::{
+    Capabilities, DiscoveryError, EthAddress, NetworkPolicy, OrchestratorAddress, PixelPrice,
+    address::ip_literal, proto,
+};
 
 /// Validity of a token whose expiration can't be trusted: the network's usual one.
 const USUAL_LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -22,6 +25,7 @@ const MAX_SESSION_ID: usize = 256;
 pub struct OrchestratorInfo {
     address: OrchestratorAddress,
     transcoder: OrchestratorAddress,
+    policy: NetworkPolicy,
     capabilities: Capabilities,
     price: Option<PixelPrice>,
     eth_address: Option<EthAddress>,
@@ -41,6 +45,12 @@ impl OrchestratorInfo {
     #[must_use]
     pub const fn transcoder(&self) -> &OrchestratorAddress {
         &self.transcoder
+    }
+
+    /// Where segments may go, and renditions may come from.
+    #[must_use]
+    pub const fn policy(&self) -> NetworkPolicy {
+        self.policy
     }
 
     /// The session's id. Opaque; fit for logs.
@@ -95,14 +105,15 @@ impl OrchestratorInfo {
         &self.token
     }
 
-    /// Reads the answer of a fresh `GetOrchestrator`.
+    /// Reads the answer of a fresh `GetOrchestrator`; `policy` is for where the answer leads.
     pub(crate) fn from_discovery(
         address: &OrchestratorAddress,
+        policy: NetworkPolicy,
         wire: proto::OrchestratorInfo,
         received: Instant,
         wall: SystemTime,
     ) -> Result<Self, DiscoveryError> {
-        let mut info = Self::read(address, wire, received)?;
+        let mut info = Self::read(address, policy, wire, received)?;
         let lifetime = remaining(&info.token, wall)
             .filter(|left| (REFRESH_MARGIN..LONGEST_LIFETIME).contains(left))
             .unwrap_or(USUAL_LIFETIME);
@@ -118,7 +129,7 @@ impl OrchestratorInfo {
         received: Instant,
         wall: SystemTime,
     ) -> Result<Self, DiscoveryError> {
-        let mut info = Self::from_discovery(&self.address, wire, received, wall)?;
+        let mut info = Self::from_discovery(&self.address, self.policy, wire, received, wall)?;
         if info.token == self.token {
             info.refresh_due = self.refresh_due;
         }
@@ -127,6 +138,7 @@ impl OrchestratorInfo {
 
     fn read(
         address: &OrchestratorAddress,
+        policy: NetworkPolicy,
         wire: proto::OrchestratorInfo,
         received: Instant,
     ) -> Result<Self, DiscoveryError> {
@@ -135,6 +147,10 @@ impl OrchestratorInfo {
         }
         let transcoder = OrchestratorAddress::from_service_uri(&wire.transcoder)
             .map_err(DiscoveryError::ServiceUri)?;
+        // A name is checked when it is resolved, before each connection.
+        if let Some(literal) = ip_literal(transcoder.host()) {
+            policy.check(literal)?;
+        }
         let mut token = wire.auth_token.ok_or(DiscoveryError::MissingToken)?;
         if token.token.len() > MAX_TOKEN || token.session_id.len() > MAX_SESSION_ID {
             return Err(DiscoveryError::OversizedToken);
@@ -150,6 +166,7 @@ impl OrchestratorInfo {
         Ok(Self {
             address: address.clone(),
             transcoder,
+            policy,
             capabilities,
             price,
             eth_address,
@@ -187,8 +204,17 @@ mod tests {
         wire: proto::OrchestratorInfo,
         at: Instant,
     ) -> Result<OrchestratorInfo, DiscoveryError> {
+        read_under(NetworkPolicy::default(), wire, at)
+    }
+
+    fn read_under(
+        policy: NetworkPolicy,
+        wire: proto::OrchestratorInfo,
+        at: Instant,
+    ) -> Result<OrchestratorInfo, DiscoveryError> {
         let address = "orch:1".parse().unwrap();
-        OrchestratorInfo::from_discovery(&address, wire, at, UNIX_EPOCH + Duration::from_secs(NOW))
+        let wall = UNIX_EPOCH + Duration::from_secs(NOW);
+        OrchestratorInfo::from_discovery(&address, policy, wire, at, wall)
     }
 
     fn instant() -> Instant {
@@ -227,6 +253,22 @@ mod tests {
         assert_eq!(same.refresh_due(), info.refresh_due());
         let new = info.adopt(wire("https://o:1", b"u", 1_700_002_400), later, wall).unwrap();
         assert_eq!(new.refresh_due(), later + Duration::from_secs(27 * 60));
+    }
+
+    #[test]
+    fn a_public_orchestrator_leads_into_no_private_network() {
+        let public = NetworkPolicy::PublicOnly;
+        let at = instant();
+        for uri in ["http://127.0.0.1:1", "https://[::1]", "https://169.254.169.254/latest"] {
+            let error = read_under(public, wire(uri, b"t", 0), at).unwrap_err();
+            assert_eq!(error.kind(), "forbidden_address", "{uri}");
+            assert!(read_under(NetworkPolicy::Anywhere, wire(uri, b"t", 0), at).is_ok(), "{uri}");
+        }
+        let info = read_under(public, wire("https://1.1.1.1", b"t", 0), at).unwrap();
+        assert_eq!(info.policy(), public);
+        // An update is held to the same.
+        let moved = info.adopt(wire("https://10.0.0.1", b"t", 0), at, UNIX_EPOCH);
+        assert_eq!(moved.unwrap_err().kind(), "forbidden_address");
     }
 
     fn priced(price_per_unit: i64, pixels_per_unit: i64) -> proto::OrchestratorInfo {

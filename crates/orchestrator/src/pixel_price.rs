@@ -22,7 +22,8 @@ pub enum PriceError {
 }
 
 /// Wei per pixel, as the fraction it was quoted as. Comparisons are exact: `1/2` equals `2/4`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(into = "(u64, u64)", try_from = "(u64, u64)")]
 pub struct PixelPrice {
     wei: u64,
     pixels: u64,
@@ -56,6 +57,20 @@ impl PixelPrice {
         let wei = u64::try_from(quote.price_per_unit).map_err(|_| PriceError::Negative)?;
         let pixels = u64::try_from(quote.pixels_per_unit).map_err(|_| PriceError::NoPixels)?;
         Self::new(wei, pixels).map(Some).ok_or(PriceError::NoPixels)
+    }
+}
+
+impl From<PixelPrice> for (u64, u64) {
+    fn from(price: PixelPrice) -> Self {
+        (price.wei, price.pixels)
+    }
+}
+
+impl TryFrom<(u64, u64)> for PixelPrice {
+    type Error = PriceError;
+
+    fn try_from((wei, pixels): (u64, u64)) -> Result<Self, PriceError> {
+        Self::new(wei, pixels).ok_or(PriceError::NoPixels)
     }
 }
 

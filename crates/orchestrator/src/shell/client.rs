@@ -14,15 +14,16 @@ use tonic::{
 
 use super::{
     config::ClientConfig,
-    connector::{OrchestratorConnector, Traffic},
+    connector::{Met, OrchestratorConnector, Traffic},
     download,
     http_client::{self, HttpClient},
     upload,
 };
 use crate::{
-    AttemptTiming, ClientSetupError, DiscoveryError, JobCapabilities, OrchestratorAddress,
-    OrchestratorInfo, SegmentJob, SessionError, TranscodeError, TranscodeResult,
-    error::clip,
+    AttemptTiming, ClientSetupError, DiscoveryError, JobCapabilities, NetworkPolicy,
+    OrchestratorAddress, OrchestratorInfo, SegmentJob, SessionError, TranscodeError,
+    TranscodeResult,
+    error::{clip, forbidden},
     proto::{self, orchestrator_client::OrchestratorClient as GrpcClient},
 };
 
@@ -34,29 +35,102 @@ const MAX_GRPC_MESSAGE: usize = 1 << 20;
 const MAX_CHANNELS: usize = 256;
 
 /// Talks to orchestrators. Cheap to clone; connections are shared and kept.
+///
+/// It connects to addresses the operator configured; [`OrchestratorClient::with_policy`] gives the
+/// client for those that came from elsewhere. A session remembers where it may lead.
 #[derive(Clone, Debug)]
 pub struct OrchestratorClient {
     shared: Arc<Shared>,
+    policy: NetworkPolicy,
 }
 
 #[derive(Debug)]
 struct Shared {
     config: ClientConfig,
+    public_only: Transport,
+    anywhere: Transport,
+    lines: Mutex<HashMap<LineKey, Line>>,
+}
+
+/// What opens connections under one policy. Connections are never shared between policies: one that
+/// stands already is not checked again.
+#[derive(Debug)]
+struct Transport {
     http: HttpClient,
     grpc: OrchestratorConnector,
-    channels: Mutex<HashMap<OrchestratorAddress, Channel>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct LineKey {
+    origin: OrchestratorAddress,
+    public_only: bool,
+}
+
+/// The gRPC channel kept for an orchestrator, which connects when it is first used.
+#[derive(Clone, Debug)]
+struct Line {
+    channel: Channel,
+    met: Met,
+}
+
+impl Transport {
+    fn new(config: &ClientConfig, policy: NetworkPolicy) -> Result<Self, ClientSetupError> {
+        let limit = config.grpc_connect_timeout;
+        let grpc = OrchestratorConnector::new(Traffic::Grpc, policy, limit)?;
+        Ok(Self { http: http_client::new(config, policy)?, grpc })
+    }
+
+    fn line(&self, origin: &OrchestratorAddress) -> Line {
+        let (connector, met) = self.grpc.for_one(!origin.is_plaintext());
+        let uri = http::Uri::builder()
+            .scheme(http::uri::Scheme::HTTP)
+            .authority(origin.authority())
+            .path_and_query("/")
+            .build()
+            .unwrap_or_default();
+        let channel = Endpoint::from(uri).connect_with_connector_lazy(connector);
+        Line { channel, met }
+    }
+}
+
+impl Shared {
+    const fn transport(&self, policy: NetworkPolicy) -> &Transport {
+        if policy.is_public_only() { &self.public_only } else { &self.anywhere }
+    }
+}
+
+impl LineKey {
+    fn new(address: &OrchestratorAddress, policy: NetworkPolicy) -> Self {
+        Self { origin: address.origin(), public_only: policy.is_public_only() }
+    }
+}
+
+impl Line {
+    fn grpc(&self) -> GrpcClient<Channel> {
+        GrpcClient::new(self.channel.clone()).max_decoding_message_size(MAX_GRPC_MESSAGE)
+    }
 }
 
 impl OrchestratorClient {
-    /// A client without any connection yet.
+    /// A client without any connection yet, under [`NetworkPolicy::AsConfigured`].
     ///
     /// # Errors
     /// When TLS can't be set up.
     pub fn new(config: ClientConfig) -> Result<Self, ClientSetupError> {
-        let http = http_client::new(&config)?;
-        let grpc = OrchestratorConnector::new(Traffic::Grpc, config.grpc_connect_timeout)?;
-        let shared = Shared { config, http, grpc, channels: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Shared {
+            public_only: Transport::new(&config, NetworkPolicy::PublicOnly)?,
+            anywhere: Transport::new(&config, NetworkPolicy::Anywhere)?,
+            config,
+            lines: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared), policy: NetworkPolicy::default() })
+    }
+
+    /// The same client for addresses under another policy, such as those a webhook named. It decides
+    /// where [`Self::get_orchestrator`] and [`Self::ping`] connect; all else follows the session's.
+    #[must_use]
+    pub fn with_policy(&self, policy: NetworkPolicy) -> Self {
+        Self { shared: Arc::clone(&self.shared), policy }
     }
 
     /// Opens a session for a job with these needs. The session is not counted by the orchestrator
@@ -74,12 +148,17 @@ impl OrchestratorClient {
             capabilities: Some(capabilities.to_wire()),
             ..proto::OrchestratorRequest::default()
         };
-        let mut client = self.grpc(address);
-        let answer = self.within(address, client.get_orchestrator(Request::new(request))).await;
+        let line = self.line(address, self.policy);
+        let mut client = line.grpc();
+        let call = client.get_orchestrator(Request::new(request));
+        let answer = self.within(address, self.policy, call).await;
         let wire = answer.map_err(discovery_error)?;
+        // What answered is a connection; one whose address is not known is trusted least.
+        let met = line.met.address();
+        let policy = met.map_or(NetworkPolicy::PublicOnly, |met| self.policy.beyond(met));
         let received = tokio::time::Instant::now().into_std();
         let wall = media::wall_clock_now();
-        let info = OrchestratorInfo::from_discovery(address, wire, received, wall)?;
+        let info = OrchestratorInfo::from_discovery(address, policy, wire, received, wall)?;
         if info.capabilities().allow(capabilities) {
             Ok(info)
         } else {
@@ -97,7 +176,8 @@ impl OrchestratorClient {
         info: &OrchestratorInfo,
         job: &SegmentJob,
     ) -> Result<TranscodeResult, TranscodeError> {
-        let Shared { config, http, .. } = &*self.shared;
+        let config = &self.shared.config;
+        let http = &self.shared.transport(info.policy()).http;
         let done = upload::upload(http, info, job).await?;
         let renditions = download::renditions(http, config, info, job, &done.renditions).await?;
         let downloaded = tokio::time::Instant::now().into_std();
@@ -121,9 +201,9 @@ impl OrchestratorClient {
         let request =
             proto::EndTranscodingSessionRequest { auth_token: Some(info.token().clone()) };
         let address = info.transcoder();
-        let mut client = self.grpc(address);
+        let mut client = self.line(address, info.policy()).grpc();
         let call = client.end_transcoding_session(Request::new(request));
-        self.within(address, call).await.map(drop).map_err(session_error)
+        self.within(address, info.policy(), call).await.map(drop).map_err(session_error)
     }
 
     /// Asks for a sign of life; the answer is the orchestrator's signature over the value, which is
@@ -136,34 +216,21 @@ impl OrchestratorClient {
         address: &OrchestratorAddress,
         value: Bytes,
     ) -> Result<Bytes, SessionError> {
-        let mut client = self.grpc(address);
+        let mut client = self.line(address, self.policy).grpc();
         let call = client.ping(Request::new(proto::PingPong { value }));
-        self.within(address, call).await.map(|pong| pong.value).map_err(session_error)
+        self.within(address, self.policy, call).await.map(|pong| pong.value).map_err(session_error)
     }
 
-    /// A stub over the channel kept for this orchestrator, which connects when it is first used.
-    fn grpc(&self, address: &OrchestratorAddress) -> GrpcClient<Channel> {
-        let origin = address.origin();
-        let mut channels = self.shared.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if !channels.contains_key(&origin) && channels.len() >= MAX_CHANNELS {
-            let any = channels.keys().next().cloned();
-            any.and_then(|key| channels.remove(&key));
+    /// The channel kept for this orchestrator under this policy.
+    fn line(&self, address: &OrchestratorAddress, policy: NetworkPolicy) -> Line {
+        let key = LineKey::new(address, policy);
+        let mut lines = self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lines.contains_key(&key) && lines.len() >= MAX_CHANNELS {
+            let any = lines.keys().next().cloned();
+            any.and_then(|key| lines.remove(&key));
         }
-        let channel = channels.entry(origin).or_insert_with_key(|origin| self.channel(origin));
-        GrpcClient::new(channel.clone()).max_decoding_message_size(MAX_GRPC_MESSAGE)
-    }
-
-    fn channel(&self, origin: &OrchestratorAddress) -> Channel {
-        let connector = &self.shared.grpc;
-        let connector =
-            if origin.is_plaintext() { connector.clone() } else { connector.over_tls() };
-        let uri = http::Uri::builder()
-            .scheme(http::uri::Scheme::HTTP)
-            .authority(origin.authority())
-            .path_and_query("/")
-            .build()
-            .unwrap_or_default();
-        Endpoint::from(uri).connect_with_connector_lazy(connector)
+        let transport = self.shared.transport(policy);
+        lines.entry(key).or_insert_with_key(|key| transport.line(&key.origin)).clone()
     }
 
     /// One call under the deadline. After a timeout the channel is given up: its connection may be
@@ -171,15 +238,15 @@ impl OrchestratorClient {
     async fn within<T>(
         &self,
         address: &OrchestratorAddress,
+        policy: NetworkPolicy,
         call: impl Future<Output = Result<tonic::Response<T>, Status>>,
     ) -> Result<T, CallError> {
         let limit = self.shared.config.call_timeout;
         match tokio::time::timeout(limit, call).await {
             Ok(answer) => Ok(answer?.into_inner()),
             Err(_) => {
-                let mut channels =
-                    self.shared.channels.lock().unwrap_or_else(PoisonError::into_inner);
-                channels.remove(&address.origin());
+                let mut lines = self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.remove(&LineKey::new(address, policy));
                 Err(CallError::Timeout(limit))
             }
         }
@@ -208,6 +275,11 @@ fn describe(status: &Status) -> String {
 }
 
 fn discovery_error(error: CallError) -> DiscoveryError {
+    if let CallError::Status(status) = &error
+        && let Some(forbidden) = forbidden(status)
+    {
+        return DiscoveryError::ForbiddenAddress(forbidden);
+    }
     match error {
         CallError::Timeout(limit) => DiscoveryError::Timeout(limit),
         CallError::Status(status) if status.message().contains("OrchestratorCapped") => {

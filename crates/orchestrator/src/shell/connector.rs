@@ -7,7 +7,8 @@
 
 use std::{
     io,
-    sync::Arc,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,6 +25,9 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 use tower::Service;
+
+use super::resolver::PolicedResolver;
+use crate::{NetworkPolicy, address::ip_literal};
 
 /// Takes any certificate, yet checks that the peer holds its key: handshake signatures are verified.
 #[derive(Debug)]
@@ -77,17 +81,44 @@ pub(crate) enum Traffic {
     Grpc,
 }
 
-/// Opens connections to orchestrators: plaintext for `http`, unverified TLS for `https`.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The connections made: plaintext or TLS over TCP.
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// Where the latest connection of a connector led.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Met(Arc<Mutex<Option<IpAddr>>>);
+
+impl Met {
+    /// The peer's address; `None` before the first connection.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, address: IpAddr) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
+}
+
+/// Opens connections to orchestrators: plaintext for `http`, unverified TLS for `https`, and only to
+/// addresses its policy allows.
 #[derive(Clone, Debug)]
 pub(crate) struct OrchestratorConnector {
-    inner: HttpsConnector<HttpConnector>,
+    inner: HttpsConnector<HttpConnector<PolicedResolver>>,
+    policy: NetworkPolicy,
     connect_timeout: Duration,
     force_tls: bool,
+    met: Met,
 }
 
 impl OrchestratorConnector {
     /// A connector whose connections must stand, TLS included, within `connect_timeout`.
-    pub(crate) fn new(traffic: Traffic, connect_timeout: Duration) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(
+        traffic: Traffic,
+        policy: NetworkPolicy,
+        connect_timeout: Duration,
+    ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = Arc::new(AnyCertificate { provider: Arc::clone(&provider) });
         let tls = ClientConfig::builder_with_provider(provider)
@@ -95,7 +126,7 @@ impl OrchestratorConnector {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(PolicedResolver::new(policy));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
@@ -104,19 +135,33 @@ impl OrchestratorConnector {
             Traffic::Http => builder.enable_http1().enable_http2().wrap_connector(tcp),
             Traffic::Grpc => builder.enable_http2().wrap_connector(tcp),
         };
-        Ok(Self { inner, connect_timeout, force_tls: false })
+        Ok(Self { inner, policy, connect_timeout, force_tls: false, met: Met::default() })
     }
 
-    /// The same, with TLS whatever the URI's scheme says. The gRPC library refuses `https` URIs when
-    /// its own TLS is not compiled in, so it is given `http` ones.
-    pub(crate) fn over_tls(&self) -> Self {
-        Self { force_tls: true, ..self.clone() }
+    /// A connector of the same kind for one orchestrator, and where it will have led. `tls` stands in
+    /// for the URI's scheme: the gRPC library refuses `https` URIs when its own TLS is not compiled in,
+    /// so it is given `http` ones.
+    pub(crate) fn for_one(&self, tls: bool) -> (Self, Met) {
+        let met = Met::default();
+        (Self { force_tls: tls, met: met.clone(), ..self.clone() }, met)
+    }
+
+    /// Names are checked when they are resolved, literal addresses here.
+    fn connect(
+        &mut self,
+        uri: Uri,
+    ) -> Result<impl Future<Output = Result<Stream, BoxError>> + use<>, BoxError> {
+        if let Some(address) = uri.host().and_then(ip_literal) {
+            self.policy.check(address)?;
+        }
+        let uri = if self.force_tls { with_https(uri)? } else { uri };
+        Ok(self.inner.call(uri))
     }
 }
 
 impl Service<Uri> for OrchestratorConnector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Response = Stream;
+    type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -124,14 +169,22 @@ impl Service<Uri> for OrchestratorConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let limit = self.connect_timeout;
-        let uri = if self.force_tls { with_https(uri) } else { Ok(uri) };
-        let connecting = uri.map(|uri| self.inner.call(uri));
+        let (limit, met) = (self.connect_timeout, self.met.clone());
+        let connecting = self.connect(uri);
         Box::pin(async move {
-            tokio::time::timeout(limit, connecting?)
+            let stream = tokio::time::timeout(limit, connecting?)
                 .await
-                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connect timed out"))?
+                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connect timed out"))??;
+            met.set(peer(&stream)?.ip());
+            Ok(stream)
         })
+    }
+}
+
+fn peer(stream: &Stream) -> io::Result<SocketAddr> {
+    match stream {
+        MaybeHttpsStream::Http(tcp) => tcp.inner().peer_addr(),
+        MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner().peer_addr(),
     }
 }
 

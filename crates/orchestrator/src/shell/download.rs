@@ -91,6 +91,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::NetworkPolicy;
 
     #[test]
     fn only_the_orchestrators_own_origin_is_followed() {
@@ -101,7 +102,9 @@ mod tests {
         };
         let address = "https://10.0.0.1:8935".parse().unwrap();
         let now = tokio::time::Instant::now().into_std();
-        let info = OrchestratorInfo::from_discovery(&address, wire, now, UNIX_EPOCH).unwrap();
+        let policy = NetworkPolicy::PublicOnly;
+        let info =
+            OrchestratorInfo::from_discovery(&address, policy, wire, now, UNIX_EPOCH).unwrap();
         assert!(own_uri(&info, "https://orch.example:8935/stream/s/720p/1.ts").is_ok());
         for url in [
             "http://orch.example:8935/stream/s/720p/1.ts",

@@ -10,7 +10,10 @@ use super::{
     config::ClientConfig,
     connector::{OrchestratorConnector, Traffic},
 };
-use crate::{TranscodeError, error::clip};
+use crate::{
+    NetworkPolicy, TranscodeError,
+    error::{clip, forbidden},
+};
 
 /// Receive windows of HTTP/2: room for a rendition per stream, and for a ladder per connection.
 const STREAM_WINDOW: u32 = 2 << 20;
@@ -19,12 +22,16 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Keeps and shares its connections.
 pub(super) type HttpClient = Client<OrchestratorConnector, ChainBody>;
 
-/// A client without any connection yet.
+/// A client without any connection yet, that connects where the policy allows.
 ///
 /// # Errors
 /// When TLS can't be set up.
-pub(super) fn new(config: &ClientConfig) -> Result<HttpClient, rustls::Error> {
-    let connector = OrchestratorConnector::new(Traffic::Http, config.http_connect_timeout)?;
+pub(super) fn new(
+    config: &ClientConfig,
+    policy: NetworkPolicy,
+) -> Result<HttpClient, rustls::Error> {
+    let limit = config.http_connect_timeout;
+    let connector = OrchestratorConnector::new(Traffic::Http, policy, limit)?;
     Ok(Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -36,6 +43,9 @@ pub(super) fn new(config: &ClientConfig) -> Result<HttpClient, rustls::Error> {
 
 /// Tells a connection that never stood from one that broke.
 pub(super) fn transport_error(error: hyper_util::client::legacy::Error) -> TranscodeError {
+    if let Some(forbidden) = forbidden(&error) {
+        return TranscodeError::ForbiddenAddress(forbidden);
+    }
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {

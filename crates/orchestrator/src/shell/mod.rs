@@ -6,6 +6,7 @@ mod config;
 mod connector;
 mod download;
 mod http_client;
+mod resolver;
 mod upload;
 
 pub use client::OrchestratorClient;

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use super::support::{Listening, client, job, listen};
 use crate::{
-    ClientConfig, OrchestratorClient, OrchestratorInfo, TranscodeError,
+    ClientConfig, NetworkPolicy, OrchestratorClient, OrchestratorInfo, TranscodeError,
     proto::{self, TranscodeData, TranscodedSegmentData, transcode_result},
 };
 
@@ -39,7 +39,8 @@ async fn start(
     };
     let now = tokio::time::Instant::now().into_std();
     let address = base.parse().unwrap();
-    let info = OrchestratorInfo::from_discovery(&address, wire, now, UNIX_EPOCH).unwrap();
+    let policy = NetworkPolicy::Anywhere;
+    let info = OrchestratorInfo::from_discovery(&address, policy, wire, now, UNIX_EPOCH).unwrap();
     (listen(listener, router, None), info)
 }
 

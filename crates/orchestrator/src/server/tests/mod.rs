@@ -2,6 +2,7 @@
 
 mod bogus;
 mod lifetime;
+mod policy;
 mod refusals;
 mod round_trip;
 mod support;
