@@ -77,6 +77,16 @@ impl SegmentJob {
         duration.saturating_mul(4).max(Duration::from_secs(8))
     }
 
+    /// Largest rendition of a profile that is plausible, in bytes: eight times the video its bit rate
+    /// allows, all of the segment over again (the audio is copied), and a mebibyte.
+    pub(crate) fn max_rendition_bytes(&self, profile: &RenditionProfile) -> u64 {
+        let source = u64::try_from(self.body.len()).unwrap_or(u64::MAX);
+        // Eight times the bytes of a bit rate are as many as its bits.
+        let seconds = self.duration.as_secs().saturating_add(1);
+        let video = u64::from(profile.bitrate).saturating_mul(seconds);
+        video.saturating_add(source).saturating_add(1 << 20)
+    }
+
     /// What an orchestrator must be able to do for it.
     #[must_use]
     pub fn capabilities(&self) -> JobCapabilities {

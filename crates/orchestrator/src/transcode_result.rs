@@ -15,6 +15,10 @@ pub struct TranscodeResult {
     pub info: Option<OrchestratorInfo>,
     /// Where the time went.
     pub timing: AttemptTiming,
+    /// Bytes of the segment sent, headers left out.
+    pub bytes_sent: u64,
+    /// Bytes of all renditions received, headers left out.
+    pub bytes_received: u64,
 }
 
 /// One rendition of one segment, as the orchestrator made it: not yet looked into.

@@ -16,7 +16,7 @@ use super::{
     config::ClientConfig,
     connector::{Met, OrchestratorConnector, Traffic},
     download,
-    http_client::{self, HttpClient},
+    http_client::{self, HttpClient, MAX_HEADER_LIST},
     upload,
 };
 use crate::{
@@ -29,8 +29,9 @@ use crate::{
 
 /// The gateway's address off-chain.
 const NO_ADDRESS: [u8; 20] = [0; 20];
-/// Largest gRPC answer read.
-const MAX_GRPC_MESSAGE: usize = 1 << 20;
+/// Largest gRPC answer read. Decoding multiplies it: a repeated field of empty messages grows some
+/// fiftyfold.
+const MAX_GRPC_MESSAGE: usize = 256 << 10;
 /// Channels kept; opening one more drops another, which reconnects when it is needed again.
 const MAX_CHANNELS: usize = 256;
 
@@ -88,7 +89,9 @@ impl Transport {
             .path_and_query("/")
             .build()
             .unwrap_or_default();
-        let channel = Endpoint::from(uri).connect_with_connector_lazy(connector);
+        let channel = Endpoint::from(uri)
+            .http2_max_header_list_size(MAX_HEADER_LIST)
+            .connect_with_connector_lazy(connector);
         Line { channel, met }
     }
 }
@@ -190,7 +193,10 @@ impl OrchestratorClient {
         let wall = media::wall_clock_now();
         // An unusable update leaves the session as it was: the renditions are here.
         let info = done.info.and_then(|wire| info.adopt(wire, done.transcoded, wall).ok());
-        Ok(TranscodeResult { renditions, info, timing })
+        let sizes = renditions.iter().map(|it| u64::try_from(it.data.len()).unwrap_or(u64::MAX));
+        let bytes_received = sizes.fold(0, u64::saturating_add);
+        let bytes_sent = done.bytes_sent;
+        Ok(TranscodeResult { renditions, info, timing, bytes_sent, bytes_received })
     }
 
     /// Gives the session's place back.

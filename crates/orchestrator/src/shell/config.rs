@@ -14,7 +14,8 @@ pub struct ClientConfig {
     pub call_timeout: Duration,
     /// Longest time to fetch one rendition.
     pub download_timeout: Duration,
-    /// Largest rendition accepted, in bytes. A job may have up to twelve in memory at a time.
+    /// Largest rendition accepted, in bytes, however much the job's bit rate and duration would allow.
+    /// A job may have up to twelve in memory at a time.
     pub max_rendition_bytes: usize,
     /// Unused HTTP connections are closed after this long.
     pub idle_timeout: Duration,

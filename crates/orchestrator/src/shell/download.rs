@@ -19,6 +19,8 @@ use crate::{
 
 /// Longest rendition URL followed.
 const MAX_URL: usize = 2 << 10;
+/// Most bytes set aside for a rendition before they have arrived.
+const RESERVED: usize = 4 << 20;
 
 /// Fetches all renditions at once; the first failure ends the others.
 pub(super) async fn renditions(
@@ -30,7 +32,9 @@ pub(super) async fn renditions(
 ) -> Result<Vec<TranscodedRendition>, TranscodeError> {
     let fetches = job.profiles.iter().zip(results).map(|(profile, result)| async move {
         let uri = own_uri(info, &result.url)?;
-        let data = tokio::time::timeout(config.download_timeout, fetch(http, config, uri))
+        let plausible = usize::try_from(job.max_rendition_bytes(profile)).unwrap_or(usize::MAX);
+        let limit = plausible.min(config.max_rendition_bytes);
+        let data = tokio::time::timeout(config.download_timeout, fetch(http, limit, uri))
             .await
             .unwrap_or_else(|_| Err(format!("took longer than {:?}", config.download_timeout)))
             .map_err(|reason| failed(profile, reason))?;
@@ -55,8 +59,7 @@ fn own_uri(info: &OrchestratorInfo, url: &str) -> Result<Uri, TranscodeError> {
 }
 
 /// One GET; anything but a whole body of a 200 is a failure, redirects included.
-async fn fetch(http: &HttpClient, config: &ClientConfig, uri: Uri) -> Result<Bytes, String> {
-    let limit = config.max_rendition_bytes;
+async fn fetch(http: &HttpClient, limit: usize, uri: Uri) -> Result<Bytes, String> {
     let request = Request::get(uri)
         .body(ChainBody::new(Chain::new()))
         .map_err(|error| clip(&error.to_string()))?;
@@ -68,7 +71,7 @@ async fn fetch(http: &HttpClient, config: &ClientConfig, uri: Uri) -> Result<Byt
     let mut body = response.into_body();
     let announced = body.size_hint().exact().map(usize::try_from);
     let mut whole = match announced {
-        Some(Ok(length)) if length <= limit => BytesMut::with_capacity(length),
+        Some(Ok(length)) if length <= limit => BytesMut::with_capacity(length.min(RESERVED)),
         Some(_) => return Err(format!("larger than {limit} bytes")),
         None => BytesMut::new(),
     };

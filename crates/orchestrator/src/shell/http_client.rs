@@ -19,6 +19,11 @@ use crate::{
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
+/// Largest list of headers taken over HTTP/2, in bytes.
+pub(super) const MAX_HEADER_LIST: u32 = 16 << 10;
+/// Most headers taken over HTTP/1.1; together they are never larger than the read buffer, 408 KiB.
+const MAX_HEADERS: usize = 64;
+
 /// Keeps and shares its connections.
 pub(super) type HttpClient = Client<OrchestratorConnector, ChainBody>;
 
@@ -36,6 +41,8 @@ pub(super) fn new(
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(config.idle_timeout)
+        .http1_max_headers(MAX_HEADERS)
+        .http2_max_header_list_size(MAX_HEADER_LIST)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .build(connector))

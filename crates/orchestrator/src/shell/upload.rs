@@ -25,8 +25,9 @@ use crate::{
     segment_credentials,
 };
 
-/// Largest result read: twelve renditions with long URLs, and a session's update.
-const MAX_RESULT: usize = 1 << 20;
+/// Largest result read: twelve renditions with the longest URLs followed, and a session's update, take a
+/// fifth of it.
+const MAX_RESULT: usize = 256 << 10;
 /// How much of a refusal's body is read.
 const MAX_REFUSAL: usize = 4 << 10;
 /// Bodies above this are hashed off the executor's threads: some milliseconds per megabyte.
@@ -38,6 +39,8 @@ pub(super) struct Uploaded {
     pub(super) first_byte_sent: Instant,
     pub(super) uploaded: Instant,
     pub(super) transcoded: Instant,
+    /// Bytes of the segment sent.
+    pub(super) bytes_sent: u64,
     /// As many as the job has profiles.
     pub(super) renditions: Vec<proto::TranscodedSegmentData>,
     pub(super) info: Option<proto::OrchestratorInfo>,
@@ -52,7 +55,7 @@ pub(super) async fn upload(
     let begun = tokio::time::Instant::now();
     let hash = hash(&job.body).await?;
     let body = ChainBody::new(job.body.clone());
-    let started = body.started();
+    let progress = body.progress();
     let request = request(info, job, &hash, body)?;
 
     let headers_due = begun + job.upload_timeout.min(job.timeout);
@@ -69,8 +72,9 @@ pub(super) async fn upload(
 
     let proto::TranscodeResult { result, info, .. } = result;
     let renditions = check(result, job.profiles.len())?;
-    let first_byte_sent = started.get().copied().unwrap_or(uploaded);
-    Ok(Uploaded { first_byte_sent, uploaded, transcoded, renditions, info })
+    let first_byte_sent = progress.started().unwrap_or(uploaded);
+    let bytes_sent = progress.sent();
+    Ok(Uploaded { first_byte_sent, uploaded, transcoded, bytes_sent, renditions, info })
 }
 
 async fn hash(body: &Chain) -> Result<Hash, TranscodeError> {

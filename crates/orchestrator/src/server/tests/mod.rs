@@ -1,6 +1,7 @@
 //! Client against server over real sockets, with a fake transcoder behind the port.
 
 mod bogus;
+mod bounds;
 mod lifetime;
 mod policy;
 mod refusals;
