@@ -70,7 +70,11 @@ pub(super) async fn upload(
         .map_err(|_| TranscodeError::TranscodeTimeout(job.timeout))??;
     let transcoded = tokio::time::Instant::now().into_std();
 
-    let proto::TranscodeResult { result, info, .. } = result;
+    let proto::TranscodeResult { seq, result, info } = result;
+    // Orchestrators echo the number; test doubles and older ones leave it out.
+    if seq != 0 && u64::try_from(seq) != Ok(job.sequence) {
+        return Err(TranscodeError::BadResult(format!("it is of segment {seq}")));
+    }
     let renditions = check(result, job.profiles.len())?;
     let first_byte_sent = progress.started().unwrap_or(uploaded);
     let bytes_sent = progress.sent();

@@ -74,6 +74,23 @@ async fn a_result_needs_one_rendition_per_profile() {
 }
 
 #[tokio::test]
+async fn a_result_of_another_segment_is_none() {
+    let of = |seq: i64| {
+        move |base: &str| {
+            let result = data(base, &["/good", "/good"]);
+            let result = proto::TranscodeResult::decode(&*result).unwrap();
+            proto::TranscodeResult { seq, ..result }.encode_to_vec()
+        }
+    };
+    assert_eq!(outcome(of(42)).await.unwrap(), 2);
+    assert_eq!(outcome(of(0)).await.unwrap(), 2, "unsaid");
+    for seq in [41, 43, -1] {
+        let error = outcome(of(seq)).await.unwrap_err();
+        assert_eq!(error.kind(), "bad_result", "{error}");
+    }
+}
+
+#[tokio::test]
 async fn only_whole_renditions_of_a_plain_200_count() {
     for (path, text) in [
         ("/moved", "status 302"),
