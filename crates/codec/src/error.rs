@@ -82,7 +82,7 @@ impl fmt::Display for TranscodeFault {
 
 impl std::error::Error for TranscodeFault {}
 
-/// Why [`crate::WorkerPool::transcode`] gave no result.
+/// Why a job of a [`crate::WorkerPool`] gave no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TranscodeJobError {

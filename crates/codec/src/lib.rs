@@ -1,12 +1,16 @@
-//! The only crate with FFmpeg: transcoding and the test picture, in worker processes.
+//! The only crate with FFmpeg: transcoding, comparing and the test picture, in worker processes.
 //!
-//! It owns [`WorkerPool`], which the orchestrator hands one [`TranscodeJob`] per segment, and the two
-//! child processes' mains: [`run_worker`] transcodes, [`run_test_picture`] publishes a moving picture.
+//! It owns [`WorkerPool`], which is handed one [`TranscodeJob`] per segment to transcode, or one
+//! [`CompareJob`] per segment to look at, and the two child processes' mains: [`run_worker`] does the
+//! pool's jobs, [`run_test_picture`] publishes a moving picture.
 //! libav* runs in those processes only, so that a crash in it costs one segment. It deliberately knows
 //! neither streams nor sequence numbers: a job is one segment, complete and by itself.
 //!
-//! Start reading at [`WorkerPool`] for the parent's half, at `transcode` for the child's.
+//! Start reading at [`WorkerPool`] for the parent's half, at `transcode` and `compare` for
+//! the child's.
 
+mod compare;
+mod comparison;
 mod decode;
 mod error;
 mod ffi;
@@ -15,10 +19,12 @@ mod library;
 mod shell;
 mod stdin_watch;
 mod test_picture;
+mod thumbnail;
 mod transcode;
 mod wire;
 mod worker;
 
+pub use comparison::{CompareJob, CompareOutput, PictureComparison, ThumbnailPair};
 pub use error::{FaultCause, TranscodeFault, TranscodeJobError};
 pub use job::{
     EncodeProfile, EncodedRendition, EncoderSettings, Gop, OutputContainer, Preset, TranscodeJob,
@@ -26,4 +32,5 @@ pub use job::{
 };
 pub use shell::{WorkerConfig, WorkerPool};
 pub use test_picture::{TestPictureConfig, run_test_picture};
+pub use thumbnail::Thumbnail;
 pub use worker::run_worker;

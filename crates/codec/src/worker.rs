@@ -6,15 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::{sync::Arc, thread};
 
-use bytes::Bytes;
-
 use crate::{
-    library, stdin_watch,
-    transcode::{self, Request},
-    wire::{self, JobHeader, RenditionHeader, Reply},
+    EncodedRendition, PictureComparison, TranscodeFault, compare, library, stdin_watch, transcode,
+    wire::{self, ReceivedJob, Reply},
 };
 
-/// Transcodes the jobs that arrive on standard input until it closes, then returns.
+/// Does the jobs that arrive on standard input until it closes, then returns.
 ///
 /// Blocks the calling thread. Standard output belongs to the protocol: the caller must not print.
 /// A job in work is given up when standard input closes, so a worker never outlives its parent.
@@ -45,11 +42,9 @@ fn serve() -> io::Result<()> {
     result
 }
 
-type Job = (JobHeader, Bytes);
-
 /// Reads ahead of the work, so that the end of input is seen in the middle of a job. Takes the sender,
 /// because the worker ends when it is dropped.
-fn read_jobs(jobs: SyncSender<io::Result<Job>>, abandoned: &AtomicBool) {
+fn read_jobs(jobs: SyncSender<io::Result<ReceivedJob>>, abandoned: &AtomicBool) {
     let mut stdin = io::stdin().lock();
     loop {
         let job = match wire::read_job(&mut stdin) {
@@ -65,26 +60,41 @@ fn read_jobs(jobs: SyncSender<io::Result<Job>>, abandoned: &AtomicBool) {
     abandoned.store(true, Ordering::Relaxed);
 }
 
-fn answer_jobs(jobs: &Receiver<io::Result<Job>>, abandoned: &AtomicBool) -> io::Result<()> {
+fn answer_jobs(jobs: &Receiver<io::Result<ReceivedJob>>, abandoned: &AtomicBool) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    wire::write_reply(&mut stdout, &Reply::Ready, &[])?;
+    wire::write_reply(&mut stdout, &Reply::Ready)?;
     for job in jobs {
-        let (header, input) = job?;
-        let (output, settings) = (header.output, header.settings);
-        let profiles = header.profiles();
-        let request = Request { input, profiles: &profiles, output, settings, abandoned };
-        let result = transcode::transcode(request);
+        let done = work(job?, abandoned);
         if abandoned.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let written = match result {
-            Ok(done) => {
-                let headers = done.iter().map(RenditionHeader::new).collect();
-                wire::write_reply(&mut stdout, &Reply::Done(headers), &done)
-            }
-            Err(fault) => wire::write_reply(&mut stdout, &Reply::Fault(fault), &[]),
-        };
-        written?;
+        match done {
+            Ok(Done::Transcoded(renditions)) => wire::write_transcoded(&mut stdout, &renditions),
+            Ok(Done::Compared(comparisons)) => wire::write_compared(&mut stdout, comparisons),
+            Err(fault) => wire::write_reply(&mut stdout, &Reply::Fault(fault)),
+        }?;
     }
     Ok(())
+}
+
+enum Done {
+    Transcoded(Vec<EncodedRendition>),
+    Compared(Vec<PictureComparison>),
+}
+
+fn work(job: ReceivedJob, abandoned: &AtomicBool) -> Result<Done, TranscodeFault> {
+    match job {
+        ReceivedJob::Transcode { header, input } => {
+            let (output, settings) = (header.output, header.settings);
+            let profiles = header.profiles();
+            let request =
+                transcode::Request { input, profiles: &profiles, output, settings, abandoned };
+            transcode::transcode(request).map(Done::Transcoded)
+        }
+        ReceivedJob::Compare { header, source, renditions } => {
+            let request =
+                compare::Request { source, renditions, threads: header.threads, abandoned };
+            compare::compare(request).map(Done::Compared)
+        }
+    }
 }

@@ -159,10 +159,10 @@ fn a_worker_ends_with_its_parent_even_in_the_middle_of_a_job() {
         "frame_rate": null, "h264_profile": null, "gop": "Segment",
     });
     let input = support::silent_segment("testsrc2=s=640x360:r=30", "60", &[], TS);
-    let header = serde_json::json!({
+    let header = serde_json::json!({ "Transcode": {
         "input_len": input.len(), "output": "Mp4",
         "settings": { "preset": "Medium", "threads": 1 }, "renditions": vec![profile; 8],
-    });
+    } });
     let header = header.to_string();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&u32::try_from(header.len()).unwrap().to_be_bytes()).unwrap();

@@ -170,7 +170,7 @@ async fn faulty_input_is_named_and_the_worker_lives_on() {
     let sound = ["-map", "-0:v", "-f", "mpegts"];
     let cases: Vec<(&str, Bytes, FaultCause)> = vec![
         ("empty", Bytes::new(), FaultCause::InvalidData),
-        ("garbage", noise(200_000), FaultCause::InvalidData),
+        ("garbage", support::noise(200_000), FaultCause::InvalidData),
         (
             "playlist",
             Bytes::from_static(b"#EXTM3U\n#EXTINF:2,\n/etc/passwd\n"),
@@ -229,16 +229,6 @@ async fn an_oversized_segment_never_reaches_a_worker() {
     let input: Chain = std::iter::repeat_n(piece, 129).collect();
     let job = TranscodeJob { input, renditions: ladder(), output: OutputContainer::MpegTs };
     assert!(matches!(pool.transcode(job).await, Err(TranscodeJobError::TooLarge { .. })));
-}
-
-/// Reproducible bytes without structure.
-fn noise(len: usize) -> Bytes {
-    let mut state = 1_u32;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    std::iter::repeat_with(next).take(len).collect()
 }
 
 /// A transport stream whose video starts in the middle of a GOP.

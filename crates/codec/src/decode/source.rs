@@ -4,7 +4,10 @@ use std::io::Cursor;
 
 use bytes::Bytes;
 use ffmpeg_next::{
-    Dictionary, Error, Packet, Rational, codec, format, media, util::mathematics::rescale::Rescale,
+    Dictionary, Error, Packet, Rational, codec,
+    format::{self, stream::Stream},
+    media,
+    util::mathematics::rescale::Rescale,
 };
 
 use super::composition;
@@ -32,15 +35,20 @@ pub(crate) struct SourceTrack {
 }
 
 impl Source {
-    /// Reads a segment, with its audio in the form that `output` stores.
-    pub(crate) fn read(input: &Bytes, output: OutputContainer) -> Result<Self, TranscodeFault> {
+    /// Reads a segment, with its audio in the form that `audio_for` stores, or without.
+    pub(crate) fn read(
+        input: &Bytes,
+        audio_for: Option<OutputContainer>,
+    ) -> Result<Self, TranscodeFault> {
         let mut file = open(input)?;
         let is_ts = file.format().name() == "mpegts";
         let video = file.streams().find(|s| s.parameters().medium() == media::Type::Video);
         let video = video.ok_or_else(|| fault(FaultCause::InvalidVideo, "input has no video"))?;
         let track_id = u32::try_from(video.id()).unwrap_or(0);
         let mut video = SourceTrack::new(&video, codec::Id::H264)?;
-        let audio = file.streams().find(|s| s.parameters().medium() == media::Type::Audio);
+        let is_wanted_audio =
+            |s: &Stream<'_>| audio_for.is_some() && s.parameters().medium() == media::Type::Audio;
+        let audio = file.streams().find(is_wanted_audio);
         let audio = audio.map(|stream| SourceTrack::new(&stream, codec::Id::AAC));
         let mut audio = audio.transpose()?;
         read_packets(&mut file, &mut video, audio.as_mut())?;
@@ -49,7 +57,7 @@ impl Source {
         }
         if is_ts {
             undo_wrap(&mut video, audio.as_mut());
-            if let (Some(audio), OutputContainer::Mp4) = (audio.as_mut(), output) {
+            if let (Some(audio), Some(OutputContainer::Mp4)) = (audio.as_mut(), audio_for) {
                 audio.strip_adts().map_err(|error| ffmpeg_fault("reading audio", error))?;
             }
         } else {
@@ -112,7 +120,7 @@ fn undo_wrap(video: &mut SourceTrack, audio: Option<&mut SourceTrack>) {
 }
 
 impl SourceTrack {
-    fn new(stream: &format::stream::Stream<'_>, codec: codec::Id) -> Result<Self, TranscodeFault> {
+    fn new(stream: &Stream<'_>, codec: codec::Id) -> Result<Self, TranscodeFault> {
         let parameters = stream.parameters();
         if parameters.id() != codec {
             let detail = format!("{:?} where {codec:?} is needed", parameters.id());

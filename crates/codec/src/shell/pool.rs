@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::task::TaskTracker;
+use tokio::time::{Instant, error::Elapsed, timeout, timeout_at};
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 use super::process::{JobFailure, WorkerProcess};
 use super::spawn::SpawnBackoff;
-use crate::{EncoderSettings, TranscodeJob, TranscodeJobError, TranscodeOutput};
+use crate::{
+    CompareJob, CompareOutput, EncoderSettings, FaultCause, TranscodeFault, TranscodeJob,
+    TranscodeJobError, TranscodeOutput,
+};
 
 /// How a pool runs its workers.
 #[derive(Clone, Debug)]
@@ -48,11 +51,11 @@ impl WorkerConfig {
     }
 }
 
-/// Transcodes in child processes. A crash costs the job that caused it, and nothing else.
+/// Transcodes and compares in child processes. A crash costs the job that caused it, and nothing else.
 ///
 /// Clones share the workers. Jobs wait in order of arrival; when [`WorkerConfig::queue`] of them wait,
-/// the next is refused. Dropping a [`WorkerPool::transcode`] future gives up the job and its worker;
-/// dropping the last clone kills the workers.
+/// the next is refused. Dropping the future of a job gives up the job and its worker; dropping the last
+/// clone kills the workers.
 #[derive(Clone, Debug)]
 pub struct WorkerPool {
     shared: Arc<Shared>,
@@ -101,35 +104,38 @@ impl WorkerPool {
         self.shared.waiting.load(Ordering::Relaxed)
     }
 
-    /// Transcodes one segment, after those that came before it.
+    /// Transcodes one segment, after the jobs that came before it.
     ///
     /// # Errors
     /// When the job is faulty, when there is no room for it, or when its worker fails.
     pub async fn transcode(&self, job: TranscodeJob) -> Result<TranscodeOutput, TranscodeJobError> {
-        let shared = &*self.shared;
-        let (len, max) = (job.input.len(), TranscodeJob::MAX_INPUT);
-        if len > max {
-            return Err(TranscodeJobError::TooLarge { len, max });
+        check_len(job.input.len(), TranscodeJob::MAX_INPUT)?;
+        let mut lease = self.shared.lease().await?;
+        let settings = self.shared.config.encoder;
+        let result = timeout_at(lease.deadline, lease.worker.transcode(&job, settings)).await;
+        lease.settle(result).await
+    }
+
+    /// Compares one segment's renditions with their source, after the jobs that came before it.
+    ///
+    /// A rendition that can't be decoded is a result, not an error. Should the worker die or take too
+    /// long over a rendition, the job fails as a whole; jobs of one rendition each then tell which.
+    ///
+    /// # Errors
+    /// When the source is faulty, when there is no rendition or too many, when there is no room for the
+    /// job, or when its worker fails.
+    pub async fn compare(&self, job: CompareJob) -> Result<CompareOutput, TranscodeJobError> {
+        check_len(job.input_len(), CompareJob::MAX_INPUT)?;
+        let fault = |cause, detail| Err(TranscodeFault::new(cause, detail).into());
+        match job.renditions.len() {
+            0 => return fault(FaultCause::InvalidArgument, "no rendition to compare"),
+            1..=CompareJob::MAX_RENDITIONS => {}
+            _ => return fault(FaultCause::TooManyOutputs, "too many renditions to compare"),
         }
-        let _in_work = shared.jobs.token();
-        let _permit = shared.admit().await?;
-        let deadline = Instant::now() + shared.config.job_timeout;
-        let timed_out = || TranscodeJobError::TimedOut { after: shared.config.job_timeout };
-        let worker = timeout_at(deadline, shared.worker()).await;
-        let mut worker = worker.map_err(|_| timed_out())?.map_err(TranscodeJobError::Start)?;
-        match timeout_at(deadline, worker.run(&job, shared.config.encoder)).await {
-            Ok(Ok(output)) => {
-                shared.idle().push(worker);
-                Ok(output)
-            }
-            Ok(Err(JobFailure::Fault(fault))) => {
-                shared.idle().push(worker);
-                Err(fault.into())
-            }
-            Ok(Err(JobFailure::Broken(error))) => Err(bury(worker, error).await),
-            // Dropping the worker kills it, a stopped one included.
-            Err(_) => Err(timed_out()),
-        }
+        let mut lease = self.shared.lease().await?;
+        let settings = self.shared.config.encoder;
+        let result = timeout_at(lease.deadline, lease.worker.compare(&job, settings)).await;
+        lease.settle(result).await
     }
 
     /// Refuses new jobs, lets those in work finish, then ends the workers. Waiting jobs are refused.
@@ -178,6 +184,20 @@ impl Shared {
         TranscodeJobError::Busy { workers: self.config.workers, waiting }
     }
 
+    /// A worker for one job, when its turn has come.
+    async fn lease(&self) -> Result<Lease<'_>, TranscodeJobError> {
+        let in_work = self.jobs.token();
+        let permit = self.admit().await?;
+        let deadline = Instant::now() + self.config.job_timeout;
+        let worker = timeout_at(deadline, self.worker()).await;
+        let worker = worker.map_err(|_| self.timed_out())?.map_err(TranscodeJobError::Start)?;
+        Ok(Lease { worker, deadline, shared: self, _permit: permit, _in_work: in_work })
+    }
+
+    const fn timed_out(&self) -> TranscodeJobError {
+        TranscodeJobError::TimedOut { after: self.config.job_timeout }
+    }
+
     /// A warm worker, or a new one.
     async fn worker(&self) -> io::Result<WorkerProcess> {
         loop {
@@ -199,6 +219,43 @@ impl Shared {
         }
         started
     }
+}
+
+/// A worker that does one job. Dropped instead of settled, it kills the worker.
+struct Lease<'a> {
+    worker: WorkerProcess,
+    deadline: Instant,
+    shared: &'a Shared,
+    // Given back in this order, after the worker.
+    _permit: SemaphorePermit<'a>,
+    _in_work: TaskTrackerToken,
+}
+
+impl Lease<'_> {
+    /// Gives the worker back when it is still of use. `result` is that of its job by the deadline.
+    async fn settle<T>(
+        self,
+        result: Result<Result<T, JobFailure>, Elapsed>,
+    ) -> Result<T, TranscodeJobError> {
+        let Self { _in_work, _permit, shared, worker, .. } = self;
+        match result {
+            Ok(Ok(output)) => {
+                shared.idle().push(worker);
+                Ok(output)
+            }
+            Ok(Err(JobFailure::Fault(fault))) => {
+                shared.idle().push(worker);
+                Err(fault.into())
+            }
+            Ok(Err(JobFailure::Broken(error))) => Err(bury(worker, error).await),
+            // Dropping the worker kills it, a stopped one included.
+            Err(_) => Err(shared.timed_out()),
+        }
+    }
+}
+
+fn check_len(len: usize, max: usize) -> Result<(), TranscodeJobError> {
+    if len > max { Err(TranscodeJobError::TooLarge { len, max }) } else { Ok(()) }
 }
 
 /// A place in the queue, given back when dropped.

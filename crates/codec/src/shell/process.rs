@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    EncoderSettings, TranscodeFault, TranscodeJob, TranscodeOutput,
+    CompareJob, CompareOutput, EncoderSettings, TranscodeFault, TranscodeJob, TranscodeOutput,
     wire::{self, JobHeader, Reply},
 };
 
@@ -48,6 +48,17 @@ impl From<io::Error> for JobFailure {
     }
 }
 
+/// A reply without the results that were asked for.
+impl From<Reply> for JobFailure {
+    fn from(reply: Reply) -> Self {
+        Self::Broken(wire::invalid(match reply {
+            Reply::Fault(fault) => return Self::Fault(fault),
+            Reply::Ready => "ready during a job",
+            Reply::Transcoded(_) | Reply::Compared(_) => "the answer to another kind of job",
+        }))
+    }
+}
+
 impl WorkerProcess {
     /// Starts a worker and waits until it is ready. `tasks` owns the reader of its standard error.
     pub(super) async fn start(
@@ -73,7 +84,9 @@ impl WorkerProcess {
         let ready = timeout(START_LIMIT, worker.read_header::<Reply>()).await;
         match ready.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
             Reply::Ready => Ok(worker),
-            Reply::Done(_) | Reply::Fault(_) => Err(unexpected("an answer before it was ready")),
+            Reply::Transcoded(_) | Reply::Compared(_) | Reply::Fault(_) => {
+                Err(wire::invalid("an answer before it was ready"))
+            }
         }
     }
 
@@ -82,29 +95,67 @@ impl WorkerProcess {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Runs one job. Dropped in the middle, it leaves the worker in an unknown state.
-    pub(super) async fn run(
+    /// Transcodes one segment. Dropped in the middle, it leaves the worker in an unknown state.
+    pub(super) async fn transcode(
         &mut self,
         job: &TranscodeJob,
         settings: EncoderSettings,
     ) -> Result<TranscodeOutput, JobFailure> {
-        let header = wire::encode_header(&JobHeader::new(job, settings))?;
-        self.stdin.write_all(&header).await?;
+        self.send_header(&JobHeader::transcode(job, settings)).await?;
         write_chain(&mut self.stdin, &job.input).await?;
         let headers = match self.read_header::<Reply>().await? {
-            Reply::Done(headers) => headers,
-            Reply::Fault(fault) => return Err(JobFailure::Fault(fault)),
-            Reply::Ready => return Err(unexpected("ready during a job").into()),
+            Reply::Transcoded(headers) => headers,
+            reply @ (Reply::Ready | Reply::Compared(_) | Reply::Fault(_)) => {
+                return Err(reply.into());
+            }
         };
         if headers.len() != job.renditions.len() {
-            return Err(unexpected("another number of renditions than asked for").into());
+            return Err(wire::invalid("another number of renditions than asked for").into());
         }
         let mut renditions = Vec::with_capacity(headers.len());
         for header in headers {
-            let data = self.read_body(header.len).await?;
+            let data = self.read_body(header.len, TranscodeJob::MAX_OUTPUT).await?;
             renditions.push(header.with_body(data));
         }
         Ok(TranscodeOutput { renditions })
+    }
+
+    /// Compares the pictures of one segment. Dropped in the middle, it leaves the worker in an unknown
+    /// state.
+    pub(super) async fn compare(
+        &mut self,
+        job: &CompareJob,
+        settings: EncoderSettings,
+    ) -> Result<CompareOutput, JobFailure> {
+        self.send_header(&JobHeader::compare(job, settings.threads)).await?;
+        write_chain(&mut self.stdin, &job.source).await?;
+        for rendition in &job.renditions {
+            self.stdin.write_all(rendition).await?;
+        }
+        self.stdin.flush().await?;
+        let headers = match self.read_header::<Reply>().await? {
+            Reply::Compared(headers) => headers,
+            reply @ (Reply::Ready | Reply::Transcoded(_) | Reply::Fault(_)) => {
+                return Err(reply.into());
+            }
+        };
+        if headers.len() != job.renditions.len() {
+            return Err(wire::invalid("another number of comparisons than asked for").into());
+        }
+        let mut comparisons = Vec::with_capacity(headers.len());
+        for comparison in headers {
+            comparison.check()?;
+            comparisons.push(if comparison.decodable {
+                comparison.with_body(&self.read_body(wire::PAIR_LEN, wire::PAIR_LEN).await?)
+            } else {
+                comparison
+            });
+        }
+        Ok(CompareOutput { comparisons })
+    }
+
+    async fn send_header(&mut self, header: &JobHeader) -> io::Result<()> {
+        self.stdin.write_all(&wire::encode_header(header)?).await
     }
 
     async fn read_header<T: DeserializeOwned>(&mut self) -> io::Result<T> {
@@ -115,9 +166,9 @@ impl WorkerProcess {
         wire::decode_header(&header)
     }
 
-    async fn read_body(&mut self, len: usize) -> io::Result<Bytes> {
-        if len > TranscodeJob::MAX_OUTPUT {
-            return Err(unexpected("a rendition over the limit"));
+    async fn read_body(&mut self, len: usize, most: usize) -> io::Result<Bytes> {
+        if len > most {
+            return Err(wire::invalid("a body over the limit"));
         }
         let mut body = Vec::with_capacity(len);
         let limit = u64::try_from(len).map_err(io::Error::other)?;
@@ -143,10 +194,6 @@ impl WorkerProcess {
             tracing::debug!("transcode worker did not end by itself; killed");
         }
     }
-}
-
-fn unexpected(text: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 /// Writes the pieces as they lie, many with each call.

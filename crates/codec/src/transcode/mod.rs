@@ -32,7 +32,7 @@ pub(crate) struct Request<'a> {
 /// Transcodes one segment.
 pub(crate) fn transcode(request: Request<'_>) -> Result<Vec<EncodedRendition>, TranscodeFault> {
     check_profiles(request.profiles)?;
-    let source = Source::read(&request.input, request.output)?;
+    let source = Source::read(&request.input, Some(request.output))?;
     let encoders = Transcoder::new(&request, &source.video)?.run(&source.video)?;
     let (end, time_base) = (source.video.end(), source.video.time_base);
     let finish = |encoder: RenditionEncoder| {

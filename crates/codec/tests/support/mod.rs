@@ -81,6 +81,14 @@ pub(crate) fn silent_segment(
     segment(source, seconds, &[video, &["-an"]].concat(), output)
 }
 
+/// What a transcoder gives for `input`: its pictures through `filter`, encoded by x264 with `video`.
+pub(crate) fn reencode(input: &Bytes, filter: &str, video: &[&str], output: &[&str]) -> Bytes {
+    let mut command = ffmpeg();
+    command.args(["-i", "pipe:0", "-an", "-vf", filter, "-c:v", "libx264"]);
+    command.args(["-preset", "superfast", "-g", "1000", "-sc_threshold", "0"]);
+    run(command.args(video).args(output).arg("pipe:1"), input)
+}
+
 pub(crate) fn ffmpeg() -> Command {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-nostdin", "-y"]);
@@ -97,6 +105,16 @@ fn run(command: &mut Command, input: &[u8]) -> Bytes {
     drop(writer.join().unwrap());
     assert!(output.status.success(), "{command:?}");
     output.stdout.into()
+}
+
+/// Reproducible bytes without structure.
+pub(crate) fn noise(len: usize) -> Bytes {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(len).collect()
 }
 
 /// Cut into many pieces, as a segmenter's chains are.
