@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("media", &[]),
     ("container", &["media"]),
     ("codec", &["media"]),
@@ -27,6 +27,7 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("segmenter", &["media", "container"]),
     ("router", &["media", "container", "orchestrator"]),
     ("playback", &["media"]),
+    ("store", &["media", "orchestrator", "router"]),
     (
         "headgate",
         &[
@@ -38,11 +39,12 @@ const EDGES: [(&str, &[&str]); 9] = [
             "segmenter",
             "router",
             "playback",
+            "store",
         ],
     ),
 ];
 /// Crates of others that only some of ours may use.
-const WRAPPED: [(&str, &[&str]); 8] = [
+const WRAPPED: [(&str, &[&str]); 9] = [
     ("ffmpeg-next", &["codec"]),
     ("rml_rtmp", &["ingest"]),
     ("mp4", &["container"]),
@@ -50,6 +52,7 @@ const WRAPPED: [(&str, &[&str]); 8] = [
     ("h264-reader", &["container"]),
     ("tonic", &["orchestrator"]),
     ("m3u8-rs", &["playback", "headgate"]),
+    ("sqlx", &["store"]),
     ("anyhow", &["headgate"]),
 ];
 /// Crates that do no I/O at all.

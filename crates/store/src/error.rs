@@ -1,0 +1,84 @@
+//! What can go wrong with the store, and with a row of it.
+
+use std::{path::PathBuf, time::Duration};
+
+use media::SequenceNumber;
+use orchestrator::AddressError;
+
+/// Why the store could not be opened, read or written.
+///
+/// The engine's own words are part of the message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The file can't be opened or created, or is no database.
+    #[error("the store {} can't be opened: {fault}", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the engine says.
+        fault: String,
+    },
+    /// A later version of the program has written the file.
+    #[error(
+        "the store {} has schema {found}, and this version knows none above {known}: \
+         use the version that wrote it, or another file",
+        .path.display()
+    )]
+    SchemaTooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The latest schema this version knows.
+        known: i64,
+    },
+    /// The schema can't be brought up to date, or is not what its version says.
+    #[error("the schema of the store {} can't be brought up to date: {fault}", .path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What the engine says.
+        fault: String,
+    },
+    /// It took too long. A write may still take effect.
+    #[error("the store did not {operation} within {limit:?}")]
+    Timeout {
+        /// What it was to do.
+        operation: &'static str,
+        /// How long it had.
+        limit: Duration,
+    },
+    /// It was closed before.
+    #[error("the store is closed")]
+    Closed,
+    /// The engine failed: no space, another process that holds the file, damage.
+    #[error("the store can't {operation}: {fault}")]
+    Engine {
+        /// What it was to do.
+        operation: &'static str,
+        /// What the engine says.
+        fault: String,
+    },
+    /// A number that no column can hold.
+    #[error("sequence number {0} is too large to be kept")]
+    SequenceTooLarge(SequenceNumber),
+    /// What was kept about a stream can't be understood.
+    #[error("the store holds what can't be read: {0}")]
+    Row(#[from] RowError),
+}
+
+/// Why a row can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// It names no orchestrator.
+    #[error("{0}")]
+    Address(#[from] AddressError),
+    /// A number outside of its range.
+    #[error("{column} is {value}")]
+    OutOfRange {
+        /// The column's name.
+        column: &'static str,
+        /// What it holds.
+        value: i64,
+    },
+}

@@ -1,0 +1,34 @@
+//! The schema, step by step.
+//!
+//! A step that a release has written is never changed: its digest is kept in the database and
+//! compared. What changes is a new step with the next version.
+
+/// One step of the schema.
+#[derive(Debug)]
+pub(crate) struct SchemaStep {
+    /// Its place in the order, from 1 on.
+    pub(crate) version: i64,
+    /// What it brings, for people.
+    pub(crate) description: &'static str,
+    /// What it executes, in one transaction.
+    pub(crate) sql: &'static str,
+}
+
+/// The steps for SQLite, in order.
+pub(crate) const SQLITE: [SchemaStep; 1] = [SchemaStep {
+    version: 1,
+    description: "memory of the fleet, sequence numbers, evidence",
+    sql: include_str!("../migrations/sqlite/0001_memory.sql"),
+}];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_up_from_one() {
+        let versions: Vec<_> = SQLITE.iter().map(|step| step.version).collect();
+        let expected: Vec<_> = (1..).take(SQLITE.len()).collect();
+        assert_eq!(versions, expected);
+    }
+}

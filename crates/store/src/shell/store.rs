@@ -1,0 +1,196 @@
+//! The store: bounds, conversions and deadlines around an engine.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use media::{SequenceNumber, StreamName};
+use orchestrator::OrchestratorAddress;
+use router::{BoxFuture, Evidence, FleetMemory, MAX_EVIDENCE, MemoryError, RememberedOrchestrator};
+use tokio::time::timeout;
+
+use super::sqlite::{EngineError, Sqlite};
+use crate::{
+    error::{RowError, StoreError},
+    evidence::{EvidenceRow, StoredEvidence},
+    remembered::latest_of_each,
+    sequence::{from_column, highest_of_each},
+};
+
+/// How long an operation may take, waiting for others included. A write that takes longer is given
+/// up, and may or may not have taken effect.
+pub const OPERATION_LIMIT: Duration = Duration::from_secs(5);
+/// How long a statement waits for another process that writes: short of [`OPERATION_LIMIT`], so that
+/// the error names the reason.
+const BUSY_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long to wait, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLimits {
+    /// For a whole operation.
+    pub(super) operation: Duration,
+    /// For another writer of the same file.
+    pub(super) busy: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self { operation: OPERATION_LIMIT, busy: BUSY_LIMIT }
+    }
+}
+
+/// What outlives the process, in one file. Clones share the file's connections.
+///
+/// Writes happen one after another, reads beside them. Dropping the last clone abandons the
+/// connections; [`Store::close`] ends them in order and folds the write-ahead log into the file.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: Arc<Sqlite>,
+    limit: Duration,
+}
+
+impl Store {
+    /// Opens the file, creates it where there is none, and brings its schema up to date. The folder
+    /// must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when the file can't be opened, or is no database;
+    /// [`StoreError::SchemaTooNew`] when a later version wrote it; [`StoreError::Schema`] when the
+    /// schema can't be brought up to date; [`StoreError::Timeout`].
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, TimeLimits::default()).await
+    }
+
+    /// Like [`Store::open`], with other limits.
+    pub(super) async fn open_within(path: &Path, limits: TimeLimits) -> Result<Self, StoreError> {
+        let limit = limits.operation;
+        let opened = timeout(limit, Sqlite::open(path, limits)).await;
+        let engine = opened.map_err(|_| StoreError::Timeout { operation: "open", limit })??;
+        Ok(Self { engine: Arc::new(engine), limit })
+    }
+
+    /// Waits for operations under way, then closes the file. Later operations fail with
+    /// [`StoreError::Closed`].
+    pub async fn close(&self) {
+        if timeout(self.limit, self.engine.close()).await.is_err() {
+            tracing::warn!(limit = ?self.limit, "the store was left before it was closed");
+        }
+    }
+
+    /// The number that the stream's next segment gets at least; `None` for a stream not known.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`], [`StoreError::Timeout`], [`StoreError::Closed`], or
+    /// [`StoreError::Row`] when what was kept is no number.
+    pub async fn next_sequence(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Option<SequenceNumber>, StoreError> {
+        let work = self.engine.next_sequence(stream.as_str());
+        let number = self.within("read a sequence number", work).await?;
+        Ok(number.map(from_column).transpose()?)
+    }
+
+    /// Keeps the number that each stream's next segment gets at least: all of them or none. A number
+    /// never goes back: a lower one than before changes nothing. Of more than
+    /// [`MAX_STREAMS`](crate::MAX_STREAMS), those kept longest ago go.
+    ///
+    /// # Errors
+    /// [`StoreError::SequenceTooLarge`], [`StoreError::Engine`], [`StoreError::Timeout`] or
+    /// [`StoreError::Closed`].
+    pub async fn keep_next_sequences(
+        &self,
+        next: &[(StreamName, SequenceNumber)],
+    ) -> Result<(), StoreError> {
+        let rows = highest_of_each(next)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let work = self.engine.keep_next_sequences(&rows, media::wall_clock_now());
+        self.within("keep sequence numbers", work).await
+    }
+
+    /// Proofs of wrong work, of one orchestrator or of all, the latest kept first; at most `limit`,
+    /// and never more than [`MAX_EVIDENCE`]. All pictures come along: up to 256 KiB for each proof.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`], [`StoreError::Timeout`] or [`StoreError::Closed`].
+    pub async fn evidence(
+        &self,
+        address: Option<&OrchestratorAddress>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvidence>, StoreError> {
+        let address = address.map(ToString::to_string);
+        let work = self.engine.evidence(address, limit.min(MAX_EVIDENCE));
+        let rows = self.within("read evidence", work).await?;
+        Ok(readable(rows.into_iter().map(|(id, row)| row.read(id)), "evidence"))
+    }
+
+    async fn recalled(&self) -> Result<Vec<RememberedOrchestrator>, StoreError> {
+        let rows = self.within("recall orchestrators", self.engine.remembered()).await?;
+        Ok(readable(rows.into_iter().map(|row| row.read()), "remembered orchestrators"))
+    }
+
+    async fn keep_remembered(
+        &self,
+        learned: Vec<RememberedOrchestrator>,
+    ) -> Result<(), StoreError> {
+        let rows = latest_of_each(learned);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.within("remember orchestrators", self.engine.remember(&rows)).await
+    }
+
+    async fn keep_proof(&self, evidence: Evidence) -> Result<(), StoreError> {
+        let row = EvidenceRow::of(evidence)?;
+        self.within("keep evidence", self.engine.keep_evidence(&row)).await
+    }
+
+    async fn within<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, StoreError> {
+        let late = StoreError::Timeout { operation, limit: self.limit };
+        match timeout(self.limit, work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(EngineError::Late)) | Err(_) => Err(late),
+            Ok(Err(EngineError::Closed)) => Err(StoreError::Closed),
+            Ok(Err(EngineError::Other(fault))) => Err(StoreError::Engine { operation, fault }),
+        }
+    }
+}
+
+impl FleetMemory for Store {
+    fn recall(&self) -> BoxFuture<'_, Result<Vec<RememberedOrchestrator>, MemoryError>> {
+        Box::pin(async { self.recalled().await.map_err(MemoryError::new) })
+    }
+
+    fn remember(
+        &self,
+        learned: Vec<RememberedOrchestrator>,
+    ) -> BoxFuture<'_, Result<(), MemoryError>> {
+        Box::pin(async { self.keep_remembered(learned).await.map_err(MemoryError::new) })
+    }
+
+    fn keep_evidence(&self, evidence: Evidence) -> BoxFuture<'_, Result<(), MemoryError>> {
+        Box::pin(async { self.keep_proof(evidence).await.map_err(MemoryError::new) })
+    }
+}
+
+/// The rows that can be read; how many can't is reported.
+fn readable<T>(rows: impl Iterator<Item = Result<T, RowError>>, what: &str) -> Vec<T> {
+    let mut first_fault = None;
+    let mut left_out = 0_usize;
+    let mut keep = |row: Result<T, RowError>| {
+        row.map_err(|fault| {
+            left_out += 1;
+            first_fault.get_or_insert(fault);
+        })
+        .ok()
+    };
+    let readable: Vec<_> = rows.filter_map(&mut keep).collect();
+    if let Some(fault) = first_fault {
+        tracing::warn!(what, left_out, %fault, "rows of the store can't be read");
+    }
+    readable
+}
