@@ -27,9 +27,9 @@ pub enum StoreError {
     SchemaTooNew {
         /// The file.
         path: PathBuf,
-        /// Its schema.
+        /// The first version of its schema that this version of the program does not know.
         found: i64,
-        /// The latest schema this version knows.
+        /// The latest it knows.
         known: i64,
     },
     /// The schema can't be brought up to date, or is not what its version says.

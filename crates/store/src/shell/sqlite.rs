@@ -133,10 +133,10 @@ async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
 fn schema_error(path: &Path, error: &MigrateError) -> StoreError {
     let path = path.to_owned();
     let known = schema::SQLITE.last().map_or(0, |step| step.version);
-    match error {
-        MigrateError::VersionMissing(found) if *found > known => {
-            StoreError::SchemaTooNew { path, found: *found, known }
-        }
-        other => StoreError::Schema { path, fault: other.to_string() },
+    if let MigrateError::VersionMissing(found) = *error
+        && found > known
+    {
+        return StoreError::SchemaTooNew { path, found, known };
     }
+    StoreError::Schema { path, fault: error.to_string() }
 }
