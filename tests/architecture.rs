@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("media", &[]),
     ("container", &["media"]),
     ("codec", &["media"]),
@@ -28,6 +28,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("router", &["media", "container", "orchestrator"]),
     ("playback", &["media"]),
     ("store", &["media", "orchestrator", "router"]),
+    ("faulty-orchestrator", &["media", "orchestrator"]),
     (
         "headgate",
         &[
