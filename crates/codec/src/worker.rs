@@ -91,10 +91,8 @@ fn work(job: ReceivedJob, abandoned: &AtomicBool) -> Result<Done, TranscodeFault
                 transcode::Request { input, profiles: &profiles, output, settings, abandoned };
             transcode::transcode(request).map(Done::Transcoded)
         }
-        ReceivedJob::Compare { header, source, renditions } => {
-            let request =
-                compare::Request { source, renditions, threads: header.threads, abandoned };
-            compare::compare(request).map(Done::Compared)
+        ReceivedJob::Compare { source, renditions } => {
+            compare::compare(compare::Request { source, renditions, abandoned }).map(Done::Compared)
         }
     }
 }

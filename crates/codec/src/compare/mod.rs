@@ -9,7 +9,6 @@ mod shrink;
 mod timeline;
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU8;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
@@ -30,8 +29,6 @@ use crate::{
 pub(crate) struct Request<'a> {
     pub(crate) source: Bytes,
     pub(crate) renditions: Vec<Bytes>,
-    /// Threads of each decoder.
-    pub(crate) threads: NonZeroU8,
     /// Set when nobody waits for the result any more.
     pub(crate) abandoned: &'a AtomicBool,
 }
@@ -42,8 +39,8 @@ const FIRST: usize = 0;
 /// Compares every rendition with the source. An error is the source's; a rendition's own stands in its
 /// place among the results.
 pub(crate) fn compare(request: Request<'_>) -> Result<Vec<PictureComparison>, TranscodeFault> {
-    let Request { source, renditions, threads, abandoned } = request;
-    let reader = PictureReader { threads, abandoned };
+    let Request { source, renditions, abandoned } = request;
+    let reader = PictureReader { abandoned };
     let source = Segment::read(source)?;
     let renditions: Vec<_> =
         renditions.into_iter().map(|rendition| Rendition::read(rendition, &source)).collect();

@@ -14,10 +14,11 @@ use crate::{
     library::{fault, ffmpeg_fault},
 };
 
+/// Threads of each decoder. More of them take more work altogether, and other cores have other jobs.
+const THREADS: NonZeroU8 = NonZeroU8::MIN;
+
 /// Decodes tracks as far as needed.
 pub(super) struct PictureReader<'a> {
-    /// Threads of each decoder.
-    pub(super) threads: NonZeroU8,
     /// Set when nobody waits for the result any more.
     pub(super) abandoned: &'a AtomicBool,
 }
@@ -52,7 +53,7 @@ impl PictureReader<'_> {
         wanted: &BTreeSet<usize>,
         pictures: &mut Pictures,
     ) -> Result<(), TranscodeFault> {
-        let decoder = decode::open_decoder(self.threads, track);
+        let decoder = decode::open_decoder(THREADS, track);
         let mut decoder = decoder.map_err(|error| ffmpeg_fault("opening the decoder", error))?;
         // In decoding order nothing after a picture is needed for it.
         let last = wanted.last().copied().unwrap_or(0);

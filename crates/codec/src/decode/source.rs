@@ -40,7 +40,8 @@ impl Source {
         input: &Bytes,
         audio_for: Option<OutputContainer>,
     ) -> Result<Self, TranscodeFault> {
-        let mut file = open(input)?;
+        let mut file =
+            open(input, if audio_for.is_some() { Probing::Full } else { Probing::Least })?;
         let is_ts = file.format().name() == "mpegts";
         let video = file.streams().find(|s| s.parameters().medium() == media::Type::Video);
         let video = video.ok_or_else(|| fault(FaultCause::InvalidVideo, "input has no video"))?;
@@ -68,9 +69,22 @@ impl Source {
     }
 }
 
+/// How much libavformat finds out of a file before it gives the first packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probing {
+    /// What a copy of the tracks needs.
+    Full,
+    /// What decoding H.264 needs: its packets tell the decoder everything. Decodes fewer pictures twice.
+    Least,
+}
+
 /// Only the two containers a job may have: other demuxers open further files by name, or are fragile.
-fn open(input: &Bytes) -> Result<format::context::Input, TranscodeFault> {
+fn open(input: &Bytes, probing: Probing) -> Result<format::context::Input, TranscodeFault> {
     let mut options = Dictionary::new();
+    if probing == Probing::Least {
+        options.set("analyzeduration", "1");
+        options.set("fpsprobesize", "0");
+    }
     options.set("format_whitelist", "mpegts,mov");
     options.set("codec_whitelist", "h264,aac");
     options.set("protocol_whitelist", "none");

@@ -133,8 +133,7 @@ impl WorkerPool {
             _ => return fault(FaultCause::TooManyOutputs, "too many renditions to compare"),
         }
         let mut lease = self.shared.lease().await?;
-        let settings = self.shared.config.encoder;
-        let result = timeout_at(lease.deadline, lease.worker.compare(&job, settings)).await;
+        let result = timeout_at(lease.deadline, lease.worker.compare(&job)).await;
         lease.settle(result).await
     }
 

@@ -122,12 +122,8 @@ impl WorkerProcess {
 
     /// Compares the pictures of one segment. Dropped in the middle, it leaves the worker in an unknown
     /// state.
-    pub(super) async fn compare(
-        &mut self,
-        job: &CompareJob,
-        settings: EncoderSettings,
-    ) -> Result<CompareOutput, JobFailure> {
-        self.send_header(&JobHeader::compare(job, settings.threads)).await?;
+    pub(super) async fn compare(&mut self, job: &CompareJob) -> Result<CompareOutput, JobFailure> {
+        self.send_header(&JobHeader::compare(job)).await?;
         write_chain(&mut self.stdin, &job.source).await?;
         for rendition in &job.renditions {
             self.stdin.write_all(rendition).await?;

@@ -1,7 +1,6 @@
 //! A job on the pipe: the parent writes its header and bodies, the child reads both.
 
 use std::io::{self, Read};
-use std::num::NonZeroU8;
 
 use bytes::Bytes;
 use media::{FrameRate, H264Profile};
@@ -29,8 +28,6 @@ pub(crate) struct TranscodeHeader {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CompareHeader {
-    /// Threads of each decoder.
-    pub(crate) threads: NonZeroU8,
     source_len: usize,
     rendition_lens: Vec<usize>,
 }
@@ -61,9 +58,9 @@ impl JobHeader {
         Self::Transcode(TranscodeHeader { input_len, output: job.output, settings, renditions })
     }
 
-    pub(crate) fn compare(job: &CompareJob, threads: NonZeroU8) -> Self {
+    pub(crate) fn compare(job: &CompareJob) -> Self {
         let rendition_lens = job.renditions.iter().map(Bytes::len).collect();
-        Self::Compare(CompareHeader { threads, source_len: job.source.len(), rendition_lens })
+        Self::Compare(CompareHeader { source_len: job.source.len(), rendition_lens })
     }
 }
 
@@ -137,7 +134,7 @@ impl From<ProfileHeader> for EncodeProfile {
 #[derive(Debug)]
 pub(crate) enum ReceivedJob {
     Transcode { header: TranscodeHeader, input: Bytes },
-    Compare { header: CompareHeader, source: Bytes, renditions: Vec<Bytes> },
+    Compare { source: Bytes, renditions: Vec<Bytes> },
 }
 
 /// The next job with its bodies; `None` when the parent has closed the pipe.
@@ -160,7 +157,7 @@ pub(crate) fn read_job(mut from: impl Read) -> io::Result<Option<ReceivedJob>> {
             let lens = header.rendition_lens.iter();
             let renditions =
                 lens.map(|len| read_body(&mut from, *len)).collect::<io::Result<_>>()?;
-            ReceivedJob::Compare { header, source, renditions }
+            ReceivedJob::Compare { source, renditions }
         }
     }))
 }
@@ -201,10 +198,6 @@ mod tests {
         JobHeader::transcode(&transcode_job(), EncoderSettings::default())
     }
 
-    fn compare_header(job: &CompareJob) -> JobHeader {
-        JobHeader::compare(job, NonZeroU8::MIN)
-    }
-
     #[test]
     fn a_transcode_survives_the_pipe() {
         let job = transcode_job();
@@ -221,15 +214,13 @@ mod tests {
     fn a_comparison_survives_the_pipe() {
         let mut job = compare_job(3);
         job.renditions[1] = Bytes::new();
-        let mut pipe = encode_header(&compare_header(&job)).unwrap();
+        let mut pipe = encode_header(&JobHeader::compare(&job)).unwrap();
         pipe.extend(job.source.bytes());
         pipe.extend(job.renditions.iter().flatten());
         pipe.extend(b"next");
         let mut rest = &*pipe;
         let received = read_job(&mut rest).unwrap().unwrap();
-        let ReceivedJob::Compare { source, renditions, .. } = received else {
-            panic!("{received:?}")
-        };
+        let ReceivedJob::Compare { source, renditions } = received else { panic!("{received:?}") };
         assert_eq!(&*source, b"source");
         assert_eq!(renditions, job.renditions);
         assert_eq!(rest, b"next");
@@ -238,7 +229,7 @@ mod tests {
     #[test]
     fn end_of_pipe_is_no_job_but_a_torn_job_is_an_error() {
         assert!(read_job(&b""[..]).unwrap().is_none());
-        for header in [transcode_header(), compare_header(&compare_job(1))] {
+        for header in [transcode_header(), JobHeader::compare(&compare_job(1))] {
             let torn = encode_header(&header).unwrap();
             assert_eq!(read_job(&*torn).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         }
@@ -247,7 +238,7 @@ mod tests {
     #[test]
     fn oversized_announcements_are_refused_before_they_are_read() {
         assert!(read_job(&[0xff; 8][..]).is_err());
-        let mut headers = vec![transcode_header(), compare_header(&compare_job(2))];
+        let mut headers = vec![transcode_header(), JobHeader::compare(&compare_job(2))];
         for header in &mut headers {
             match header {
                 JobHeader::Transcode(header) => header.input_len = TranscodeJob::MAX_INPUT + 1,
@@ -256,8 +247,8 @@ mod tests {
                 }
             }
         }
-        headers.push(compare_header(&compare_job(0)));
-        headers.push(compare_header(&compare_job(CompareJob::MAX_RENDITIONS + 1)));
+        headers.push(JobHeader::compare(&compare_job(0)));
+        headers.push(JobHeader::compare(&compare_job(CompareJob::MAX_RENDITIONS + 1)));
         for header in headers {
             let frame = encode_header(&header).unwrap();
             assert_eq!(read_job(&*frame).unwrap_err().kind(), io::ErrorKind::InvalidData);
@@ -272,8 +263,7 @@ mod tests {
 
         #[test]
         fn arbitrary_lengths_never_panic(source_len: usize, rendition_lens: Vec<usize>) {
-            let threads = NonZeroU8::MIN;
-            let header = CompareHeader { threads, source_len, rendition_lens };
+            let header = CompareHeader { source_len, rendition_lens };
             prop_assume!(header.check().is_err() || header.source_len > 0);
             let frame = encode_header(&JobHeader::Compare(header)).unwrap();
             prop_assert!(read_job(&*frame).is_err());

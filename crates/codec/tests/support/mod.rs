@@ -138,6 +138,16 @@ pub(crate) fn probe(file: &[u8], stream: &str, entries: &str) -> Vec<String> {
     lines.filter(|line| !line.is_empty()).collect()
 }
 
+/// The luma of every picture, scaled to this size.
+pub(crate) fn luma(file: &[u8], size: &str) -> Vec<Vec<u8>> {
+    let mut command = ffmpeg();
+    let scale = format!("scale={size}:flags=area+accurate_rnd,format=gray").replace('x', ":");
+    command.args(["-i", "pipe:0", "-vf", &scale, "-f", "image2pipe", "-c:v", "rawvideo"]);
+    let pictures = run(command.arg("pipe:1"), file);
+    let sides: Vec<usize> = size.split('x').map(|side| side.parse().unwrap()).collect();
+    pictures.chunks(sides.iter().product()).map(<[u8]>::to_vec).collect()
+}
+
 /// Decodes everything; any error fails.
 pub(crate) fn decodes_clean(file: &[u8]) {
     let mut command = ffmpeg();
