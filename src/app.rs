@@ -12,16 +12,19 @@ use media::wall_clock_now;
 use orchestrator::{ClientConfig, OrchestratorClient};
 use playback::{Directory, Epoch, PlaybackConfig, PlaybackMetrics};
 use prometheus_client::registry::Registry;
-use router::{Router, RouterMetrics};
+use router::{PictureCheck, Router, RouterMetrics, RouterPorts};
+use store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     addresses::Addresses,
     admin::{self, Readiness},
-    config::{Config, ListenerConfig, Transcode},
-    embedded, http_server,
+    config::{Config, ListenerConfig},
+    config_watch, embedded, http_server,
     listener::Listener,
     metrics::{MetricsPage, StreamMetrics},
+    operator::{self, Operator},
+    pool_feed::PoolFeed,
     stream_task::StreamParts,
     streams::Streams,
 };
@@ -35,6 +38,7 @@ pub struct App {
     addresses: Addresses,
     readiness: Readiness,
     streams: Streams,
+    store: Store,
     stages: Stages,
     grace: std::time::Duration,
     data_dir: PathBuf,
@@ -49,8 +53,8 @@ struct Stages {
     publishers: Stage,
     /// Viewers: the HTTP listener and its connections.
     viewers: Stage,
-    /// Calls that end sessions at orchestrators.
-    sessions: TaskTracker,
+    /// Calls that end sessions at orchestrators, and what keeps what was learned.
+    sessions: Stage,
     /// The embedded orchestrator and the admin page.
     support: Stage,
 }
@@ -75,7 +79,7 @@ impl App {
     ///
     /// # Errors
     /// When the data directory or an address can't be had.
-    pub fn start(config: Config, program: PathBuf) -> anyhow::Result<Self> {
+    pub async fn start(config: Config, program: PathBuf) -> anyhow::Result<Self> {
         let lock = take_data_dir(&config.data_dir)?;
         Addresses::clear(&config.data_dir).context("can't write the data directory")?;
         let listeners = Listeners::bind(&config)?;
@@ -84,13 +88,21 @@ impl App {
         let stages = Stages::default();
         let ingest_metrics = Arc::new(IngestMetrics::default());
         ingest_metrics.register(&mut registry);
-        let router = build_router(&config, &stages.sessions, &mut registry)?;
+        let store = Store::open(&config.data_dir.join("headgate.db"))
+            .await
+            .context("can't open the store in the data directory")?;
+        let picture_check = picture_check(&config, &program);
+        let ports = RouterPorts { memory: Some(Arc::new(store.clone())), picture_check };
+        let router = build_router(&config, &stages.sessions, ports, &mut registry).await?;
+        let region = config.routing.region.clone();
+        let feed = PoolFeed::new(router.clone(), config.transcoding.clone(), region);
         let directory = build_directory(&config, &mut registry);
         let metrics = StreamMetrics::default();
         metrics.register(&mut registry);
         let parts = StreamParts {
             segmenter: config.segmenter.clone(),
             router: router.clone(),
+            routing: config.routing.policy.clone(),
             directory: directory.clone(),
             metrics,
             grace: config.grace,
@@ -107,18 +119,26 @@ impl App {
             stages.viewers.closed.clone(),
             stages.viewers.tasks.clone(),
         ));
+        let operator = operator::service(Operator {
+            streams: streams.clone(),
+            router: router.clone(),
+            store: store.clone(),
+        });
         stages.support.tasks.spawn(http_server::serve(
             listeners.admin,
-            admin::service(readiness.clone(), MetricsPage::new(registry)),
+            admin::service(readiness.clone(), MetricsPage::new(registry)).merge(operator),
             stages.support.closed.clone(),
             stages.support.tasks.clone(),
         ));
-        start_transcoding(&config, program, router, &readiness, &stages.support)?;
+        start_transcoding(&config, program, &feed, &readiness, &stages.support)?;
+        let follow = config_watch::follow(config.args, feed, stages.support.closed.clone());
+        stages.support.tasks.spawn(follow);
         addresses.write(&config.data_dir).context("can't write the data directory")?;
         Ok(Self {
             addresses,
             readiness,
             streams,
+            store,
             stages,
             grace: config.grace,
             data_dir: config.data_dir,
@@ -130,12 +150,6 @@ impl App {
     #[must_use]
     pub const fn addresses(&self) -> &Addresses {
         &self.addresses
-    }
-
-    /// The registry of streams.
-    #[must_use]
-    pub const fn streams(&self) -> &Streams {
-        &self.streams
     }
 
     /// Whether the gateway can serve.
@@ -153,9 +167,9 @@ impl App {
             self.streams.drain().await;
             self.stages.publishers.end().await;
             self.stages.viewers.end().await;
-            self.stages.sessions.close();
-            self.stages.sessions.wait().await;
+            self.stages.sessions.end().await;
             self.stages.support.end().await;
+            self.store.close().await;
         });
         let drained = drained.await;
         if let Err(error) = Addresses::clear(&self.data_dir) {
@@ -224,14 +238,32 @@ fn take_data_dir(data_dir: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-fn build_router(
+async fn build_router(
     config: &Config,
-    sessions: &TaskTracker,
+    sessions: &Stage,
+    ports: RouterPorts,
     registry: &mut Registry,
 ) -> anyhow::Result<Router> {
     let metrics = RouterMetrics::register(registry);
     let client = OrchestratorClient::new(ClientConfig::default())?;
-    Ok(Router::new(config.router.clone(), client, sessions.clone(), metrics))
+    let (tasks, closed) = (sessions.tasks.clone(), sessions.closed.clone());
+    Ok(Router::start(config.routing.config.clone(), client, tasks, metrics, ports, closed).await)
+}
+
+/// Needs FFmpeg, and somebody to check.
+fn picture_check(config: &Config, program: &Path) -> Option<Arc<dyn PictureCheck>> {
+    let wanted = config.routing.config.picture_check_every > 0;
+    let somebody = config.transcoding.embedded || !config.transcoding.pools.is_empty();
+    if !(wanted && somebody) {
+        return None;
+    }
+    #[cfg(feature = "local")]
+    return Some(Arc::new(crate::picture_check::WorkerPictureCheck::new(program.to_owned())));
+    #[cfg(not(feature = "local"))]
+    {
+        tracing::info!(program = %program.display(), "this build has no FFmpeg: pictures are not compared");
+        None
+    }
 }
 
 fn build_directory(config: &Config, registry: &mut Registry) -> Directory {
@@ -280,32 +312,26 @@ fn serve_publishers(
 fn start_transcoding(
     config: &Config,
     program: PathBuf,
-    router: Router,
+    feed: &PoolFeed,
     readiness: &Readiness,
     stage: &Stage,
 ) -> anyhow::Result<()> {
-    match &config.transcode {
-        Transcode::Off => readiness.set(None),
-        Transcode::Remote(orchestrators) => {
-            router.set_orchestrators(orchestrators.clone());
-            readiness.set(None);
-        }
-        Transcode::Embedded if cfg!(feature = "local") => {
-            readiness.set(Some("the embedded orchestrator is starting"));
-            let (data_dir, log) = (config.data_dir.clone(), config.log.clone());
-            let readiness = readiness.clone();
-            let closed = stage.closed.clone();
-            stage.tasks.spawn(async move {
-                let ended =
-                    embedded::run(program, &data_dir, &log, router, readiness, closed).await;
-                if let Err(error) = ended {
-                    tracing::error!(%error, "the embedded orchestrator can't be run");
-                }
-            });
-        }
-        Transcode::Embedded => anyhow::bail!(
-            "this build has no transcoder (feature `local`): name orchestrators with --orchestrator, or say --no-transcode"
-        ),
+    if !config.transcoding.embedded {
+        readiness.set(None);
+        return Ok(());
     }
+    anyhow::ensure!(
+        cfg!(feature = "local"),
+        "this build has no transcoder (feature `local`): name orchestrators with --orchestrator, or say --no-transcode"
+    );
+    readiness.set(Some("the embedded orchestrator is starting"));
+    let (data_dir, log) = (config.data_dir.clone(), config.log.clone());
+    let (feed, readiness, closed) = (feed.clone(), readiness.clone(), stage.closed.clone());
+    stage.tasks.spawn(async move {
+        let ended = embedded::run(program, &data_dir, &log, feed, readiness, closed).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "the embedded orchestrator can't be run");
+        }
+    });
     Ok(())
 }

@@ -24,6 +24,8 @@ pub enum Command {
     Demo(ServeArgs),
     /// Read the configuration and report every fault in it.
     CheckConfig(ServeArgs),
+    /// Say why a segment went where it went: ask a running gateway.
+    Why(WhyArgs),
     /// Print the version and what this build can do.
     Version,
     /// Transcode jobs from standard input (started by `orchestrator`).
@@ -91,6 +93,27 @@ pub struct ServeArgs {
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", env = "HEADGATE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+/// Flags of `why`.
+#[derive(Clone, Debug, Args)]
+pub struct WhyArgs {
+    /// The stream's name.
+    pub stream: String,
+    /// The segment's number, or `latest`.
+    #[arg(default_value = "latest")]
+    pub segment: String,
+    /// The gateway's admin address.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9090",
+        env = "HEADGATE_ADMIN_ADDR"
+    )]
+    pub admin: String,
+    /// Print the record as it is.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `orchestrator`.

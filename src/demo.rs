@@ -8,6 +8,7 @@ use std::{
 
 use media::{PlaybackId, StreamName};
 use rand::RngExt as _;
+use router::StreamPolicy;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -59,6 +60,7 @@ impl DemoKeys {
                     key: KeyDigest::of(key),
                     playback_id: PlaybackId::new(id).ok()?,
                     ladder: None,
+                    routing: StreamPolicy::default(),
                     policy: policy.clone(),
                 })
             })

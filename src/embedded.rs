@@ -8,23 +8,26 @@ use std::{
 };
 
 use orchestrator::{BodyContainer, OrchestratorAddress};
-use router::{ConfiguredOrchestrator, Router};
+use router::ConfiguredOrchestrator;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{addresses::Addresses, admin::Readiness, child::ChildSpec, config::LogConfig};
+use crate::{
+    addresses::Addresses, admin::Readiness, child::ChildSpec, config::LogConfig,
+    pool_feed::PoolFeed,
+};
 
 /// How often the child's `addresses.json` is looked for while it starts.
 const POLL: Duration = Duration::from_millis(20);
 /// Sessions the embedded orchestrator takes; its queue and the machine's cores are the real limit.
 const SESSIONS: &str = "64";
 
-/// Runs the embedded orchestrator until `closed`, and tells the router where it is each time it starts.
+/// Runs the embedded orchestrator until `closed`, and says where it is each time it starts.
 pub(crate) async fn run(
     program: PathBuf,
     data_dir: &Path,
     log: &LogConfig,
-    router: Router,
+    feed: PoolFeed,
     readiness: Readiness,
     closed: CancellationToken,
 ) -> io::Result<()> {
@@ -48,7 +51,7 @@ pub(crate) async fn run(
     let announce = async {
         while started.changed().await.is_ok() {
             let addr = until_announced(&data_dir).await;
-            announce(&router, addr);
+            announce(&feed, addr);
             readiness.set(None);
         }
     };
@@ -71,14 +74,11 @@ async fn until_announced(data_dir: &Path) -> SocketAddr {
     }
 }
 
-fn announce(router: &Router, addr: SocketAddr) {
+fn announce(feed: &PoolFeed, addr: SocketAddr) {
     match format!("http://{addr}").parse::<OrchestratorAddress>() {
         Ok(address) => {
             tracing::info!(%addr, "embedded orchestrator ready");
-            router.set_orchestrators(vec![ConfiguredOrchestrator {
-                address,
-                container: BodyContainer::Cmaf,
-            }]);
+            feed.set_embedded(ConfiguredOrchestrator::new(address, BodyContainer::Cmaf));
         }
         Err(error) => {
             tracing::error!(%addr, %error, "the embedded orchestrator's address can't be used")

@@ -18,17 +18,23 @@ pub mod app;
 mod child;
 pub mod cli;
 pub mod config;
+mod config_watch;
 mod demo;
 mod embedded;
 mod http_server;
 mod listener;
 pub mod metrics;
+mod operator;
+#[cfg(feature = "local")]
+mod picture_check;
+mod pool_feed;
 mod run;
 pub mod stream_task;
 pub mod streams;
 mod telemetry;
 #[cfg(feature = "local")]
 mod transcoding_node;
+mod why;
 
 pub use app::App;
 pub use run::run;

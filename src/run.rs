@@ -30,6 +30,10 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => serve(&args, true),
         Command::CheckConfig(args) => Ok(check_config(&args)),
         Command::Orchestrator(args) => orchestrator(args),
+        Command::Why(args) => {
+            print(&runtime()?.block_on(crate::why::explain(&args))?);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Version => {
             print(&format!("headgate {} ({})\n", env!("CARGO_PKG_VERSION"), abilities()));
             Ok(ExitCode::SUCCESS)
@@ -78,7 +82,7 @@ fn serve(args: &ServeArgs, demo: bool) -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("can't find this program's own file")?;
     runtime()?.block_on(async {
         let stop = stop_signal()?;
-        let app = App::start(config, program.clone())?;
+        let app = App::start(config, program.clone()).await?;
         let picture_ends = CancellationToken::new();
         let picture = async {
             match &keys {

@@ -11,7 +11,7 @@ use media::{
 };
 use playback::{Directory, Presentation};
 use prometheus_client::metrics::gauge::Gauge;
-use router::{Router, StreamRoute};
+use router::{Router, StreamPolicy, StreamRoute};
 use segmenter::{Output, Segmenter, SegmenterConfig};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ pub struct StreamParts {
     pub segmenter: SegmenterConfig,
     /// Where segments go.
     pub router: Router,
+    /// What streams that were not configured want of routing.
+    pub routing: StreamPolicy,
     /// Where viewers look.
     pub directory: Directory,
     /// Counts of this gateway.
@@ -115,7 +117,8 @@ impl StreamTask {
     ) -> Self {
         let span = tracing::info_span!("stream", id = %config.name);
         let segmenter = Segmenter::new(parts.segmenter.clone(), first);
-        let route = parts.router.open(&config.name, config.name.to_string());
+        let route =
+            parts.router.open(&config.name, config.name.to_string(), config.routing.clone());
         let presentation = parts.directory.open(config.playback_id.clone());
         Self {
             span,

@@ -45,8 +45,24 @@ struct Shared {
 /// A stream with a task.
 #[derive(Debug)]
 struct Live {
+    playback_id: PlaybackId,
     arrivals: mpsc::Sender<Publisher>,
     holder: Option<Holder>,
+}
+
+/// A live stream, for the operator.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct StreamStatus {
+    /// Its name.
+    pub id: String,
+    /// The public id under which it plays.
+    pub playback_id: String,
+    /// Whether somebody publishes it now; else it waits for a publisher to come back.
+    pub published: bool,
+    /// The publisher's connection.
+    pub connection: Option<u64>,
+    /// How long the publisher has been silent, in milliseconds.
+    pub silent_ms: Option<u64>,
 }
 
 /// The publisher that has the stream.
@@ -90,10 +106,21 @@ impl Streams {
         self.0.tasks.wait().await;
     }
 
-    /// Streams with a task now.
+    /// Streams with a task now, by name.
     #[must_use]
-    pub fn live_count(&self) -> usize {
-        self.live().len()
+    pub fn list(&self) -> Vec<StreamStatus> {
+        let now = tokio::time::Instant::now().into_std();
+        let mut streams: Vec<_> =
+            self.live().iter().map(|(name, live)| live.status(name, now)).collect();
+        streams.sort_by(|a, b| a.id.cmp(&b.id));
+        streams
+    }
+
+    /// Ends a stream's publisher; the stream waits for another as always. False when it has none.
+    pub fn kick(&self, stream: &StreamName) -> bool {
+        let live = self.live();
+        let holder = live.get(stream).and_then(|live| live.holder.as_ref());
+        holder.inspect(|holder| holder.ended.cancel()).is_some()
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<StreamName, Live>> {
@@ -126,6 +153,7 @@ impl Streams {
             key: KeyDigest::of(last),
             playback_id,
             ladder: None,
+            routing: self.0.parts.routing.clone(),
             policy,
         }))
     }
@@ -161,7 +189,10 @@ impl Streams {
             return Err(Refusal::TooManyStreams);
         }
         let arrivals = self.start(&stream, first_sequence(wall_clock_now()), publisher);
-        live.insert(stream.name.clone(), Live { arrivals, holder: Some(holder) });
+        live.insert(
+            stream.name.clone(),
+            Live { playback_id: stream.playback_id.clone(), arrivals, holder: Some(holder) },
+        );
         Ok(seat)
     }
 
@@ -219,6 +250,18 @@ impl Drop for Guard {
 }
 
 impl Live {
+    fn status(&self, name: &StreamName, now: Instant) -> StreamStatus {
+        let holder = self.holder.as_ref().filter(|holder| !holder.activity.has_ended());
+        let silent = holder.map(|holder| holder.activity.silent_for(now).as_millis());
+        StreamStatus {
+            id: name.to_string(),
+            playback_id: self.playback_id.to_string(),
+            published: holder.is_some(),
+            connection: holder.map(|holder| holder.connection.0),
+            silent_ms: silent.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
+        }
+    }
+
     /// Seats a further publisher, if the one before has left or may be taken over from.
     fn replace(
         &mut self,

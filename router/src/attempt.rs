@@ -6,10 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media::{Ladder, Segment, SequenceNumber};
-use orchestrator::{OrchestratorAddress, Retry};
+use media::{Ladder, Segment, SequenceNumber, TrackSegment};
+use orchestrator::{OrchestratorAddress, PixelPrice};
 
-use crate::session::{ConfiguredOrchestrator, SessionId};
+use crate::{
+    decision::{AttemptFacts, AttemptKind},
+    pool::ConfiguredOrchestrator,
+    session::SessionId,
+};
 
 /// Names one attempt of a stream. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +40,10 @@ pub struct AttemptStart {
     pub ladder: Arc<Ladder>,
     /// 1 for the segment's first attempt.
     pub number: u32,
+    /// What it is for.
+    pub kind: AttemptKind,
+    /// Compare its pictures with the source's.
+    pub check_picture: bool,
     /// The session's encoder has to start anew: the source's timeline, parameters or ladder differ
     /// from what the session saw last.
     pub force_session_reinit: bool,
@@ -43,38 +51,15 @@ pub struct AttemptStart {
     pub budget: Duration,
 }
 
-/// Who is to blame for a failed attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// The orchestrator: its session is dropped, and it is set aside for a while.
-    Orchestrator,
-    /// The orchestrator has no free session. No fault: it is left alone for a while, and the segment
-    /// keeps its attempt.
-    Capped,
-    /// The session has not kept up with the segments before. Tolerated once.
-    Busy,
-    /// Nobody, or the segment.
-    Nobody,
-}
-
-/// How an attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttemptFault {
-    /// Where the segment may be tried next.
-    pub retry: Retry,
-    /// Who is to blame.
-    pub blame: Blame,
-    /// A bounded label for logs and metrics.
-    pub kind: &'static str,
-}
-
-impl AttemptFault {
-    /// The result was there, and wrong.
-    pub const BAD_RESULT: Self =
-        Self { retry: Retry::Other, blame: Blame::Orchestrator, kind: "bad_result" };
-    /// The attempt used up its time.
-    pub const TIMEOUT: Self =
-        Self { retry: Retry::Other, blame: Blame::Orchestrator, kind: "timeout" };
+/// What an attempt brought.
+#[derive(Clone, Debug, Default)]
+pub struct Delivery {
+    /// One track per rung of the ladder, in the ladder's order, on the source's timeline.
+    pub media: Vec<TrackSegment>,
+    /// What was measured.
+    pub facts: AttemptFacts,
+    /// What the orchestrator asks from now on, where it said so.
+    pub price: Option<PixelPrice>,
 }
 
 /// An attempt in flight.
@@ -83,16 +68,29 @@ pub(crate) struct Attempt {
     pub(crate) id: AttemptId,
     pub(crate) session: SessionId,
     pub(crate) sequence: SequenceNumber,
-    pub(crate) address: OrchestratorAddress,
+    pub(crate) kind: AttemptKind,
+    pub(crate) orchestrator: Arc<ConfiguredOrchestrator>,
     pub(crate) started: Instant,
     pub(crate) give_up: Instant,
+    /// When a second orchestrator is asked, if none was yet.
+    pub(crate) hedge_at: Option<Instant>,
+    /// The segment's duration.
+    pub(crate) duration: Duration,
     /// How long it may be out before the orchestrator counts as slower than the publisher.
     pub(crate) real_time: Duration,
 }
 
 impl Attempt {
+    pub(crate) fn address(&self) -> &OrchestratorAddress {
+        &self.orchestrator.address
+    }
+
+    pub(crate) fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+
     /// Whether it has been out so long that the orchestrator, not its budget, is to blame.
     pub(crate) fn is_late(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.started) >= self.real_time
+        self.elapsed(now) >= self.real_time
     }
 }

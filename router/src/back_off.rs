@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, rngs::StdRng};
 
-use crate::config::RouterConfig;
+use crate::{config::RouterConfig, selection::Rejection};
 
 /// Per stream and orchestrator: set aside for a short time that grows with each fault in a row.
 ///
@@ -15,6 +15,7 @@ use crate::config::RouterConfig;
 pub(crate) struct BackOff {
     faults: u32,
     until: Option<Until>,
+    why: Option<Rejection>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,7 @@ impl BackOff {
         let doubled = 1_u32.checked_shl(self.faults).unwrap_or(u32::MAX);
         let delay = config.set_aside.saturating_mul(doubled);
         self.faults = self.faults.saturating_add(1);
+        self.why = Some(Rejection::SetAside);
         let percent = rng.random_range(80..=100);
         let after = |limit: Duration| now + delay.min(limit) * percent / 100;
         self.until = Some(Until {
@@ -39,14 +41,29 @@ impl BackOff {
 
     /// Leaves an orchestrator at capacity alone for a while, without holding it against it.
     pub(crate) fn capped(&mut self, now: Instant, config: &RouterConfig) {
-        let until = now + config.capped_pause;
+        self.pause(now + config.capped_pause, Rejection::Capped);
+    }
+
+    /// Leaves an orchestrator that asks too much alone for a while.
+    pub(crate) fn priced_out(&mut self, now: Instant, config: &RouterConfig) {
+        self.pause(now + config.price_pause, Rejection::Price);
+    }
+
+    fn pause(&mut self, until: Instant, why: Rejection) {
         self.until = Some(Until { without_session: until, otherwise: until });
+        self.why = Some(why);
+    }
+
+    /// Why it is left alone.
+    pub(crate) fn why(&self) -> Rejection {
+        self.why.unwrap_or(Rejection::SetAside)
     }
 
     /// Forgets all faults: the orchestrator delivered.
     pub(crate) const fn clear(&mut self) {
         self.faults = 0;
         self.until = None;
+        self.why = None;
     }
 
     /// When it may be asked again; `None` for at once.

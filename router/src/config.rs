@@ -17,8 +17,20 @@ pub struct RouterConfig {
     /// How much earlier than 1.5 target durations after the previous publication (HLS rule PL-21)
     /// the next one goes out. Default 100 ms.
     pub publication_margin: Duration,
-    /// Attempts per segment. Default 3.
+    /// Attempts per segment, hedges included. Default 4.
     pub attempts: u32,
+    /// Work done twice (hedges and probes), in percent of all work. Default 20; 0 turns both off.
+    pub extra_work_percent: u32,
+    /// How often a slow orchestrator is tried again, with work done twice. Default 5 s.
+    pub probe_interval: Duration,
+    /// First time an orchestrator that returned a false picture gets no work; doubles with each
+    /// offence. Default 10 min.
+    pub demotion: Duration,
+    /// Of how many segments of an orchestrator one has its picture compared with the source's, besides
+    /// its first two; 0: of none. Default 5.
+    pub picture_check_every: u32,
+    /// How long an orchestrator that asks too much is left alone. Default 30 s.
+    pub price_pause: Duration,
     /// Attempts in flight on one orchestrator session; orchestrators queue four. Default 3.
     pub in_flight_per_session: usize,
     /// Orchestrators a stream keeps a session with. Default 4.
@@ -50,7 +62,12 @@ impl Default for RouterConfig {
             hold_percent: 150,
             minimum_hold: Duration::from_secs(1),
             publication_margin: Duration::from_millis(100),
-            attempts: 3,
+            attempts: 4,
+            extra_work_percent: 20,
+            probe_interval: Duration::from_secs(5),
+            demotion: Duration::from_secs(600),
+            picture_check_every: 5,
+            price_pause: Duration::from_secs(30),
             in_flight_per_session: 3,
             sessions: 4,
             discovery_width: 8,
@@ -66,10 +83,11 @@ impl Default for RouterConfig {
 }
 
 impl RouterConfig {
-    /// How long after its closing a segment of this duration may wait for its renditions.
+    /// How long after its closing a segment of this duration may wait for its renditions, at this many
+    /// percent of it.
     #[must_use]
-    pub fn hold(&self, duration: MediaDuration) -> Duration {
-        let share = duration.to_std().saturating_mul(self.hold_percent) / 100;
+    pub fn hold(&self, duration: MediaDuration, percent: u32) -> Duration {
+        let share = duration.to_std().saturating_mul(percent) / 100;
         share.max(self.minimum_hold)
     }
 

@@ -18,9 +18,15 @@
 mod attempt;
 mod back_off;
 mod config;
+mod decision;
 mod dispatcher;
+mod extra_work;
+mod fault;
+mod fleet;
 mod memory;
 mod output;
+mod pool;
+mod price;
 mod reason;
 mod released_inits;
 mod rendition;
@@ -32,15 +38,24 @@ mod shell;
 mod test_media;
 mod waiting;
 
-pub use attempt::{AttemptFault, AttemptId, AttemptStart, Blame};
+pub use attempt::{AttemptId, AttemptStart, Delivery};
 pub use config::RouterConfig;
+pub use decision::{AttemptFacts, AttemptKind, AttemptOutcome, AttemptRecord, Decision, HeldUp};
 pub use dispatcher::{Dispatcher, Stats};
+pub use fault::{AttemptFault, DiscoveryFault, FaultClass};
+pub use fleet::{Fleet, OrchestratorStatus, Standing, StreamId};
 pub use memory::{
     BoxFuture, Evidence, FleetMemory, MAX_EVIDENCE, MAX_REMEMBERED, MemoryError,
     RememberedOrchestrator,
 };
 pub use output::Output;
+pub use pool::{ConfiguredOrchestrator, Pool, PoolName, Pools, StreamClass, StreamPolicy};
+pub use price::PriceCap;
 pub use reason::Reason;
-pub use rendition::{BadRendition, place_rendition};
-pub use session::{ConfiguredOrchestrator, DiscoveryFault, SessionId, SessionOffer};
-pub use shell::{Router, RouterMetrics, StreamRoute};
+pub use rendition::{BadRendition, PlacedRendition, place_rendition};
+pub use selection::{Candidate, Rejection};
+pub use session::{SessionId, SessionOffer};
+pub use shell::{
+    DecisionRecord, PictureCheck, PictureFinding, PicturesToCompare, Router, RouterMetrics,
+    RouterPorts, StreamRoute,
+};

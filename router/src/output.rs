@@ -6,7 +6,9 @@ use media::PresentationSegment;
 
 use crate::{
     attempt::{AttemptId, AttemptStart},
-    session::{ConfiguredOrchestrator, SessionId},
+    decision::Decision,
+    pool::ConfiguredOrchestrator,
+    session::SessionId,
 };
 
 /// What the shell has to do.
@@ -38,4 +40,6 @@ pub enum Output {
     },
     /// Show this sequence number in every playlist of the presentation.
     Release(PresentationSegment),
+    /// Why it came to what was just released.
+    Decided(Box<Decision>),
 }

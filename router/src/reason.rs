@@ -7,6 +7,8 @@ pub enum Reason {
     ReleaseDeadline,
     /// An attempt has used up its time.
     AttemptTimeout,
+    /// An attempt takes longer than it should.
+    Hedge,
     /// An orchestrator did not answer the question for a session.
     DiscoveryTimeout,
     /// An orchestrator that failed may be asked again.

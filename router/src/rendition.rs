@@ -85,13 +85,15 @@ pub fn place_rendition(
     source: &TrackSegment,
     profile: &RenditionProfile,
     sequence: SequenceNumber,
-) -> Result<TrackSegment, BadRendition> {
+) -> Result<PlacedRendition, BadRendition> {
     let demuxed = if is_transport_stream(file) { ts::read(file)? } else { mp4::read(file)? };
     let video = demuxed.video.ok_or(BadRendition::NoVideo)?;
     let CodecParameters::H264(parameters) = &video.parameters else {
         return Err(BadRendition::Codec);
     };
     check_size(parameters, source, profile)?;
+    let picture = u64::from(parameters.width) * u64::from(parameters.height);
+    let pictures = u64::try_from(video.samples.len()).unwrap_or(u64::MAX);
     let samples = place(&video, &SourceTimes::new(source), profile)?;
     let track =
         Track { id: TrackId::VIDEO, timescale: Timescale::VIDEO, parameters: video.parameters };
@@ -101,7 +103,17 @@ pub fn place_rendition(
     let body = cmaf::fragment(&track, number, source.base_decode_time, &samples)?;
     let duration = source.duration();
     let parts = vec![Part { duration, independent: true, body }];
-    Ok(TrackSegment { init, base_decode_time: source.base_decode_time, samples, parts })
+    let track = TrackSegment { init, base_decode_time: source.base_decode_time, samples, parts };
+    Ok(PlacedRendition { track, pixels: pictures.saturating_mul(picture) })
+}
+
+/// A rendition that may be published.
+#[derive(Clone, Debug)]
+pub struct PlacedRendition {
+    /// Its video, on the source's timeline.
+    pub track: TrackSegment,
+    /// Pixels in the file: pictures × width × height.
+    pub pixels: u64,
 }
 
 fn is_transport_stream(file: &Bytes) -> bool {

@@ -2,30 +2,40 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use orchestrator::OrchestratorAddress;
+use orchestrator::{OrchestratorAddress, PixelPrice};
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
     back_off::BackOff,
     config::RouterConfig,
+    fault::{DiscoveryFault, FaultClass},
+    fleet::{Fleet, Passage},
     output::Output,
+    pool::{ConfiguredOrchestrator, Member, StreamPolicy},
     reason::Reason,
-    selection::{Choice, select},
-    session::{
-        ConfiguredOrchestrator, DiscoveryFault, OrchestratorSession, Phase, SessionId, SessionOffer,
-    },
+    session::{OrchestratorSession, Phase, SessionId, SessionOffer},
 };
+
+mod candidates;
+
+pub(crate) use candidates::Excluded;
 
 /// Attempts in a row that may come late before their session is dropped.
 const LATE_ALLOWED: u32 = 2;
 
-/// An orchestrator of the operator's list, and what this stream learned about it.
+/// An orchestrator this stream may use, and what the stream learned about it.
 #[derive(Debug)]
-struct Candidate {
-    orchestrator: Arc<ConfiguredOrchestrator>,
+struct Contact {
+    member: Member,
     back_off: BackOff,
     /// Sessions replaced in a row at the orchestrator's wish without a delivery in between.
     renewals: u32,
+}
+
+impl Contact {
+    fn address(&self) -> &OrchestratorAddress {
+        &self.member.orchestrator.address
+    }
 }
 
 /// What the end of an attempt says about the session it ran on.
@@ -37,6 +47,8 @@ pub(crate) enum Verdict {
     Fault,
     /// It is at capacity: drop the session, come back in a while.
     Capped,
+    /// It asks too much: drop the session, come back later.
+    PricedOut,
     /// The session is stale, the orchestrator is not to blame: get a new one at once.
     Renew,
     /// Slower than the publisher: tolerated once, then a fault.
@@ -49,62 +61,77 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Roster {
     config: Arc<RouterConfig>,
-    candidates: Vec<Candidate>,
+    policy: StreamPolicy,
+    /// In the order of the stream's pools.
+    contacts: Vec<Contact>,
     sessions: Vec<OrchestratorSession>,
     /// The session in use: the one that delivered last, or the first one sent to.
     current: Option<SessionId>,
     next_session: u64,
     rng: StdRng,
+    pools_version: Option<u64>,
 }
 
 impl Roster {
-    pub(crate) fn new(config: Arc<RouterConfig>, seed: u64) -> Self {
+    pub(crate) fn new(config: Arc<RouterConfig>, policy: StreamPolicy, seed: u64) -> Self {
         Self {
             config,
-            candidates: Vec::new(),
+            policy,
+            contacts: Vec::new(),
             sessions: Vec::new(),
             current: None,
             next_session: 0,
             rng: StdRng::seed_from_u64(seed),
+            pools_version: None,
         }
     }
 
-    /// Whether no orchestrator is configured.
+    /// What the stream wants.
+    pub(crate) const fn policy(&self) -> &StreamPolicy {
+        &self.policy
+    }
+
+    /// Whether the stream may use no orchestrator at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.candidates.is_empty()
+        self.contacts.is_empty()
     }
 
     /// Whether a session takes segments, now or when one of its attempts ends.
-    pub(crate) fn has_live(&self) -> bool {
-        self.sessions.iter().any(OrchestratorSession::is_live)
+    pub(crate) fn has_live(&self, now: Instant, fleet: &Fleet) -> bool {
+        let open = |it: &&OrchestratorSession| {
+            !matches!(fleet.passage(now, it.address(), false), Passage::Closed { .. })
+        };
+        self.sessions.iter().filter(|it| it.is_live()).any(|it| open(&it))
     }
 
-    /// Takes over the operator's list; sessions of those no longer in it end with their attempts.
-    pub(crate) fn set_orchestrators(
-        &mut self,
-        configured: Vec<ConfiguredOrchestrator>,
-        outputs: &mut VecDeque<Output>,
-    ) {
-        let mut kept = Vec::with_capacity(configured.len());
-        for orchestrator in configured {
-            if kept.iter().any(|it: &Candidate| it.orchestrator.address == orchestrator.address) {
-                continue;
-            }
-            let known = self.candidates.iter().position(|it| *it.orchestrator == orchestrator);
-            kept.push(match known {
-                Some(index) => self.candidates.swap_remove(index),
-                None => Candidate {
-                    orchestrator: Arc::new(orchestrator),
-                    back_off: BackOff::default(),
-                    renewals: 0,
-                },
-            });
+    /// Every orchestrator the stream may use.
+    pub(crate) fn orchestrators(&self) -> impl Iterator<Item = &ConfiguredOrchestrator> + '_ {
+        self.contacts.iter().map(|contact| &*contact.member.orchestrator)
+    }
+
+    /// Takes over the operator's pools, if they changed: sessions of those no longer in them, or too
+    /// dear now, end with their attempts.
+    pub(crate) fn follow_pools(&mut self, fleet: &Fleet, outputs: &mut VecDeque<Output>) {
+        if self.pools_version == Some(fleet.pools_version()) {
+            return;
         }
-        self.candidates = kept;
+        self.pools_version = Some(fleet.pools_version());
+        let mut known = std::mem::take(&mut self.contacts);
+        let members = fleet.pools().members(&self.policy).into_iter();
+        self.contacts = members
+            .map(|member| {
+                let same = |it: &Contact| *it.address() == member.orchestrator.address;
+                let found = known.iter().position(same).map(|index| known.swap_remove(index));
+                let unknown = || (BackOff::default(), 0);
+                let (back_off, renewals) =
+                    found.map_or_else(unknown, |it| (it.back_off, it.renewals));
+                Contact { member, back_off, renewals }
+            })
+            .collect();
         let gone: Vec<_> = self
             .sessions
             .iter()
-            .filter(|session| self.order(&session.orchestrator).is_none())
+            .filter(|session| !self.keeps(session, fleet))
             .map(|session| session.id)
             .collect();
         for id in gone {
@@ -112,31 +139,57 @@ impl Roster {
         }
     }
 
+    fn keeps(&self, session: &OrchestratorSession, fleet: &Fleet) -> bool {
+        self.contact(session.address()).is_some_and(|contact| {
+            let price = fleet.view(contact.address()).price;
+            contact.member.orchestrator.container == session.orchestrator.container
+                && (session.is_discovering() || contact.member.price_cap.allows(price.as_ref()))
+        })
+    }
+
     /// Ends what is over, and asks for the sessions the stream needs. A token that could not be
     /// replaced in time is used on: the orchestrator says when it no longer likes it.
-    pub(crate) fn maintain(&mut self, now: Instant, wanted: bool, outputs: &mut VecDeque<Output>) {
-        self.expire(now, outputs);
+    pub(crate) fn maintain(
+        &mut self,
+        now: Instant,
+        fleet: &mut Fleet,
+        wanted: bool,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        self.expire(now, fleet, outputs);
         if !wanted {
             return;
         }
-        let without_session = !self.has_live();
-        let mut room = self.room();
-        let due: Vec<_> = self
-            .candidates
-            .iter()
-            .filter(|candidate| candidate.back_off.is_over(now, without_session))
-            .filter(|candidate| match self.engagement(candidate) {
-                Engagement::Idle => {
-                    let taken = room > 0;
-                    room = room.saturating_sub(1);
-                    taken
+        let urgent = !self.has_live(now, fleet);
+        let mut room = self.room(urgent);
+        let mut preferred = self.room_of_the_first_pool(room);
+        let mut due = Vec::new();
+        for contact in &self.contacts {
+            let open =
+                !matches!(fleet.passage(now, contact.address(), urgent), Passage::Closed { .. });
+            if !contact.back_off.is_over(now, urgent) || !open {
+                continue;
+            }
+            match self.engagement(contact) {
+                Engagement::Idle if contact.member.rank == 0 => {
+                    if preferred > 0 {
+                        preferred -= 1;
+                        room = room.saturating_sub(1);
+                        due.push(Arc::clone(&contact.member.orchestrator));
+                    }
                 }
-                Engagement::RefreshAt(refresh) => refresh <= now,
-                Engagement::Busy => false,
-            })
-            .map(|candidate| Arc::clone(&candidate.orchestrator))
-            .collect();
+                Engagement::Idle if room > 0 => {
+                    room -= 1;
+                    due.push(Arc::clone(&contact.member.orchestrator));
+                }
+                Engagement::RefreshAt(refresh) if refresh <= now => {
+                    due.push(Arc::clone(&contact.member.orchestrator));
+                }
+                Engagement::Idle | Engagement::RefreshAt(_) | Engagement::Busy => {}
+            }
+        }
         for orchestrator in due {
+            fleet.asks(now, &orchestrator.address, self.config.discovery_timeout);
             self.discover(now, orchestrator, outputs);
         }
     }
@@ -162,19 +215,21 @@ impl Roster {
     }
 
     /// Gives up questions that were not answered in time.
-    fn expire(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
+    fn expire(&mut self, now: Instant, fleet: &mut Fleet, outputs: &mut VecDeque<Output>) {
         let unanswered = |session: &&OrchestratorSession| matches!(session.phase, Phase::Discovering { give_up } if give_up <= now);
         let over: Vec<_> = self.sessions.iter().filter(unanswered).map(|it| it.id).collect();
         for id in over {
-            self.fault(now, id);
+            self.unreachable(now, fleet, id, "no answer in time");
             self.retire(id, outputs);
         }
     }
 
-    /// Takes the answer to [`Output::Discover`]; false when nobody waits for it any more.
+    /// Takes the answer to [`Output::Discover`]; false when nobody waits for it any more, or the offer
+    /// is not taken.
     pub(crate) fn answered(
         &mut self,
         now: Instant,
+        fleet: &mut Fleet,
         id: SessionId,
         answer: Result<SessionOffer, DiscoveryFault>,
         outputs: &mut VecDeque<Output>,
@@ -183,24 +238,28 @@ impl Roster {
         if !session.is_discovering() {
             return false;
         }
+        let address = session.address().clone();
+        let answer = match answer {
+            Ok(offer) => {
+                fleet.answered(&address, offer.round_trip, offer.price);
+                let allowed = self.allows(&address, offer.price.as_ref());
+                if allowed { Ok(offer) } else { Err(DiscoveryFault::Price) }
+            }
+            Err(fault) => Err(fault),
+        };
         match answer {
             Ok(offer) => {
-                session.phase = Phase::Live { refresh: offer.refresh };
-                let address = session.orchestrator.address.clone();
-                let before = self.sessions.iter().filter(|it| it.is_live() && it.id != id);
-                let replaced = before.filter(|it| it.orchestrator.address == address);
-                for old in replaced.map(|it| it.id).collect::<Vec<_>>() {
-                    if self.current == Some(old) {
-                        self.current = Some(id);
-                    }
-                    self.retire(old, outputs);
-                }
+                self.take(id, &address, offer, outputs);
                 true
             }
             Err(fault) => {
                 match fault {
-                    DiscoveryFault::Capped => self.capped(now, id),
-                    DiscoveryFault::Failed => self.fault(now, id),
+                    DiscoveryFault::Capped => {
+                        fleet.answered(&address, None, fleet.view(&address).price);
+                        self.pause(now, &address, Verdict::Capped);
+                    }
+                    DiscoveryFault::Price => self.pause(now, &address, Verdict::PricedOut),
+                    DiscoveryFault::Failed => self.unreachable(now, fleet, id, "no session"),
                 }
                 self.sessions.retain(|it| it.id != id);
                 false
@@ -208,46 +267,42 @@ impl Roster {
         }
     }
 
-    /// The session to send a segment on that failed at the orchestrators `tried`.
-    pub(crate) fn choose(&self, tried: &[OrchestratorAddress]) -> Option<SessionId> {
-        select(self.choices(tried))
-    }
-
-    /// Whether another orchestrator than that of `session`, and not one of `tried`, could take over.
-    pub(crate) fn has_other(&self, session: SessionId, tried: &[OrchestratorAddress]) -> bool {
-        self.choices(tried).any(|choice| choice.session != session && !choice.tried)
-    }
-
-    fn choices<'a>(
-        &'a self,
-        tried: &'a [OrchestratorAddress],
-    ) -> impl Iterator<Item = Choice> + 'a {
-        let bound = self.config.in_flight_per_session;
-        let free = self.sessions.iter().filter(move |it| it.is_live() && it.in_flight < bound);
-        free.filter_map(|session| {
-            Some(Choice {
-                session: session.id,
-                tried: tried.contains(&session.orchestrator.address),
-                current: self.current == Some(session.id),
-                in_flight: session.in_flight,
-                order: self.order(&session.orchestrator)?,
-            })
-        })
-    }
-
-    /// Counts an attempt on a session; tells whose it is, and whether its encoder has to start anew.
-    pub(crate) fn begin(
+    /// Takes a session, in place of the one before with the same orchestrator.
+    fn take(
         &mut self,
         id: SessionId,
-        epoch: u64,
-    ) -> Option<(Arc<ConfiguredOrchestrator>, bool)> {
-        let session = self.sessions.iter_mut().find(|it| it.id == id)?;
+        address: &OrchestratorAddress,
+        offer: SessionOffer,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        if let Some(session) = self.sessions.iter_mut().find(|it| it.id == id) {
+            session.phase = Phase::Live { refresh: offer.refresh };
+        }
+        let before = self.sessions.iter().filter(|it| it.is_live() && it.id != id);
+        let replaced = before.filter(|it| it.address() == address);
+        for old in replaced.map(|it| it.id).collect::<Vec<_>>() {
+            let was_current = self.current == Some(old);
+            self.retire(old, outputs);
+            if was_current {
+                self.current = Some(id);
+            }
+        }
+    }
+
+    /// Whether the stream's pool pays this price.
+    pub(crate) fn allows(&self, address: &OrchestratorAddress, price: Option<&PixelPrice>) -> bool {
+        self.contact(address).is_some_and(|contact| contact.member.price_cap.allows(price))
+    }
+
+    /// Counts an attempt on a session; tells whether its encoder has to start anew.
+    pub(crate) fn begin(&mut self, id: SessionId, epoch: u64) -> bool {
+        let Some(session) = self.sessions.iter_mut().find(|it| it.id == id) else { return false };
         session.in_flight += 1;
         let force_session_reinit = session.used && session.epoch != epoch;
         session.used = true;
         session.epoch = epoch;
         self.current.get_or_insert(id);
-        Some((Arc::clone(&session.orchestrator), force_session_reinit))
+        force_session_reinit
     }
 
     /// Takes the end of an attempt on a session.
@@ -260,16 +315,16 @@ impl Roster {
     ) {
         let Some(session) = self.sessions.iter_mut().find(|it| it.id == id) else { return };
         session.in_flight = session.in_flight.saturating_sub(1);
-        let live = session.is_live();
+        let (live, address) = (session.is_live(), session.address().clone());
         match verdict {
             Verdict::Delivered => {
                 session.late = 0;
                 if live {
                     self.current = Some(id);
                 }
-                if let Some(candidate) = self.candidate_of(id) {
-                    candidate.back_off.clear();
-                    candidate.renewals = 0;
+                if let Some(contact) = self.contact_mut(&address) {
+                    contact.back_off.clear();
+                    contact.renewals = 0;
                 }
             }
             Verdict::Late => {
@@ -277,24 +332,24 @@ impl Roster {
                 let dropped = session.late >= LATE_ALLOWED;
                 self.current = self.current.filter(|it| *it != id);
                 if live && dropped {
-                    self.fault(now, id);
+                    self.pause(now, &address, Verdict::Fault);
                     self.retire(id, outputs);
                 }
             }
             // Several attempts that fail with one session are one fault.
-            Verdict::Fault if live => {
-                self.fault(now, id);
-                self.retire(id, outputs);
-            }
-            Verdict::Capped if live => {
-                self.capped(now, id);
+            Verdict::Fault | Verdict::Capped | Verdict::PricedOut if live => {
+                self.pause(now, &address, verdict);
                 self.retire(id, outputs);
             }
             Verdict::Renew if live => {
-                self.renew(now, id);
+                self.renew(now, &address);
                 self.retire(id, outputs);
             }
-            Verdict::Fault | Verdict::Capped | Verdict::Renew | Verdict::Innocent => {}
+            Verdict::Fault
+            | Verdict::Capped
+            | Verdict::PricedOut
+            | Verdict::Renew
+            | Verdict::Innocent => {}
         }
         self.sweep(id, outputs);
     }
@@ -331,59 +386,68 @@ impl Roster {
         }
     }
 
-    fn fault(&mut self, now: Instant, id: SessionId) {
-        let Some(index) = self.candidate_index(id) else { return };
-        let Some(candidate) = self.candidates.get_mut(index) else { return };
-        candidate.back_off.fault(now, &self.config, &mut self.rng);
+    /// Nobody answers there: known to all streams at once.
+    fn unreachable(&mut self, now: Instant, fleet: &mut Fleet, id: SessionId, detail: &str) {
+        let Some(session) = self.sessions.iter().find(|it| it.id == id) else { return };
+        let address = session.address().clone();
+        fleet.failed(now, &address, FaultClass::Network, detail);
+        self.pause(now, &address, Verdict::Fault);
     }
 
-    fn capped(&mut self, now: Instant, id: SessionId) {
-        let Some(index) = self.candidate_index(id) else { return };
-        let Some(candidate) = self.candidates.get_mut(index) else { return };
-        candidate.back_off.capped(now, &self.config);
-    }
-
-    /// A stale session is replaced at once; an orchestrator that never likes its own is at fault.
-    fn renew(&mut self, now: Instant, id: SessionId) {
-        let Some(candidate) = self.candidate_of(id) else { return };
-        candidate.renewals = candidate.renewals.saturating_add(1);
-        if candidate.renewals > 1 {
-            self.fault(now, id);
+    /// Leaves an orchestrator alone for as long as the verdict asks.
+    fn pause(&mut self, now: Instant, address: &OrchestratorAddress, verdict: Verdict) {
+        let Self { contacts, config, rng, .. } = self;
+        let Some(contact) = contacts.iter_mut().find(|it| it.address() == address) else { return };
+        match verdict {
+            Verdict::Capped => contact.back_off.capped(now, config),
+            Verdict::PricedOut => contact.back_off.priced_out(now, config),
+            Verdict::Fault
+            | Verdict::Late
+            | Verdict::Delivered
+            | Verdict::Renew
+            | Verdict::Innocent => contact.back_off.fault(now, config, rng),
         }
     }
 
-    fn candidate_of(&mut self, id: SessionId) -> Option<&mut Candidate> {
-        let index = self.candidate_index(id)?;
-        self.candidates.get_mut(index)
+    /// A stale session is replaced at once; an orchestrator that never likes its own is at fault.
+    fn renew(&mut self, now: Instant, address: &OrchestratorAddress) {
+        let Some(contact) = self.contact_mut(address) else { return };
+        contact.renewals = contact.renewals.saturating_add(1);
+        if contact.renewals > 1 {
+            self.pause(now, address, Verdict::Fault);
+        }
     }
 
-    fn candidate_index(&self, id: SessionId) -> Option<usize> {
-        let session = self.sessions.iter().find(|it| it.id == id)?;
-        self.order(&session.orchestrator)
+    fn contact(&self, address: &OrchestratorAddress) -> Option<&Contact> {
+        self.contacts.iter().find(|it| it.address() == address)
     }
 
-    /// Place in the operator's list.
-    fn order(&self, orchestrator: &ConfiguredOrchestrator) -> Option<usize> {
-        self.candidates.iter().position(|it| *it.orchestrator == *orchestrator)
+    fn contact_mut(&mut self, address: &OrchestratorAddress) -> Option<&mut Contact> {
+        self.contacts.iter_mut().find(|it| it.address() == address)
     }
 
     /// How many more orchestrators may be engaged.
-    fn room(&self) -> usize {
-        let engaged = self
-            .candidates
-            .iter()
-            .filter(|candidate| !matches!(self.engagement(candidate), Engagement::Idle))
-            .count();
-        let limit =
-            if self.has_live() { self.config.sessions } else { self.config.discovery_width };
-        limit.saturating_sub(engaged)
+    fn room(&self, urgent: bool) -> usize {
+        let limit = if urgent { self.config.discovery_width } else { self.config.sessions };
+        limit.saturating_sub(self.engaged(|_| true))
     }
 
-    fn engagement(&self, candidate: &Candidate) -> Engagement {
-        let mut sessions = self
-            .sessions
-            .iter()
-            .filter(|it| it.orchestrator == candidate.orchestrator && it.phase != Phase::Retiring);
+    /// How many of these may be in the preferred pool: one place is kept for the pools to fall back to.
+    fn room_of_the_first_pool(&self, room: usize) -> usize {
+        let fallback = self.contacts.iter().any(|it| it.member.rank > 0);
+        let has_fallback = self.engaged(|contact| contact.member.rank > 0) > 0;
+        let kept = usize::from(fallback && !has_fallback);
+        room.saturating_sub(kept)
+    }
+
+    fn engaged(&self, which: impl Fn(&Contact) -> bool) -> usize {
+        let chosen = self.contacts.iter().filter(|it| which(it));
+        chosen.filter(|it| !matches!(self.engagement(it), Engagement::Idle)).count()
+    }
+
+    fn engagement(&self, contact: &Contact) -> Engagement {
+        let ours = self.sessions.iter().filter(|it| it.address() == contact.address());
+        let mut sessions = ours.filter(|it| it.phase != Phase::Retiring);
         let Some(first) = sessions.next() else { return Engagement::Idle };
         // A second one is the question for its replacement.
         match first.phase {
@@ -394,34 +458,84 @@ impl Roster {
         }
     }
 
-    /// The earliest time a segment could be sent; `None` when no session is there or in sight.
-    pub(crate) fn earliest_opportunity(&self, now: Instant) -> Option<Instant> {
-        if self.sessions.iter().any(|it| it.is_live() || it.is_discovering()) {
-            return Some(now);
-        }
-        let until = |candidate: &Candidate| candidate.back_off.until(true).unwrap_or(now);
-        self.candidates.iter().map(until).min()
+    /// The earliest time a segment could be sent to another than the `hopeless`; `None` when no session
+    /// is there or in sight.
+    pub(crate) fn earliest_opportunity(
+        &self,
+        now: Instant,
+        fleet: &Fleet,
+        hopeless: &[OrchestratorAddress],
+    ) -> Option<Instant> {
+        let hopeful = self.contacts.iter().filter(|it| !hopeless.contains(it.address()));
+        let opportunity = |contact: &Contact| match self.engagement(contact) {
+            Engagement::Idle => self.open_again(now, fleet, contact, true).unwrap_or(now),
+            Engagement::RefreshAt(_) | Engagement::Busy => {
+                // The breaker waits for the answer to this very question.
+                if self.is_asked(contact.address()) {
+                    return now;
+                }
+                match fleet.passage(now, contact.address(), true) {
+                    Passage::Closed { until } => until,
+                    Passage::Free | Passage::Probation | Passage::Trial => now,
+                }
+            }
+        };
+        hopeful.map(opportunity).min()
     }
 
-    /// When [`maintain`](Self::maintain) has something to do, and what.
-    pub(crate) fn timeouts(&self, wanted: bool) -> impl Iterator<Item = (Instant, Reason)> + '_ {
+    fn is_asked(&self, address: &OrchestratorAddress) -> bool {
+        self.sessions.iter().any(|it| it.is_discovering() && it.address() == address)
+    }
+
+    /// When an orchestrator may be asked (again); `None` for at once.
+    fn open_again(
+        &self,
+        now: Instant,
+        fleet: &Fleet,
+        contact: &Contact,
+        urgent: bool,
+    ) -> Option<Instant> {
+        let ours = contact.back_off.until(urgent);
+        let fleets = match fleet.passage(now, contact.address(), urgent) {
+            Passage::Closed { until } => Some(until),
+            Passage::Free | Passage::Probation | Passage::Trial => None,
+        };
+        ours.into_iter().chain(fleets).max().filter(|until| *until > now)
+    }
+
+    /// When [`maintain`](Self::maintain) has something to do, and what; all later than `now`.
+    pub(crate) fn timeouts<'a>(
+        &'a self,
+        now: Instant,
+        fleet: &'a Fleet,
+        wanted: bool,
+    ) -> impl Iterator<Item = (Instant, Reason)> + 'a {
         let ends = self.sessions.iter().filter_map(|session| match session.phase {
             Phase::Discovering { give_up } => Some((give_up, Reason::DiscoveryTimeout)),
             Phase::Live { .. } | Phase::Retiring => None,
         });
-        let without_session = !self.has_live();
-        let room = self.room();
-        let questions = self.candidates.iter().filter(move |_| wanted).filter_map(move |it| {
-            let until = it.back_off.until(without_session);
-            match self.engagement(it) {
-                Engagement::Idle => until.filter(|_| room > 0).map(|at| (at, Reason::Rediscovery)),
+        let urgent = !self.has_live(now, fleet);
+        let room = self.room(urgent);
+        let questions = self.contacts.iter().filter(move |_| wanted).filter_map(move |contact| {
+            let again = self.open_again(now, fleet, contact, urgent);
+            match self.engagement(contact) {
+                Engagement::Idle => again.filter(|_| room > 0).map(|at| (at, Reason::Rediscovery)),
                 Engagement::RefreshAt(refresh) => {
-                    Some((until.map_or(refresh, |at| at.max(refresh)), Reason::SessionRefresh))
+                    let refresh = again.map_or(refresh, |at| at.max(refresh));
+                    // A session whose breaker is closed is good again before its token is old.
+                    let first = again.map_or(refresh, |at| at.min(refresh));
+                    Some((first, Reason::SessionRefresh)).filter(|(at, _)| *at > now)
                 }
-                Engagement::Busy => None,
+                Engagement::Busy => again.map(|at| (at, Reason::Rediscovery)),
             }
         });
         ends.chain(questions)
+    }
+
+    /// Whose session that is.
+    pub(crate) fn orchestrator_of(&self, id: SessionId) -> Option<Arc<ConfiguredOrchestrator>> {
+        let session = self.sessions.iter().find(|it| it.id == id)?;
+        self.contact(session.address()).map(|it| Arc::clone(&it.member.orchestrator))
     }
 
     #[cfg(test)]
@@ -435,7 +549,7 @@ impl Roster {
     }
 }
 
-/// What a stream has going with a candidate.
+/// What a stream has going with an orchestrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Engagement {
     /// Nothing.

@@ -1,17 +1,14 @@
-//! A stream's hold on one orchestrator, and the orchestrators it may use.
+//! A stream's hold on one orchestrator.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use orchestrator::{BodyContainer, OrchestratorAddress};
+use orchestrator::{OrchestratorAddress, PixelPrice};
 
-/// One orchestrator as the operator configured it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfiguredOrchestrator {
-    /// Where it answers.
-    pub address: OrchestratorAddress,
-    /// What a segment is sent to it as.
-    pub container: BodyContainer,
-}
+use crate::pool::ConfiguredOrchestrator;
 
 /// Names one orchestrator session of a stream, from the question for it on. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,15 +25,10 @@ impl fmt::Display for SessionId {
 pub struct SessionOffer {
     /// From when on its token should be replaced; `None` where it holds for good.
     pub refresh: Option<Instant>,
-}
-
-/// Why a question for a session got no session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiscoveryFault {
-    /// The orchestrator is at capacity. Not a fault of its own.
-    Capped,
-    /// No answer, a refusal, or one that can't be used.
-    Failed,
+    /// What it asks.
+    pub price: Option<PixelPrice>,
+    /// How long the question took, where that says something about the way there.
+    pub round_trip: Option<Duration>,
 }
 
 /// How far an orchestrator session is in its life.
@@ -67,6 +59,10 @@ pub(crate) struct OrchestratorSession {
 }
 
 impl OrchestratorSession {
+    pub(crate) fn address(&self) -> &OrchestratorAddress {
+        &self.orchestrator.address
+    }
+
     pub(crate) const fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live { .. })
     }

@@ -13,7 +13,7 @@ use media::{
 };
 use orchestrator::BodyContainer;
 
-use crate::session::ConfiguredOrchestrator;
+use crate::pool::ConfiguredOrchestrator;
 
 /// The first instant of virtual time.
 #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
@@ -84,9 +84,9 @@ pub(crate) fn ladder() -> Ladder {
 
 /// Orchestrators `o0`, `o1`, …
 pub(crate) fn orchestrators(count: usize) -> Vec<ConfiguredOrchestrator> {
-    let one = |index| ConfiguredOrchestrator {
-        address: format!("https://o{index}:8935").parse().unwrap(),
-        container: BodyContainer::Cmaf,
+    let one = |index| {
+        let address = format!("https://o{index}:8935").parse().unwrap();
+        ConfiguredOrchestrator::new(address, BodyContainer::Cmaf)
     };
     (0..count).map(one).collect()
 }

@@ -6,7 +6,15 @@ use media::{GapReason, Ladder, RenditionSegment, Segment, TrackSegment};
 use media::{RenditionOutcome, RenditionProfile};
 use orchestrator::OrchestratorAddress;
 
-use crate::roster::Roster;
+use crate::{
+    attempt::AttemptId,
+    decision::{AttemptFacts, AttemptOutcome, AttemptRecord, Decision, HeldUp},
+    pool::StreamPolicy,
+    selection::Candidate,
+};
+
+/// Attempts a record keeps; those met at capacity count nowhere else.
+const RECORDED_ATTEMPTS: usize = 16;
 
 /// What the renditions of a segment came to.
 #[derive(Debug)]
@@ -36,9 +44,35 @@ pub(crate) struct Waiting {
     pub(crate) sent: bool,
     /// Orchestrators that failed it.
     pub(crate) tried: Vec<OrchestratorAddress>,
+    /// Of these, those that say that the segment itself is at fault.
+    pub(crate) blamed_by: Vec<OrchestratorAddress>,
+    attempts_recorded: Vec<AttemptRecord>,
+    held_up: Option<HeldUp>,
 }
 
 impl Waiting {
+    pub(crate) const fn new(
+        segment: Arc<Segment>,
+        ladder: Arc<Ladder>,
+        epoch: u64,
+        due: Instant,
+        outcome: Option<Outcome>,
+    ) -> Self {
+        Self {
+            segment,
+            ladder,
+            epoch,
+            due,
+            outcome,
+            attempts: 0,
+            sent: false,
+            tried: Vec::new(),
+            blamed_by: Vec::new(),
+            attempts_recorded: Vec::new(),
+            held_up: None,
+        }
+    }
+
     /// Whether its renditions may still get media.
     pub(crate) const fn is_open(&self) -> bool {
         self.outcome.is_none()
@@ -50,10 +84,10 @@ impl Waiting {
     }
 
     /// Why there is no media, where no attempt is in flight.
-    pub(crate) fn reason(&self, roster: &Roster) -> GapReason {
-        if self.sent && !roster.is_empty() {
+    pub(crate) const fn reason(&self, has_orchestrators: bool, has_live: bool) -> GapReason {
+        if self.sent && has_orchestrators {
             GapReason::AttemptsFailed
-        } else if roster.has_live() {
+        } else if has_live {
             GapReason::Deadline
         } else {
             GapReason::NoOrchestrator
@@ -66,7 +100,69 @@ impl Waiting {
         match reason {
             GapReason::Deadline => self.sent,
             GapReason::AttemptsFailed | GapReason::NoOrchestrator => true,
-            GapReason::PublisherAway | GapReason::NotTranscodable => false,
+            GapReason::PublisherAway
+            | GapReason::NotTranscodable
+            | GapReason::Quarantined
+            | GapReason::FleetFull => false,
+        }
+    }
+
+    // The record.
+
+    /// Microseconds after the segment closed.
+    pub(crate) fn micros(&self, at: Instant) -> u64 {
+        let after = at.saturating_duration_since(self.segment.closed);
+        u64::try_from(after.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Notes an attempt that begins. Beyond the bound the latest is overwritten: the first ones tell
+    /// more than the middle of a long row.
+    pub(crate) fn record_attempt(&mut self, record: AttemptRecord) {
+        if self.attempts_recorded.len() >= RECORDED_ATTEMPTS {
+            self.attempts_recorded.pop();
+        }
+        self.attempts_recorded.push(record);
+    }
+
+    /// Notes how an attempt ended.
+    pub(crate) fn record_end(
+        &mut self,
+        now: Instant,
+        id: AttemptId,
+        outcome: AttemptOutcome,
+        facts: Option<AttemptFacts>,
+    ) {
+        let at = self.micros(now);
+        if let Some(record) = self.attempts_recorded.iter_mut().find(|it| it.id == id.0) {
+            record.ended_micros = Some(at);
+            record.outcome = outcome;
+            record.facts = facts;
+        }
+    }
+
+    /// Notes that nobody could take it.
+    pub(crate) fn record_held_up(&mut self, now: Instant, candidates: Vec<Candidate>) {
+        self.held_up = Some(HeldUp { at_micros: self.micros(now), candidates });
+    }
+
+    /// The whole record.
+    pub(crate) fn decision(
+        &mut self,
+        now: Instant,
+        policy: &StreamPolicy,
+        outcome: &'static str,
+    ) -> Decision {
+        Decision {
+            sequence: self.segment.sequence.0,
+            duration_micros: u64::try_from(self.segment.duration.to_std().as_micros())
+                .unwrap_or(u64::MAX),
+            class: policy.class,
+            pools: policy.pools.clone(),
+            due_micros: self.micros(self.due),
+            attempts: std::mem::take(&mut self.attempts_recorded),
+            held_up: self.held_up.take(),
+            outcome: outcome.to_owned(),
+            released_micros: self.micros(now),
         }
     }
 }

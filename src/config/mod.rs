@@ -2,6 +2,7 @@
 //!
 //! Everything is checked while it is read, and every fault is reported, not only the first.
 
+mod pool;
 mod reader;
 mod stream;
 
@@ -11,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-use orchestrator::{BodyContainer, OrchestratorAddress};
-use router::{ConfiguredOrchestrator, RouterConfig};
+use router::{Pool, RouterConfig, StreamPolicy};
 use segmenter::{LongGop, SegmenterConfig};
 
+pub use pool::PoolConfig;
 pub use reader::Fault;
 use reader::{Faults, Section, parse_address};
 pub use stream::{KeyDigest, PublisherPolicy, StreamConfig};
@@ -37,11 +38,11 @@ pub struct Config {
     /// Any key is accepted, with the key as playback id.
     pub open: bool,
     /// Who transcodes.
-    pub transcode: Transcode,
+    pub transcoding: Transcoding,
     /// How streams are cut.
     pub segmenter: SegmenterConfig,
     /// How segments find their orchestrator.
-    pub router: RouterConfig,
+    pub routing: Routing,
     /// How many segments a live playlist lists.
     pub window_segments: usize,
     /// How publishers of streams without settings of their own are treated.
@@ -54,6 +55,8 @@ pub struct Config {
     pub grace: Duration,
     /// Streams that may be published.
     pub streams: Vec<StreamConfig>,
+    /// What all of this was read from: the file may change.
+    pub args: ServeArgs,
 }
 
 /// One listener's address and limits.
@@ -76,15 +79,24 @@ pub struct LogConfig {
     pub format: LogFormat,
 }
 
-/// Who transcodes.
+/// How segments find their orchestrator.
 #[derive(Clone, Debug)]
-pub enum Transcode {
-    /// Nobody: the source only.
-    Off,
-    /// One orchestrator that this gateway starts and supervises.
-    Embedded,
-    /// These.
-    Remote(Vec<ConfiguredOrchestrator>),
+pub struct Routing {
+    /// The router's settings.
+    pub config: RouterConfig,
+    /// What streams want that don't say it themselves.
+    pub policy: StreamPolicy,
+    /// Where this gateway is, in the operator's words.
+    pub region: Option<String>,
+}
+
+/// Who transcodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transcoding {
+    /// Pools of orchestrators elsewhere, in the operator's order.
+    pub pools: Vec<PoolConfig>,
+    /// One orchestrator that this gateway starts and supervises; the last resort where there are pools.
+    pub embedded: bool,
 }
 
 impl Config {
@@ -115,9 +127,11 @@ impl Config {
         let admin_addr = admin(root.section("admin", faults), args, faults);
         let publisher = root.section("publisher", faults);
         let (publisher, publisher_idle_timeout) = publisher_settings(publisher, faults);
+        let routing = router_settings(root.section("router", faults), faults);
         let streams = root.sections("stream", faults).into_iter();
-        let streams: Vec<_> =
-            streams.filter_map(|section| stream::stream(section, &publisher, faults)).collect();
+        let streams: Vec<_> = streams
+            .filter_map(|section| stream::stream(section, &publisher, &routing.policy, faults))
+            .collect();
         let data_dir = root.string("data_dir", faults).map(PathBuf::from);
         let streams_max = root.integer("streams", 1..=1_000_000, faults);
         let grace =
@@ -127,15 +141,16 @@ impl Config {
             data_dir: args.data_dir.clone().or(data_dir).unwrap_or_else(default_data_dir),
             log: log(root.section("log", faults), args, faults),
             open,
-            transcode: transcode(&mut root, args, faults),
+            transcoding: transcoding(&mut root, args, faults),
             segmenter: segmenter_settings(root.section("segmenter", faults), faults),
-            router: router_settings(root.section("router", faults), faults),
+            routing,
             window_segments: window(root.section("playback", faults), faults),
             publisher,
             publisher_idle_timeout,
             streams_max: streams_max.and_then(|max| usize::try_from(max).ok()).unwrap_or(1_000),
             grace: grace.unwrap_or(Duration::from_secs(8)),
             streams,
+            args: args.clone(),
             rtmp,
             http,
         };
@@ -248,7 +263,7 @@ fn log(mut section: Section, args: &ServeArgs, faults: &mut Faults) -> LogConfig
     LogConfig { filter, format: args.log_format.or(format).unwrap_or_default() }
 }
 
-fn transcode(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Transcode {
+fn transcoding(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Transcoding {
     let enabled = root.boolean("transcode", faults);
     let named = args.orchestrator.iter().any(|url| !url.trim().is_empty());
     if named && args.no_transcode == Some(true) {
@@ -259,52 +274,33 @@ fn transcode(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Trans
         .map(|off| !off)
         .or(if named { Some(true) } else { enabled })
         .unwrap_or(true);
-    let mut configured: Vec<_> = root
-        .sections("orchestrator", faults)
-        .into_iter()
-        .filter_map(|s| orchestrator(s, faults))
-        .collect();
+    let sections = root.sections("orchestrator", faults).into_iter();
+    let mut plain: Vec<_> = sections.filter_map(|it| pool::orchestrator(it, faults)).collect();
+    let mut pools = pool::pools(root, faults);
     if named {
         let urls = args.orchestrator.iter().filter(|url| !url.trim().is_empty());
-        configured = urls
-            .filter_map(|url| address(url, "orchestrator", faults))
-            .map(with_default_body)
+        plain = urls
+            .filter_map(|url| pool::address(url, "orchestrator", faults))
+            .map(pool::with_default_body)
             .collect();
+        pools.clear();
     }
-    match (enabled, configured.is_empty()) {
-        (false, _) => Transcode::Off,
-        (true, true) => Transcode::Embedded,
-        (true, false) => Transcode::Remote(configured),
-    }
-}
-
-fn orchestrator(mut section: Section, faults: &mut Faults) -> Option<ConfiguredOrchestrator> {
-    let path = section.path_of("url");
-    let url = section.string("url", faults);
-    if url.is_none() && !faults.mentions(&path) {
-        faults.add(path.clone(), "missing");
-    }
-    let body_path = section.path_of("body");
-    let body = section.string("body", faults).and_then(|text| match text.as_str() {
-        "mpegts" => Some(BodyContainer::MpegTs),
-        "cmaf" => Some(BodyContainer::Cmaf),
-        _ => {
-            faults.add(body_path, "expected \"mpegts\" or \"cmaf\"");
-            None
+    if !plain.is_empty() {
+        let pool = Pool { orchestrators: plain, ..Pool::default() };
+        if pools.iter().any(|other| other.pool.name == pool.name) {
+            faults.add(
+                "orchestrator",
+                "the pool \"default\" has a [[pool]] section: list them there",
+            );
         }
-    });
-    section.finish(faults);
-    let address = address(&url?, &path, faults)?;
-    Some(ConfiguredOrchestrator { address, container: body.unwrap_or(BodyContainer::MpegTs) })
-}
-
-fn address(url: &str, path: &str, faults: &mut Faults) -> Option<OrchestratorAddress> {
-    url.trim().parse().map_err(|error: orchestrator::AddressError| faults.add(path, error)).ok()
-}
-
-/// MPEG-TS is what every orchestrator of the network reads.
-const fn with_default_body(address: OrchestratorAddress) -> ConfiguredOrchestrator {
-    ConfiguredOrchestrator { address, container: BodyContainer::MpegTs }
+        pools.insert(0, PoolConfig { pool, webhook: None });
+    }
+    let alone = pools.is_empty();
+    let local = root.boolean("local_fallback", faults).unwrap_or(false);
+    if !enabled {
+        return Transcoding { pools: Vec::new(), embedded: false };
+    }
+    Transcoding { pools, embedded: alone || local }
 }
 
 fn segmenter_settings(mut section: Section, faults: &mut Faults) -> SegmenterConfig {
@@ -330,16 +326,28 @@ fn segmenter_settings(mut section: Section, faults: &mut Faults) -> SegmenterCon
     }
 }
 
-fn router_settings(mut section: Section, faults: &mut Faults) -> RouterConfig {
+/// Routing, what streams want of it where they don't say, the gateway's region, and where runs are
+/// recorded.
+fn router_settings(mut section: Section, faults: &mut Faults) -> Routing {
     let default = RouterConfig::default();
     let hold_percent = section.integer("hold_percent", 10..=1_000, faults);
     let attempts = section.integer("attempts", 1..=10, faults);
+    let extra = section.integer("extra_work_percent", 0..=100, faults);
+    let checks = section.integer("picture_check_every", 0..=10_000, faults);
+    let day = Duration::from_secs(86_400);
+    let demotion = section.duration("demotion", Duration::from_secs(1)..=day, faults);
+    let policy = pool::stream_policy(&mut section, &StreamPolicy::default(), faults);
+    let region = section.string("region", faults);
     section.finish(faults);
-    RouterConfig {
+    let config = RouterConfig {
         hold_percent: hold_percent.unwrap_or(default.hold_percent),
         attempts: attempts.unwrap_or(default.attempts),
+        extra_work_percent: extra.unwrap_or(default.extra_work_percent),
+        picture_check_every: checks.unwrap_or(default.picture_check_every),
+        demotion: demotion.unwrap_or(default.demotion),
         ..default
-    }
+    };
+    Routing { config, policy, region }
 }
 
 fn window(mut section: Section, faults: &mut Faults) -> usize {

@@ -6,6 +6,7 @@ use media::{
     FrameRate, H264Profile, Ladder, PlaybackId, Redacted, RenditionName, RenditionProfile,
     StreamName,
 };
+use router::StreamPolicy;
 use sha2::{Digest as _, Sha256};
 use toml::Value;
 
@@ -58,6 +59,8 @@ pub struct StreamConfig {
     pub ladder: Option<Ladder>,
     /// Leaving, returning, competing.
     pub policy: PublisherPolicy,
+    /// Which orchestrators, and what counts most.
+    pub routing: StreamPolicy,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -85,6 +88,7 @@ pub(super) fn publisher_policy(
 pub(super) fn stream(
     mut section: Section,
     default: &PublisherPolicy,
+    routing: &StreamPolicy,
     faults: &mut Faults,
 ) -> Option<StreamConfig> {
     let name = required(&mut section, "name", faults);
@@ -93,6 +97,7 @@ pub(super) fn stream(
     let ladder =
         section.value("ladder").map(|value| ladder(value, &section.path_of("ladder"), faults));
     let policy = publisher_policy(&mut section, default, faults);
+    let routing = super::pool::stream_policy(&mut section, routing, faults);
 
     let name = name.and_then(|text| checked(StreamName::new(&text), &section, "name", faults));
     let id = playback_id.as_deref();
@@ -111,6 +116,7 @@ pub(super) fn stream(
         playback_id: id?,
         ladder: ladder.flatten(),
         policy,
+        routing,
     })
 }
 

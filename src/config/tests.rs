@@ -72,7 +72,7 @@ fn flags_win_over_the_file() {
     let text = "[rtmp]\naddr = \"127.0.0.1:6\"\n[http]\naddr = \"127.0.0.1:5\"\n[[orchestrator]]\nurl = \"https://a\"\n";
     let config = read(text, &args).unwrap();
     assert_eq!((config.rtmp.addr.port(), config.http.addr.port()), (7, 5));
-    let Transcode::Remote(list) = config.transcode else { panic!("not remote") };
+    let list = &config.transcoding.pools[0].pool.orchestrators;
     assert_eq!(list.len(), 1);
 }
 
@@ -117,7 +117,7 @@ fn a_flag_can_switch_off_what_the_file_switches_on() {
     assert!(!read("open = true\n", &off).unwrap().open);
     let named =
         ServeArgs { orchestrator: vec!["http://127.0.0.1:9".to_owned()], ..ServeArgs::default() };
-    assert!(matches!(read("transcode = false\n", &named).unwrap().transcode, Transcode::Remote(_)));
+    assert_eq!(read("transcode = false\n", &named).unwrap().transcoding.pools.len(), 1);
     let contradiction = ServeArgs { no_transcode: Some(true), ..named };
     assert!(read("", &contradiction).unwrap_err()[0].starts_with("no-transcode:"));
 }

@@ -44,6 +44,10 @@ pub enum GapReason {
     AttemptsFailed,
     /// There was no orchestrator to send it to.
     NoOrchestrator,
+    /// Two orchestrators found that it can't be transcoded.
+    Quarantined,
+    /// Every orchestrator is at work for others, and too many wait already.
+    FleetFull,
 }
 
 impl GapReason {
@@ -56,6 +60,8 @@ impl GapReason {
             Self::Deadline => "deadline",
             Self::AttemptsFailed => "attempts_failed",
             Self::NoOrchestrator => "no_orchestrator",
+            Self::Quarantined => "quarantined",
+            Self::FleetFull => "fleet_full",
         }
     }
 }

@@ -5,8 +5,14 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use media::RenditionOutcome;
 use proptest::prelude::*;
 
+use media::PresentationSegment;
+
 use super::*;
-use crate::test_media::{ladder, orchestrators, origin, renditions, segment};
+use crate::{
+    fault::FaultClass,
+    pool::Pools,
+    test_media::{ladder, orchestrators, origin, renditions, segment},
+};
 
 /// What one orchestrator does with a question or a segment.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +105,7 @@ struct World {
     plan: Plan,
     config: Arc<RouterConfig>,
     dispatcher: Dispatcher,
+    fleet: Fleet,
     now: Instant,
     events: BinaryHeap<Reverse<(Instant, Event)>>,
     asked: usize,
@@ -119,16 +126,20 @@ impl World {
             events.push(Reverse((at, Event::Push(index))));
         }
         events.push(Reverse((at + Duration::from_millis(10), Event::Finish)));
-        let mut dispatcher = Dispatcher::new(Arc::clone(&config), plan.seed);
-        dispatcher.set_orchestrators(now, orchestrators(plan.orchestrators));
-        dispatcher.set_ladder(now, Arc::new(ladder()));
+        let mut fleet = Fleet::new(Arc::clone(&config), plan.seed);
+        fleet.set_pools(Pools::of(orchestrators(plan.orchestrators)));
+        let stream = fleet.admit_stream();
+        let policy = StreamPolicy::default();
+        let mut dispatcher = Dispatcher::new(Arc::clone(&config), stream, policy, plan.seed);
+        dispatcher.set_ladder(now, &mut fleet, Arc::new(ladder()));
         if let Some(seconds) = plan.target {
-            dispatcher.set_target_duration(now, Duration::from_secs(seconds));
+            dispatcher.set_target_duration(now, &mut fleet, Duration::from_secs(seconds));
         }
         Self {
             plan,
             config,
             dispatcher,
+            fleet,
             now,
             events,
             asked: 0,
@@ -142,15 +153,15 @@ impl World {
     fn run(mut self, start: Instant) -> Self {
         self.drain();
         loop {
-            let wake = self.dispatcher.poll_timeout().map(|(at, _)| at);
+            let wake = self.dispatcher.poll_timeout(self.now, &self.fleet).map(|(at, _)| at);
             let event = self.events.peek().map(|Reverse((at, _))| *at);
             let Some(next) = wake.into_iter().chain(event).min() else { break };
             assert!(next >= self.now, "a wake in the past");
             self.now = next;
             if wake.is_some_and(|wake| wake <= next) {
-                self.dispatcher.handle_timeout(self.now);
+                self.dispatcher.handle_timeout(self.now, &mut self.fleet);
                 self.drain();
-                let again = self.dispatcher.poll_timeout();
+                let again = self.dispatcher.poll_timeout(self.now, &self.fleet);
                 assert!(again.is_none_or(|(at, _)| at > self.now), "{again:?} spins");
             } else if let Some(Reverse((_, event))) = self.events.pop() {
                 self.happen(event);
@@ -168,26 +179,30 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Push(index) => self.push(index),
-            Event::Finish => self.dispatcher.finish(self.now),
+            Event::Finish => self.dispatcher.finish(self.now, &mut self.fleet),
             Event::Answer(session, index) => {
                 let answer = match self.plan.questions[index % self.plan.questions.len()] {
-                    Behaviour::Works(_) => {
-                        Ok(SessionOffer { refresh: Some(self.now + Duration::from_secs(20)) })
-                    }
+                    Behaviour::Works(_) => Ok(SessionOffer {
+                        refresh: Some(self.now + Duration::from_secs(20)),
+                        ..SessionOffer::default()
+                    }),
                     Behaviour::Fails(_, Failure::Capped) => Err(DiscoveryFault::Capped),
                     Behaviour::Fails(..) | Behaviour::Hangs => Err(DiscoveryFault::Failed),
                 };
-                self.dispatcher.handle_discovered(self.now, session, answer);
+                self.dispatcher.handle_discovered(self.now, &mut self.fleet, session, answer);
             }
             Event::Result(id, index) => {
                 self.in_flight.retain(|it| *it != id);
                 let result = match self.plan.attempts[index % self.plan.attempts.len()] {
-                    Behaviour::Works(_) => Ok(renditions(&ladder())),
-                    Behaviour::Fails(_, Failure::Short) => Ok(Vec::new()),
+                    Behaviour::Works(_) => {
+                        let media = renditions(&ladder());
+                        Ok(Delivery { media, ..Delivery::default() })
+                    }
+                    Behaviour::Fails(_, Failure::Short) => Ok(Delivery::default()),
                     Behaviour::Fails(_, failure) => Err(fault(failure)),
                     Behaviour::Hangs => return,
                 };
-                self.dispatcher.handle_attempt(self.now, id, result);
+                self.dispatcher.handle_attempt(self.now, &mut self.fleet, id, result);
             }
         }
     }
@@ -203,9 +218,9 @@ impl World {
             Push::StandIn => segment.video = None,
         }
         if let Some((_, count)) = self.plan.reconfigure.filter(|(at, _)| *at == index) {
-            self.dispatcher.set_orchestrators(self.now, orchestrators(count));
+            self.fleet.set_pools(Pools::of(orchestrators(count)));
         }
-        self.dispatcher.push(self.now, Arc::new(segment));
+        self.dispatcher.push(self.now, &mut self.fleet, Arc::new(segment));
     }
 
     fn drain(&mut self) {
@@ -227,7 +242,8 @@ impl World {
                 }
                 Output::CancelAttempt(id) => self.in_flight.retain(|it| *it != id),
                 Output::Release(segment) => self.check_release(segment),
-                Output::CancelDiscovery { .. } | Output::EndSession { .. } => {}
+                Output::CancelDiscovery { .. } | Output::EndSession { .. } | Output::Decided(_) => {
+                }
             }
         }
     }
@@ -259,13 +275,13 @@ impl World {
         let count = usize::try_from(sequence).unwrap();
         let millis = self.plan.pushes.iter().take(count).map(|(_, _, millis)| *millis).max();
         let longest = Duration::from_millis(millis.unwrap_or(0));
-        self.config.hold(media::MediaDuration::from_std(longest))
+        self.config.hold(media::MediaDuration::from_std(longest), self.config.hold_percent)
     }
 
     fn check_bounds(&self) {
         let roster = &self.dispatcher.roster;
         assert!(self.dispatcher.waiting.len() <= self.config.waiting_segments);
-        assert!(self.dispatcher.attempts.len() <= self.config.waiting_segments);
+        assert!(self.dispatcher.attempts.len() <= 2 * self.config.waiting_segments + 1);
         assert!(roster.most_in_flight() <= self.config.in_flight_per_session);
         let retiring = self.config.waiting_segments;
         assert!(roster.session_count() <= 2 * self.config.discovery_width + retiring);
@@ -273,14 +289,14 @@ impl World {
 }
 
 fn fault(failure: Failure) -> AttemptFault {
-    let (retry, blame) = match failure {
-        Failure::Other | Failure::Short => (Retry::Other, Blame::Orchestrator),
-        Failure::Same => (Retry::Same, Blame::Nobody),
-        Failure::Never => (Retry::Never, Blame::Nobody),
-        Failure::Capped => (Retry::Other, Blame::Capped),
-        Failure::Busy => (Retry::Other, Blame::Busy),
+    let class = match failure {
+        Failure::Other | Failure::Short => FaultClass::Orchestrator,
+        Failure::Same => FaultClass::ExpiredSession,
+        Failure::Never => FaultClass::Media,
+        Failure::Capped => FaultClass::Capacity,
+        Failure::Busy => FaultClass::Busy,
     };
-    AttemptFault { retry, blame, kind: "simulated" }
+    AttemptFault::new(class, "simulated")
 }
 
 /// An output without its instants, which differ between runs.
@@ -297,6 +313,7 @@ impl std::fmt::Debug for Line<'_> {
             Output::Release(segment) => {
                 write!(f, "release {} {:?}", segment.source.sequence, segment.renditions)
             }
+            Output::Decided(decision) => write!(f, "decided {decision:?}"),
             Output::Discover { .. }
             | Output::CancelDiscovery { .. }
             | Output::CancelAttempt(_)

@@ -1,50 +1,76 @@
-use media::{RenditionOutcome, SequenceNumber};
+use media::{PresentationSegment, RenditionOutcome, SequenceNumber};
+
+use orchestrator::PixelPrice;
 
 use super::*;
-use crate::test_media::{ladder, orchestrators, origin, renditions, segment};
+use crate::{
+    attempt::AttemptStart,
+    decision::{AttemptKind, AttemptOutcome, Decision},
+    fault::FaultClass,
+    fleet::Standing,
+    pool::{ConfiguredOrchestrator, Pool, PoolName, Pools},
+    price::PriceCap,
+    selection::Rejection,
+    test_media::{ladder, orchestrators, origin, renditions, segment},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SEGMENT: Duration = Duration::from_secs(2);
 /// 1.5 segment durations.
 const HOLD: Duration = Duration::from_secs(3);
 
-const CONNECT: AttemptFault =
-    AttemptFault { retry: Retry::Other, blame: Blame::Orchestrator, kind: "connect" };
-const CAPPED: AttemptFault =
-    AttemptFault { retry: Retry::Other, blame: Blame::Capped, kind: "capped" };
-const TOKEN: AttemptFault =
-    AttemptFault { retry: Retry::Same, blame: Blame::Nobody, kind: "token" };
-const MEDIA: AttemptFault =
-    AttemptFault { retry: Retry::Never, blame: Blame::Nobody, kind: "media" };
+const CONNECT: FaultClass = FaultClass::Network;
+const CAPPED: FaultClass = FaultClass::Capacity;
+const TOKEN: FaultClass = FaultClass::ExpiredSession;
+const MEDIA: FaultClass = FaultClass::Media;
 
 /// A dispatcher in virtual time, and everything it asked for.
 struct Bench {
     dispatcher: Dispatcher,
+    fleet: Fleet,
     now: Instant,
     started: Vec<AttemptStart>,
     cancelled: Vec<AttemptId>,
     questions: Vec<(SessionId, String)>,
     ended: Vec<(SessionId, bool)>,
     released: Vec<(Instant, PresentationSegment)>,
+    decided: Vec<Decision>,
 }
 
 impl Bench {
     /// A stream whose orchestrators have not answered yet.
     fn asking(count: usize) -> Self {
-        let now = origin();
+        Self::configured(RouterConfig { extra_work_percent: 0, ..RouterConfig::default() }, count)
+    }
+
+    fn configured(config: RouterConfig, count: usize) -> Self {
+        Self::bound(config, Pools::of(orchestrators(count)), StreamPolicy::default())
+    }
+
+    fn bound(config: RouterConfig, pools: Pools, policy: StreamPolicy) -> Self {
+        let config = Arc::new(config);
+        let mut fleet = Fleet::new(Arc::clone(&config), 5);
+        fleet.set_pools(pools);
+        let stream = fleet.admit_stream();
         let mut bench = Self {
-            dispatcher: Dispatcher::new(Arc::default(), 7),
-            now,
+            dispatcher: Dispatcher::new(config, stream, policy, 7),
+            fleet,
+            now: origin(),
             started: Vec::new(),
             cancelled: Vec::new(),
             questions: Vec::new(),
             ended: Vec::new(),
             released: Vec::new(),
+            decided: Vec::new(),
         };
-        bench.dispatcher.set_orchestrators(now, orchestrators(count));
-        bench.dispatcher.set_ladder(now, Arc::new(ladder()));
+        bench.dispatcher.set_ladder(bench.now, &mut bench.fleet, Arc::new(ladder()));
         bench.drain();
         bench
+    }
+
+    fn set_orchestrators(&mut self, configured: Vec<ConfiguredOrchestrator>) {
+        self.fleet.set_pools(Pools::of(configured));
+        self.dispatcher.handle_timeout(self.now, &mut self.fleet);
     }
 
     /// A stream that has a session with each of its orchestrators.
@@ -67,14 +93,21 @@ impl Bench {
                 Output::CancelAttempt(id) => self.cancelled.push(id),
                 Output::EndSession { session, notify } => self.ended.push((session, notify)),
                 Output::Release(segment) => self.released.push((self.now, segment)),
+                Output::Decided(decision) => self.decided.push(*decision),
             }
         }
     }
 
     fn answer_all(&mut self) {
         for (session, _) in std::mem::take(&mut self.questions) {
-            let offer = SessionOffer { refresh: Some(self.now + 100 * SECOND) };
-            assert!(self.dispatcher.handle_discovered(self.now, session, Ok(offer)));
+            let offer =
+                SessionOffer { refresh: Some(self.now + 100 * SECOND), ..SessionOffer::default() };
+            assert!(self.dispatcher.handle_discovered(
+                self.now,
+                &mut self.fleet,
+                session,
+                Ok(offer)
+            ));
         }
         self.drain();
     }
@@ -82,7 +115,7 @@ impl Bench {
     fn answer_all_failed(&mut self) {
         for (session, _) in std::mem::take(&mut self.questions) {
             let answer = Err(DiscoveryFault::Failed);
-            assert!(!self.dispatcher.handle_discovered(self.now, session, answer));
+            assert!(!self.dispatcher.handle_discovered(self.now, &mut self.fleet, session, answer));
         }
         self.drain();
     }
@@ -90,10 +123,12 @@ impl Bench {
     /// Lets time pass, waking the dispatcher exactly when it wants to.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some((at, _)) = self.dispatcher.poll_timeout().filter(|(at, _)| *at <= end) {
+        while let Some((at, _)) =
+            self.dispatcher.poll_timeout(self.now, &self.fleet).filter(|(at, _)| *at <= end)
+        {
             assert!(at > self.now, "wakes must get on");
             self.now = at;
-            self.dispatcher.handle_timeout(at);
+            self.dispatcher.handle_timeout(at, &mut self.fleet);
             self.drain();
         }
         self.now = end;
@@ -112,7 +147,7 @@ impl Bench {
     }
 
     fn push_segment(&mut self, segment: Segment) {
-        self.dispatcher.push(self.now, Arc::new(segment));
+        self.dispatcher.push(self.now, &mut self.fleet, Arc::new(segment));
         self.drain();
     }
 
@@ -127,13 +162,15 @@ impl Bench {
     fn succeed(&mut self, index: usize) {
         let start = self.start(index);
         let media = renditions(&start.ladder);
-        self.dispatcher.handle_attempt(self.now, start.id, Ok(media));
+        let delivery = Delivery { media, ..Delivery::default() };
+        self.dispatcher.handle_attempt(self.now, &mut self.fleet, start.id, Ok(delivery));
         self.drain();
     }
 
-    fn fail(&mut self, index: usize, fault: AttemptFault) {
+    fn fail(&mut self, index: usize, class: FaultClass) {
         let id = self.start(index).id;
-        self.dispatcher.handle_attempt(self.now, id, Err(fault));
+        let fault = AttemptFault::new(class, "made to fail");
+        self.dispatcher.handle_attempt(self.now, &mut self.fleet, id, Err(fault));
         self.drain();
     }
 
@@ -227,7 +264,7 @@ fn segments_that_close_too_late_to_be_sent_are_no_outage() {
 #[test]
 fn publications_keep_the_interval_of_the_target_duration() {
     let mut bench = Bench::with(1);
-    bench.dispatcher.set_target_duration(bench.now, 2 * SECOND);
+    bench.dispatcher.set_target_duration(bench.now, &mut bench.fleet, 2 * SECOND);
     bench.push(1);
     bench.succeed(0);
     let first = bench.released[0].0;
@@ -287,25 +324,45 @@ fn the_orchestrator_that_took_over_keeps_the_stream() {
 
 #[test]
 fn gives_up_at_once_after_the_allowed_attempts() {
-    let mut bench = Bench::with(4);
+    let mut bench = Bench::with(5);
+    bench.answer_all();
     bench.push(1);
-    for index in 0..3 {
+    for index in 0..4 {
         bench.fail(index, CONNECT);
+        bench.answer_all();
     }
-    assert_eq!(bench.started.len(), 3);
+    assert_eq!(bench.started.len(), 4);
     assert_eq!(bench.gap(0), Some(GapReason::AttemptsFailed));
 }
 
 #[test]
-fn a_segment_no_orchestrator_can_do_does_not_walk_the_fleet() {
-    let mut bench = Bench::with(3);
+fn a_segment_no_orchestrator_can_do_is_quarantined_after_two() {
+    let mut bench = Bench::with(4);
     bench.push(1);
     bench.fail(0, MEDIA);
-    assert_eq!(bench.started.len(), 1);
-    assert_eq!(bench.gap(0), Some(GapReason::AttemptsFailed));
-    assert!(bench.ended.is_empty(), "the session is not to blame");
+    bench.fail(1, MEDIA);
+    assert_eq!(bench.started.len(), 2);
+    assert_eq!(bench.gap(0), Some(GapReason::Quarantined));
+    assert!(bench.ended.is_empty(), "no session is to blame");
     bench.push(2);
-    assert_eq!(bench.host(1), "o0");
+    assert_eq!(bench.host(2), "o0");
+}
+
+#[test]
+fn one_that_blames_a_good_segment_is_at_fault_itself() {
+    let mut bench = Bench::with(2);
+    let address = bench.fleet.pools().pools[0].orchestrators[0].address.clone();
+    for sequence in 1..=3 {
+        bench.push(sequence);
+        let index = bench.started.len() - 1;
+        if bench.host(index) == "o0" {
+            bench.fail(index, MEDIA);
+            assert_eq!(bench.host(index + 1), "o1");
+        }
+        bench.succeed(bench.started.len() - 1);
+    }
+    assert!(bench.fleet.view(&address).success < 1_000);
+    assert_eq!(bench.sequences(), [1, 2, 3]);
 }
 
 #[test]
@@ -353,7 +410,7 @@ fn capped_discovery_waits_for_room_within_the_deadline() {
     let mut bench = Bench::asking(1);
     let (session, _) = bench.questions.remove(0);
     let capped = Err(DiscoveryFault::Capped);
-    assert!(!bench.dispatcher.handle_discovered(bench.now, session, capped));
+    assert!(!bench.dispatcher.handle_discovered(bench.now, &mut bench.fleet, session, capped));
     bench.push(1);
     bench.pass(SECOND);
     bench.answer_all();
@@ -447,12 +504,12 @@ fn an_orchestrator_whose_every_result_is_bad_does_not_hold_the_source() {
         bench.push(sequence);
         for _ in 0..20 {
             if let Some(index) = bench.started.len().checked_sub(1) {
-                bench.fail(index, AttemptFault::BAD_RESULT);
+                bench.fail(index, FaultClass::WrongWork);
             }
             bench.pass(SEGMENT / 20);
             bench.answer_all();
         }
-        if sequence > 2 {
+        if sequence > 3 {
             let (at, segment) = bench.released.last().unwrap();
             assert_eq!(segment.source.sequence.0, sequence);
             assert!(*at - segment.source.closed < SECOND);
@@ -467,7 +524,12 @@ fn a_result_with_the_wrong_number_of_renditions_is_a_failed_attempt() {
     let start = bench.start(0);
     let mut media = renditions(&start.ladder);
     media.pop();
-    bench.dispatcher.handle_attempt(bench.now, start.id, Ok(media));
+    bench.dispatcher.handle_attempt(
+        bench.now,
+        &mut bench.fleet,
+        start.id,
+        Ok(Delivery { media, ..Delivery::default() }),
+    );
     bench.drain();
     assert_eq!(bench.ended.len(), 1);
     assert!(bench.released.is_empty());
@@ -495,21 +557,21 @@ fn what_cannot_be_transcoded_is_released_in_order_without_being_sent() {
 #[test]
 fn without_ladder_or_orchestrators_the_source_is_released_at_once_and_alone() {
     let mut bench = Bench::with(1);
-    bench.dispatcher.set_ladder(bench.now, Arc::default());
+    bench.dispatcher.set_ladder(bench.now, &mut bench.fleet, Arc::default());
     bench.push(1);
     assert!(bench.released[0].1.renditions.is_empty());
     let mut bench = Bench::asking(0);
     bench.push(1);
     assert!(bench.released[0].1.renditions.is_empty());
     assert!(bench.questions.is_empty());
-    assert!(bench.dispatcher.poll_timeout().is_none());
+    assert!(bench.dispatcher.poll_timeout(bench.now, &bench.fleet).is_none());
 }
 
 #[test]
 fn orchestrators_may_come_and_go_while_the_stream_runs() {
     let mut bench = Bench::with(1);
     bench.push(1);
-    bench.dispatcher.set_orchestrators(bench.now, orchestrators(2).split_off(1));
+    bench.set_orchestrators(orchestrators(2).split_off(1));
     bench.drain();
     assert!(bench.ended.is_empty(), "its attempt may end");
     bench.answer_all();
@@ -517,7 +579,7 @@ fn orchestrators_may_come_and_go_while_the_stream_runs() {
     assert_eq!(bench.host(1), "o1");
     bench.succeed(0);
     assert_eq!(bench.ended, [(bench.start(0).session, true)]);
-    bench.dispatcher.set_orchestrators(bench.now, Vec::new());
+    bench.set_orchestrators(Vec::new());
     bench.drain();
     bench.fail(1, CONNECT);
     assert_eq!(bench.gap(1), Some(GapReason::NoOrchestrator));
@@ -552,7 +614,7 @@ fn a_refused_refresh_leaves_the_session_in_use() {
     bench.pass(100 * SECOND);
     let (session, _) = bench.questions.remove(0);
     let capped = Err(DiscoveryFault::Capped);
-    assert!(!bench.dispatcher.handle_discovered(bench.now, session, capped));
+    assert!(!bench.dispatcher.handle_discovered(bench.now, &mut bench.fleet, session, capped));
     bench.push(2);
     assert_eq!(bench.start(1).session, bench.start(0).session);
     bench.pass(SECOND);
@@ -583,7 +645,12 @@ fn other_encoder_parameters_are_a_discontinuity_everywhere_and_equal_ones_share_
     let other = media[0].init.track.clone();
     media[1].init =
         Arc::new(media::InitSegment { track: other, bytes: bytes::Bytes::from_static(b"other") });
-    bench.dispatcher.handle_attempt(bench.now, start.id, Ok(media));
+    bench.dispatcher.handle_attempt(
+        bench.now,
+        &mut bench.fleet,
+        start.id,
+        Ok(Delivery { media, ..Delivery::default() }),
+    );
     bench.drain();
     let inits: Vec<_> = bench
         .released
@@ -615,7 +682,7 @@ fn finishing_lets_attempts_end_and_ends_every_session() {
     let mut bench = Bench::with(2);
     bench.push(1);
     bench.push(2);
-    bench.dispatcher.finish(bench.now);
+    bench.dispatcher.finish(bench.now, &mut bench.fleet);
     bench.drain();
     assert!(bench.released.is_empty());
     bench.succeed(1);
@@ -627,16 +694,224 @@ fn finishing_lets_attempts_end_and_ends_every_session() {
     ended.sort_unstable();
     assert_eq!(ended.len(), 2);
     assert_eq!(ended.iter().filter(|(_, notify)| *notify).count(), 1, "one was never used");
-    assert!(bench.dispatcher.poll_timeout().is_none());
+    assert!(bench.dispatcher.poll_timeout(bench.now, &bench.fleet).is_none());
 }
 
 #[test]
 fn finishing_is_bounded_by_the_grace() {
     let mut bench = Bench::with(1);
     bench.push_segment(segment(1, bench.now, 10 * SECOND));
-    bench.dispatcher.finish(bench.now);
+    bench.dispatcher.finish(bench.now, &mut bench.fleet);
     let end = bench.now + RouterConfig::default().finish_grace;
     bench.pass(20 * SECOND);
     assert_eq!(bench.released[0].0, end);
     assert!(bench.dispatcher.is_finished());
+}
+
+// Hedges, probes, pools, records.
+
+fn hedging() -> RouterConfig {
+    RouterConfig { extra_work_percent: 100, ..RouterConfig::default() }
+}
+
+/// Lets the first orchestrator take `time` for each of `count` segments.
+fn accustom(bench: &mut Bench, sequences: std::ops::Range<u64>, time: Duration) {
+    for sequence in sequences {
+        let index = bench.started.len();
+        bench.push(sequence);
+        bench.pass(time);
+        bench.succeed(index);
+        bench.pass(SEGMENT.saturating_sub(time));
+    }
+}
+
+#[test]
+fn a_second_orchestrator_is_asked_when_the_first_passes_what_it_usually_takes() {
+    let mut bench = Bench::configured(hedging(), 2);
+    bench.answer_all();
+    accustom(&mut bench, 1..6, Duration::from_millis(400));
+    let first = bench.started.len();
+    bench.push(6);
+    bench.pass(Duration::from_millis(499));
+    assert_eq!(bench.started.len(), first + 1);
+    bench.pass(Duration::from_millis(2));
+    assert_eq!(bench.started.len(), first + 2, "after a quarter more than usual");
+    assert_eq!(bench.host(first + 1), "o1");
+    assert_eq!(bench.start(first + 1).kind, AttemptKind::Hedge);
+    bench.pass(Duration::from_millis(300));
+    bench.succeed(first + 1);
+    assert_eq!(bench.cancelled, [bench.start(first).id], "the first good result wins");
+    assert_eq!(bench.gap(5), None);
+    let decision = bench.decided.last().unwrap();
+    let ends: Vec<_> = decision.attempts.iter().map(|it| &it.outcome).collect();
+    assert!(matches!(ends[0], AttemptOutcome::Cancelled { .. }), "{ends:?}");
+    assert_eq!(*ends[1], AttemptOutcome::Delivered);
+    assert_eq!(bench.dispatcher.stats().hedges, 1);
+}
+
+#[test]
+fn a_hedged_attempt_may_still_win() {
+    let mut bench = Bench::configured(hedging(), 2);
+    bench.answer_all();
+    accustom(&mut bench, 1..6, Duration::from_millis(200));
+    let first = bench.started.len();
+    bench.push(6);
+    bench.pass(SECOND);
+    bench.succeed(first);
+    assert_eq!(bench.cancelled, [bench.start(first + 1).id]);
+    assert_eq!(bench.gap(5), None);
+}
+
+#[test]
+fn hedges_stay_within_their_budget() {
+    let mut bench =
+        Bench::configured(RouterConfig { extra_work_percent: 25, ..RouterConfig::default() }, 2);
+    bench.answer_all();
+    for sequence in 1..=40 {
+        bench.push(sequence);
+        bench.pass(SEGMENT);
+    }
+    let stats = bench.dispatcher.stats();
+    let extra = stats.hedges + stats.probes;
+    assert!((1..=1 + 40 / 4).contains(&extra), "{extra} of {}", stats.attempts);
+}
+
+#[test]
+fn a_slow_orchestrator_is_left_within_five_segments_and_back_after_it_heals() {
+    let mut bench = Bench::configured(hedging(), 2);
+    bench.answer_all();
+    let slow = bench.fleet.pools().pools[0].orchestrators[0].address.clone();
+    let mut pace = Duration::from_millis(500);
+    let mut served = Vec::new();
+    let mut standings = Vec::new();
+    for sequence in 1..=40_u64 {
+        match sequence {
+            11 => pace *= 3,
+            25 => pace /= 3,
+            _ => {}
+        }
+        let first = bench.started.len();
+        bench.push(sequence);
+        let end = bench.now + SEGMENT;
+        let mut answered = Vec::new();
+        while bench.now < end {
+            bench.pass(Duration::from_millis(50));
+            for index in first..bench.started.len() {
+                let takes =
+                    if bench.host(index) == "o0" { pace } else { Duration::from_millis(600) };
+                let due = bench.now + takes;
+                if !answered.iter().any(|(it, _)| *it == index) {
+                    answered.push((index, due));
+                }
+            }
+            let over: Vec<_> =
+                answered.iter().filter(|(_, due)| *due <= bench.now).map(|(it, _)| *it).collect();
+            for index in over {
+                answered.retain(|(it, _)| *it != index);
+                answered.push((index, end + HOLD));
+                bench.succeed(index);
+            }
+        }
+        served.push(bench.host(first).to_owned());
+        standings.push(bench.fleet.standing(bench.now, &slow));
+    }
+    assert!(bench.released.iter().all(|(_, it)| it.renditions.len() == 3));
+    assert!((0..40).all(|index| bench.gap(index).is_none()), "no segment was lost over it");
+    assert!(served[..10].iter().all(|host| host == "o0"));
+    assert!(served[15..24].iter().all(|host| host == "o1"), "{served:?}");
+    assert!(standings[10..15].contains(&Standing::Slow), "{standings:?}");
+    assert_eq!(standings[39], Standing::Ready, "{standings:?}");
+}
+
+#[test]
+fn the_next_pool_takes_over_when_the_preferred_one_fails_and_no_other_is_touched() {
+    let all = orchestrators(3);
+    let pool = |name: &str, index: usize| Pool {
+        name: PoolName::new(name).unwrap(),
+        orchestrators: vec![all[index].clone()],
+        ..Pool::default()
+    };
+    let pools = Pools {
+        pools: vec![pool("spill", 0), pool("premium", 1), pool("standard", 2)],
+        region: None,
+    };
+    let named = ["premium", "standard"].map(|name| PoolName::new(name).unwrap());
+    let policy = StreamPolicy { pools: named.to_vec(), ..StreamPolicy::default() };
+    let mut bench = Bench::bound(RouterConfig::default(), pools, policy);
+    bench.answer_all();
+    bench.push(1);
+    bench.fail(0, CONNECT);
+    assert_eq!([bench.host(0), bench.host(1)], ["o1", "o2"]);
+    bench.fail(1, CONNECT);
+    bench.pass(HOLD);
+    assert!(bench.started.iter().all(|start| start.orchestrator.address.host() != "o0"));
+}
+
+#[test]
+fn a_price_above_the_cap_is_refused_at_discovery_and_in_the_middle() {
+    let wei = |wei| PixelPrice::new(wei, 1);
+    let pool = Pool {
+        orchestrators: orchestrators(2),
+        price_cap: PriceCap { most: wei(100), allows_absent: false },
+        ..Pool::default()
+    };
+    let pools = Pools { pools: vec![pool], region: None };
+    let mut bench = Bench::bound(RouterConfig::default(), pools, StreamPolicy::default());
+    let quote = |price| Ok(SessionOffer { price, ..SessionOffer::default() });
+    let [dear, fair] = [bench.questions[0].0, bench.questions[1].0];
+    let Bench { dispatcher, fleet, now, .. } = &mut bench;
+    assert!(!dispatcher.handle_discovered(*now, fleet, dear, quote(wei(101))));
+    assert!(dispatcher.handle_discovered(*now, fleet, fair, quote(wei(100))));
+    bench.drain();
+    bench.push(1);
+    assert_eq!(bench.host(0), "o1");
+    let media = renditions(&bench.start(0).ladder);
+    let delivery = Delivery { media, price: wei(150), ..Delivery::default() };
+    let id = bench.start(0).id;
+    bench.dispatcher.handle_attempt(bench.now, &mut bench.fleet, id, Ok(delivery));
+    bench.drain();
+    assert_eq!(bench.gap(0), None, "what was done is used");
+    bench.push(2);
+    assert_eq!(bench.started.len(), 1, "nothing more is sent at that price");
+    bench.pass(HOLD);
+    let held_up = bench.decided.last().unwrap().held_up.clone().unwrap();
+    let reasons: Vec<_> = held_up.candidates.iter().map(|it| it.rejected).collect();
+    assert_eq!(reasons, [Some(Rejection::Price), Some(Rejection::Price)]);
+}
+
+#[test]
+fn a_fault_that_one_stream_meets_is_known_to_the_others() {
+    let mut bench = Bench::with(2);
+    bench.push(1);
+    bench.fail(0, CONNECT);
+    let stream = bench.fleet.admit_stream();
+    let config = Arc::clone(&bench.dispatcher.config);
+    let mut other = Dispatcher::new(config, stream, StreamPolicy::default(), 8);
+    other.set_ladder(bench.now, &mut bench.fleet, Arc::new(ladder()));
+    let asked: Vec<_> = std::iter::from_fn(|| other.poll_output())
+        .filter_map(|output| {
+            let Output::Discover { orchestrator, .. } = output else { return None };
+            Some(orchestrator.address.host().to_owned())
+        })
+        .collect();
+    assert_eq!(asked, ["o1"]);
+}
+
+#[test]
+fn the_record_tells_who_was_considered_and_why_not() {
+    let mut bench = Bench::with(3);
+    bench.push(1);
+    bench.fail(0, CONNECT);
+    bench.succeed(1);
+    let decision = bench.decided.first().unwrap();
+    assert_eq!(decision.outcome, "complete");
+    assert_eq!(decision.attempts.len(), 2);
+    let [first, second] = &decision.attempts[..] else { panic!("two attempts") };
+    assert_eq!(first.kind, AttemptKind::First);
+    assert!(first.candidates.iter().all(|it| it.cost.is_some() && it.rejected.is_none()));
+    assert!(matches!(first.outcome, AttemptOutcome::Failed { class: FaultClass::Network, .. }));
+    assert_eq!(second.kind, AttemptKind::Retry);
+    let reasons: Vec<_> = second.candidates.iter().map(|it| it.rejected).collect();
+    assert_eq!(reasons, [Some(Rejection::BreakerOpen), None, None]);
+    assert_eq!(second.outcome, AttemptOutcome::Delivered);
 }

@@ -221,7 +221,7 @@ fn transport_streams_and_mp4_give_one_timeline_whatever_their_own() {
     sent.body().for_each(|piece| mp4.extend_from_slice(piece));
     let ts = ts::TsWriter::new().segment(Some(&sent), None).unwrap();
     let inits = [Bytes::from(mp4), ts].map(|file| {
-        let placed = place_rendition(&file, &source, &small(), SequenceNumber(5)).unwrap();
+        let placed = place_rendition(&file, &source, &small(), SequenceNumber(5)).unwrap().track;
         assert_eq!(placed.base_decode_time, 7_777_777);
         assert_eq!(placed.duration(), source.duration());
         for (placed, sent) in placed.samples.iter().zip(&sent.samples) {
@@ -245,7 +245,7 @@ fn segments_follow_one_another_without_a_gap() {
     for ticks in [180_000, 179_990, 181_111] {
         let source = source_video(1920, 1080, start, 60, ticks);
         let file = ts::TsWriter::new().segment(Some(&encoded(5)), None).unwrap();
-        let placed = place_rendition(&file, &source, &small(), SequenceNumber(1)).unwrap();
+        let placed = place_rendition(&file, &source, &small(), SequenceNumber(1)).unwrap().track;
         assert_eq!(placed.base_decode_time, start);
         start += placed.duration().ticks();
     }

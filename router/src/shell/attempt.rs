@@ -1,21 +1,31 @@
 //! One attempt on the wire, up to renditions on the source's timeline.
 
-use std::{sync::Arc, time::Instant};
-
-use media::{Ladder, RenditionName, Segment, TrackSegment};
-use orchestrator::{
-    BodyContainer, OrchestratorClient, OrchestratorInfo, OutputFormat, Retry, SegmentJob,
-    TranscodeError, TranscodedRendition,
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use super::metrics::RouterMetrics;
+use bytes::Bytes;
+use media::{Chain, Ladder, RenditionName, Segment, TrackSegment};
+use orchestrator::{
+    BodyContainer, OrchestratorClient, OrchestratorInfo, OutputFormat, SegmentJob, TranscodeError,
+    TranscodedRendition,
+};
+
+use super::{
+    metrics::RouterMetrics,
+    picture_check::{MaybePictureCheck, PictureFinding, PicturesToCompare},
+};
 use crate::{
-    attempt::{AttemptFault, Blame},
+    decision::AttemptFacts,
+    fault::{AttemptFault, FaultClass},
     rendition::{BadRendition, place_rendition},
 };
 
 /// Results above this are checked off the executor's threads, in bytes: about 1 ms of work.
 const CHECK_INLINE: usize = 1 << 20;
+/// Longest a comparison of pictures may keep a good result.
+const COMPARISON_LIMIT: Duration = Duration::from_millis(800);
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +34,12 @@ pub(super) enum AttemptError {
     Transcode(#[from] TranscodeError),
     #[error("rendition {name}: {error}")]
     BadRendition { name: RenditionName, error: BadRendition },
+    #[error("rendition {name}: {found} pixels where {claimed} are claimed")]
+    Pixels { name: RenditionName, found: u64, claimed: u64 },
     #[error("{found} renditions for {asked} profiles")]
     RenditionCount { found: usize, asked: usize },
+    #[error("rendition {name} is false work: {}", .finding.detail)]
+    FalseWork { name: RenditionName, finding: Box<PictureFinding> },
     #[error("the segment can't be written as MPEG-TS: {0}")]
     Mux(#[from] container::ts::TsError),
     #[error("internal: {0}")]
@@ -33,27 +47,51 @@ pub(super) enum AttemptError {
 }
 
 impl AttemptError {
-    pub(super) const fn fault(&self) -> AttemptFault {
-        let (retry, blame, kind) = match self {
-            Self::Transcode(error) => {
-                let blame = if matches!(error, TranscodeError::Capped) {
-                    Blame::Capped
-                } else if matches!(error, TranscodeError::Busy) {
-                    Blame::Busy
-                } else if error.is_fault() {
-                    Blame::Orchestrator
-                } else {
-                    Blame::Nobody
-                };
-                (error.retry(), blame, error.kind())
+    /// A bounded label for metrics.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Transcode(error) => error.kind(),
+            Self::BadRendition { .. } | Self::RenditionCount { .. } => "bad_result",
+            Self::Pixels { .. } => "pixels",
+            Self::FalseWork { .. } => "false_work",
+            Self::Mux(_) => "mux",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    pub(super) fn fault(&self) -> AttemptFault {
+        AttemptFault::new(self.class(), self.to_string())
+    }
+
+    const fn class(&self) -> FaultClass {
+        match self {
+            Self::Transcode(error) => class_of(error),
+            Self::BadRendition { .. } | Self::RenditionCount { .. } | Self::Pixels { .. } => {
+                FaultClass::WrongWork
             }
-            Self::BadRendition { .. } | Self::RenditionCount { .. } => {
-                return AttemptFault::BAD_RESULT;
-            }
-            Self::Mux(_) => (Retry::Never, Blame::Nobody, "mux"),
-            Self::Internal(_) => (Retry::Other, Blame::Nobody, "internal"),
-        };
-        AttemptFault { retry, blame, kind }
+            Self::FalseWork { .. } => FaultClass::FalseWork,
+            Self::Mux(_) | Self::Internal(_) => FaultClass::Internal,
+        }
+    }
+}
+
+const fn class_of(error: &TranscodeError) -> FaultClass {
+    match error {
+        TranscodeError::InvalidJob(_) => FaultClass::Internal,
+        TranscodeError::Media(_) => FaultClass::Media,
+        TranscodeError::TokenRejected(_) => FaultClass::ExpiredSession,
+        TranscodeError::Capped => FaultClass::Capacity,
+        TranscodeError::Busy => FaultClass::Busy,
+        TranscodeError::UploadTimeout(_) | TranscodeError::TranscodeTimeout(_) => {
+            FaultClass::Timeout
+        }
+        TranscodeError::Connect(_) | TranscodeError::Transport(_) => FaultClass::Network,
+        TranscodeError::Refused { .. }
+        | TranscodeError::Failed(_)
+        | TranscodeError::Download { .. } => FaultClass::Orchestrator,
+        TranscodeError::BadResult(_)
+        | TranscodeError::ForeignUrl(_)
+        | TranscodeError::ForbiddenAddress(_) => FaultClass::WrongWork,
     }
 }
 
@@ -76,6 +114,8 @@ pub(super) struct Attempting {
     pub(super) ladder: Arc<Ladder>,
     /// The segment's first attempt.
     pub(super) first: bool,
+    /// Compares pictures, when this attempt's are to be compared.
+    pub(super) picture_check: MaybePictureCheck,
 }
 
 /// A successful attempt.
@@ -83,6 +123,7 @@ pub(super) struct Attempting {
 pub(super) struct Attempted {
     pub(super) renditions: Vec<TrackSegment>,
     pub(super) info: Option<OrchestratorInfo>,
+    pub(super) facts: AttemptFacts,
 }
 
 impl Attempting {
@@ -90,26 +131,71 @@ impl Attempting {
     pub(super) async fn run(self) -> Result<Attempted, AttemptError> {
         let _in_flight = self.metrics.begin_attempt();
         let begun = now();
+        let sent: Chain = self.job.body.clone();
         let result = self.client.transcode(&self.info, &self.job).await?;
         if self.first {
-            let sent = result.timing.first_byte_sent;
-            let delay = sent.saturating_duration_since(self.segment.closed);
+            let first_byte = result.timing.first_byte_sent;
+            let delay = first_byte.saturating_duration_since(self.segment.closed);
             self.metrics.request_delay(delay);
             tracing::debug!(delay_us = delay.as_micros(), "request began");
         }
         let checking = now();
-        let size = result.renditions.iter().map(|rendition| rendition.data.len()).sum::<usize>();
-        let (segment, ladder) = (Arc::clone(&self.segment), Arc::clone(&self.ladder));
-        let renditions = if size > CHECK_INLINE {
-            let check = move || check(&result.renditions, &segment, &ladder);
-            let checked = tokio::task::spawn_blocking(check).await;
-            checked.map_err(|_| AttemptError::Internal("the check panicked"))??
-        } else {
-            check(&result.renditions, &segment, &ladder)?
-        };
+        let files: Vec<Bytes> = result.renditions.iter().map(|it| it.data.clone()).collect();
+        let pixels = result.renditions.iter().map(|it| it.pixels).fold(0, u64::saturating_add);
+        let bytes_received = files.iter().map(Bytes::len).sum::<usize>();
+        let renditions = self.checked(result.renditions, bytes_received).await?;
+        let similarity_permille = self.compare(sent.clone(), files).await?;
         let done = now();
         self.metrics.delivered(done - begun, done - checking);
-        Ok(Attempted { renditions, info: result.info })
+        let timing = result.timing;
+        let facts = AttemptFacts {
+            upload_micros: micros(begun, timing.uploaded),
+            transcode_micros: micros(timing.uploaded, timing.transcoded),
+            download_micros: micros(timing.transcoded, timing.downloaded),
+            check_micros: micros(checking, done),
+            bytes_sent: u64::try_from(sent.len()).unwrap_or(u64::MAX),
+            bytes_received: u64::try_from(bytes_received).unwrap_or(u64::MAX),
+            pixels,
+            similarity_permille,
+        };
+        Ok(Attempted { renditions, info: result.info, facts })
+    }
+
+    async fn checked(
+        &self,
+        results: Vec<TranscodedRendition>,
+        size: usize,
+    ) -> Result<Vec<TrackSegment>, AttemptError> {
+        let (segment, ladder) = (Arc::clone(&self.segment), Arc::clone(&self.ladder));
+        if size <= CHECK_INLINE {
+            return check(&results, &segment, &ladder);
+        }
+        let check = move || check(&results, &segment, &ladder);
+        let checked = tokio::task::spawn_blocking(check).await;
+        checked.map_err(|_| AttemptError::Internal("the check panicked"))?
+    }
+
+    /// Compares pictures where that is asked for; how alike the worst rendition is.
+    async fn compare(
+        &self,
+        source: Chain,
+        renditions: Vec<Bytes>,
+    ) -> Result<Option<u32>, AttemptError> {
+        let Some(check) = &self.picture_check else { return Ok(None) };
+        let comparing = check.compare(PicturesToCompare { source, renditions });
+        let Ok(Some(findings)) = tokio::time::timeout(COMPARISON_LIMIT, comparing).await else {
+            tracing::debug!("pictures were not compared");
+            return Ok(None);
+        };
+        let worst = findings.iter().map(|finding| finding.similarity_permille).min();
+        let wrong = self.ladder.profiles().iter().zip(findings).find(|(_, it)| it.wrong.is_some());
+        match wrong {
+            Some((profile, finding)) => Err(AttemptError::FalseWork {
+                name: profile.name.clone(),
+                finding: Box::new(finding),
+            }),
+            None => Ok(worst),
+        }
     }
 }
 
@@ -126,10 +212,21 @@ fn check(
     let pairs = results.iter().zip(ladder.profiles());
     pairs
         .map(|(result, profile)| {
-            place_rendition(&result.data, source, profile, segment.sequence)
-                .map_err(|error| AttemptError::BadRendition { name: profile.name.clone(), error })
+            let name = || profile.name.clone();
+            let placed = place_rendition(&result.data, source, profile, segment.sequence)
+                .map_err(|error| AttemptError::BadRendition { name: name(), error })?;
+            // What is charged for has to be there; zero is what an orchestrator says that does not charge.
+            let (found, claimed) = (placed.pixels, result.pixels);
+            if claimed > found {
+                return Err(AttemptError::Pixels { name: name(), found, claimed });
+            }
+            Ok(placed.track)
         })
         .collect()
+}
+
+fn micros(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Monotonic time, as the runtime counts it.

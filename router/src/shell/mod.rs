@@ -1,7 +1,10 @@
 //! The router's side of sockets, tasks and clocks.
 
 mod attempt;
+mod decision_log;
+mod memory_keeper;
 mod metrics;
+mod picture_check;
 mod request_bodies;
 mod route;
 mod router;
@@ -9,6 +12,8 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+pub use decision_log::DecisionRecord;
 pub use metrics::RouterMetrics;
+pub use picture_check::{PictureCheck, PictureFinding, PicturesToCompare};
 pub use route::StreamRoute;
-pub use router::Router;
+pub use router::{Router, RouterPorts};

@@ -7,11 +7,12 @@ use std::{
 };
 
 use media::{
-    GapReason, Ladder, PresentationSegment, RenditionOutcome, Segment, SequenceNumber, StreamName,
-    TrackSegment,
+    GapReason, Ladder, PresentationSegment, RenditionName, RenditionOutcome, Segment,
+    SequenceNumber, StreamName, wall_clock_now,
 };
 use orchestrator::{
-    DiscoveryError, JobCapabilities, OrchestratorAddress, OrchestratorInfo, SegmentJob,
+    DiscoveryError, JobCapabilities, NetworkPolicy, OrchestratorAddress, OrchestratorInfo,
+    SegmentJob,
 };
 use tokio::{
     sync::watch,
@@ -21,14 +22,19 @@ use tracing::{Instrument, Span};
 
 use super::{
     attempt::{AttemptError, Attempted, Attempting, now, output_of},
+    picture_check::PictureFinding,
     request_bodies::RequestBodies,
     shared::Shared,
 };
 use crate::{
-    attempt::{AttemptFault, AttemptId, AttemptStart},
+    attempt::{AttemptId, AttemptStart, Delivery},
     dispatcher::{Dispatcher, Stats},
+    fault::{AttemptFault, DiscoveryFault},
+    fleet::Fleet,
+    memory::Evidence,
     output::Output,
-    session::{ConfiguredOrchestrator, DiscoveryFault, SessionId, SessionOffer},
+    pool::{ConfiguredOrchestrator, StreamPolicy},
+    session::{SessionId, SessionOffer},
 };
 
 /// How much longer than an attempt's budget the client may take before it gives up by itself.
@@ -44,7 +50,7 @@ enum Work {
 /// What a task of the route came to.
 #[derive(Debug)]
 enum Done {
-    Discovered(Result<OrchestratorInfo, DiscoveryError>),
+    Discovered(Result<OrchestratorInfo, DiscoveryError>, Duration),
     Attempted(Result<Attempted, AttemptError>),
 }
 
@@ -64,10 +70,11 @@ struct HeldSession {
 pub struct StreamRoute {
     shared: Arc<Shared>,
     stream: Span,
+    name: StreamName,
     manifest_id: String,
     dispatcher: Dispatcher,
     ladder: Arc<Ladder>,
-    configured: watch::Receiver<Vec<ConfiguredOrchestrator>>,
+    fleet_version: watch::Receiver<u64>,
     sessions: HashMap<SessionId, HeldSession>,
     /// As many tasks as the dispatcher has questions and attempts: both are bounded there.
     tasks: JoinSet<Done>,
@@ -84,18 +91,26 @@ pub struct StreamRoute {
 }
 
 impl StreamRoute {
-    pub(super) fn new(shared: Arc<Shared>, stream: &StreamName, manifest_id: String) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        stream: &StreamName,
+        manifest_id: String,
+        policy: StreamPolicy,
+    ) -> Self {
         let current = Span::current();
+        let name = stream.clone();
         let stream =
-            if current.is_none() { tracing::info_span!("stream", id = %stream) } else { current };
-        let configured = shared.orchestrators.subscribe();
-        let mut route = Self {
-            dispatcher: Dispatcher::new(Arc::clone(&shared.config), rand::random()),
+            if current.is_none() { tracing::info_span!("stream", id = %name) } else { current };
+        let fleet_version = shared.fleet_version.subscribe();
+        let id = shared.fleet().admit_stream();
+        Self {
+            dispatcher: Dispatcher::new(Arc::clone(&shared.config), id, policy, rand::random()),
             shared,
             stream,
+            name,
             manifest_id,
             ladder: Arc::default(),
-            configured,
+            fleet_version,
             sessions: HashMap::new(),
             tasks: JoinSet::new(),
             work: HashMap::new(),
@@ -104,36 +119,39 @@ impl StreamRoute {
             released: VecDeque::new(),
             silent: HashSet::new(),
             missing: 0,
-        };
-        route.take_configuration();
-        route
+        }
+    }
+
+    /// One call of the dispatcher.
+    fn dispatch<T>(&mut self, call: impl FnOnce(&mut Dispatcher, &mut Fleet) -> T) -> T {
+        let Self { shared, dispatcher, .. } = self;
+        shared.with_fleet(|fleet| call(dispatcher, fleet))
     }
 
     /// Sets what segments pushed from now on are transcoded to; orchestrators are asked at once.
     pub fn set_ladder(&mut self, ladder: Ladder) {
-        self.notice_configuration();
         self.ladder = Arc::new(ladder);
-        self.dispatcher.set_ladder(now(), Arc::clone(&self.ladder));
+        let ladder = Arc::clone(&self.ladder);
+        self.dispatch(|dispatcher, fleet| dispatcher.set_ladder(now(), fleet, ladder));
         self.act();
     }
 
     /// Sets the presentation's `EXT-X-TARGETDURATION`: it bounds the time between releases.
-    pub fn set_target_duration(&mut self, target_duration: Duration) {
-        self.dispatcher.set_target_duration(now(), target_duration);
+    pub fn set_target_duration(&mut self, target: Duration) {
+        self.dispatch(|dispatcher, fleet| dispatcher.set_target_duration(now(), fleet, target));
         self.act();
     }
 
     /// Takes a closed segment, or a stand-in, and sends it on its way. Never waits, never refuses.
     pub fn push(&mut self, segment: Arc<Segment>) {
-        self.notice_configuration();
-        self.dispatcher.push(now(), segment);
+        self.dispatch(|dispatcher, fleet| dispatcher.push(now(), fleet, segment));
         self.act();
     }
 
     /// Ends the stream: attempts in flight may end within the grace, then [`next`](Self::next) hands
     /// out what is left, and `None`. Push nothing after it.
     pub fn finish(&mut self) {
-        self.dispatcher.finish(now());
+        self.dispatch(|dispatcher, fleet| dispatcher.finish(now(), fleet));
         self.act();
     }
 
@@ -154,9 +172,12 @@ impl StreamRoute {
             if self.dispatcher.is_finished() {
                 return None;
             }
-            let wake = self.dispatcher.poll_timeout().map(|(at, _)| at);
+            let wake = {
+                let fleet = self.shared.fleet();
+                self.dispatcher.poll_timeout(now(), &fleet).map(|(at, _)| at)
+            };
             if wake.is_some_and(|at| at <= now()) {
-                self.dispatcher.handle_timeout(now());
+                self.dispatch(|dispatcher, fleet| dispatcher.handle_timeout(now(), fleet));
                 continue;
             }
             let timer = async {
@@ -167,22 +188,14 @@ impl StreamRoute {
             };
             tokio::select! {
                 Some(done) = self.tasks.join_next_with_id() => self.ended(done),
-                Ok(()) = self.configured.changed() => self.take_configuration(),
-                () = timer => self.dispatcher.handle_timeout(now()),
+                Ok(()) = self.fleet_version.changed() => {
+                    self.dispatch(|dispatcher, fleet| dispatcher.handle_timeout(now(), fleet));
+                }
+                () = timer => {
+                    self.dispatch(|dispatcher, fleet| dispatcher.handle_timeout(now(), fleet));
+                }
             }
         }
-    }
-
-    /// Takes over a list that was set while nobody awaited [`next`](Self::next).
-    fn notice_configuration(&mut self) {
-        if self.configured.has_changed().unwrap_or(false) {
-            self.take_configuration();
-        }
-    }
-
-    fn take_configuration(&mut self) {
-        let configured = self.configured.borrow_and_update().clone();
-        self.dispatcher.set_orchestrators(now(), configured);
     }
 
     /// Carries out what the dispatcher wants done.
@@ -204,6 +217,9 @@ impl StreamRoute {
                     }
                 }
                 Output::Release(segment) => self.release(segment),
+                Output::Decided(decision) => {
+                    self.shared.decisions.keep(&self.name, wall_clock_now(), *decision);
+                }
             }
         }
     }
@@ -226,18 +242,27 @@ impl StreamRoute {
 
     fn discover(&mut self, session: SessionId, orchestrator: &ConfiguredOrchestrator) {
         let client = self.shared.client.clone();
+        // What others named must not lead into the gateway's own network.
+        let client = if orchestrator.trusted {
+            client
+        } else {
+            client.with_policy(NetworkPolicy::PublicOnly)
+        };
         let address = orchestrator.address.clone();
         let output = output_of(orchestrator.container);
         let needs = JobCapabilities::new(self.ladder.profiles(), output);
         let work = Work::Discovery(session, address.clone());
-        let question =
-            async move { Done::Discovered(client.get_orchestrator(&address, &needs).await) };
+        let question = async move {
+            let asked = now();
+            let answer = client.get_orchestrator(&address, &needs).await;
+            Done::Discovered(answer, now().saturating_duration_since(asked))
+        };
         let span = self.stream.clone();
         self.spawn(work, question.instrument(span));
     }
 
     fn attempt(&mut self, start: AttemptStart) {
-        let AttemptStart { id, session, segment, orchestrator, number, .. } = &start;
+        let AttemptStart { id, session, segment, orchestrator, number, kind, .. } = &start;
         let stream = &self.stream;
         let sequence = segment.sequence;
         let parent = self
@@ -245,8 +270,7 @@ impl StreamRoute {
             .entry(sequence)
             .or_insert_with(|| tracing::info_span!(parent: stream, "segment", %sequence));
         let address = orchestrator.address.clone();
-        let span =
-            tracing::info_span!(parent: &*parent, "attempt", number, orchestrator = %address);
+        let span = tracing::info_span!(parent: &*parent, "attempt", number, kind = kind.as_str(), orchestrator = %address);
         let work = Work::Attempt(*id, *session, address, span.clone());
         match self.prepare(&start) {
             Ok(attempting) => {
@@ -288,6 +312,7 @@ impl StreamRoute {
             segment: Arc::clone(segment),
             ladder: Arc::clone(&start.ladder),
             first: start.number == 1,
+            picture_check: self.shared.picture_check.clone().filter(|_| start.check_picture),
         })
     }
 
@@ -296,15 +321,14 @@ impl StreamRoute {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some((work, _)) = self.work.remove(&id) else { return };
         match (work, done) {
-            (Work::Discovery(session, address), Ok((_, Done::Discovered(answer)))) => {
-                self.discovered(session, &address, answer);
+            (Work::Discovery(session, address), Ok((_, Done::Discovered(answer, took)))) => {
+                self.discovered(session, &address, answer, took);
             }
             (work @ Work::Attempt(..), Ok((_, Done::Attempted(result)))) => {
                 self.attempted(work, result);
             }
             (Work::Discovery(session, _), _) => {
-                let failed = Err(DiscoveryFault::Failed);
-                self.dispatcher.handle_discovered(now(), session, failed);
+                self.offered(session, Err(DiscoveryFault::Failed));
             }
             (work @ Work::Attempt(..), _) => {
                 self.attempted(work, Err(AttemptError::Internal("the attempt panicked")));
@@ -317,6 +341,7 @@ impl StreamRoute {
         session: SessionId,
         address: &OrchestratorAddress,
         answer: Result<OrchestratorInfo, DiscoveryError>,
+        took: Duration,
     ) {
         let metrics = &self.shared.metrics;
         metrics.discovered(answer.as_ref().map_or_else(DiscoveryError::kind, |_| "session"));
@@ -326,9 +351,13 @@ impl StreamRoute {
                     self.stream.in_scope(|| tracing::info!(%address, "orchestrator is back"));
                 }
                 // Known before the dispatcher sends the first segment on it.
-                let offer = SessionOffer { refresh: Some(info.refresh_due()) };
+                let offer = SessionOffer {
+                    refresh: Some(info.refresh_due()),
+                    price: info.price(),
+                    round_trip: Some(took),
+                };
                 self.sessions.insert(session, HeldSession { info: Arc::new(info), used: false });
-                if !self.dispatcher.handle_discovered(now(), session, Ok(offer)) {
+                if !self.offered(session, Ok(offer)) {
                     self.sessions.remove(&session);
                 }
             }
@@ -340,31 +369,69 @@ impl StreamRoute {
                     });
                 }
                 let fault = if capped { DiscoveryFault::Capped } else { DiscoveryFault::Failed };
-                self.dispatcher.handle_discovered(now(), session, Err(fault));
+                self.offered(session, Err(fault));
             }
         }
     }
 
+    fn offered(
+        &mut self,
+        session: SessionId,
+        answer: Result<SessionOffer, DiscoveryFault>,
+    ) -> bool {
+        self.dispatch(|dispatcher, fleet| {
+            dispatcher.handle_discovered(now(), fleet, session, answer)
+        })
+    }
+
     fn attempted(&mut self, work: Work, result: Result<Attempted, AttemptError>) {
         let Work::Attempt(id, session, address, span) = work else { return };
-        let result: Result<Vec<TrackSegment>, AttemptFault> = match result {
+        let result: Result<Delivery, AttemptFault> = match result {
             Ok(attempted) => {
+                let price = attempted.info.as_ref().and_then(OrchestratorInfo::price);
                 let held = self.sessions.get_mut(&session);
                 if let Some((held, info)) = held.zip(attempted.info) {
                     held.info = Arc::new(info);
                 }
-                Ok(attempted.renditions)
+                Ok(Delivery { media: attempted.renditions, facts: attempted.facts, price })
             }
             Err(error) => {
+                self.shared.metrics.attempted(error.kind());
                 let fault = error.fault();
-                self.shared.metrics.attempted(fault.kind);
-                span.in_scope(
-                    || tracing::warn!(%address, kind = fault.kind, "attempt failed: {error}"),
-                );
+                span.in_scope(|| {
+                    tracing::warn!(%address, class = fault.class.as_str(), "attempt failed: {error}");
+                });
+                if let AttemptError::FalseWork { name, finding } = error {
+                    self.keep_evidence(&address, id, name, *finding);
+                }
                 Err(fault)
             }
         };
-        self.dispatcher.handle_attempt(now(), id, result);
+        self.dispatch(|dispatcher, fleet| dispatcher.handle_attempt(now(), fleet, id, result));
+    }
+
+    fn keep_evidence(
+        &self,
+        address: &OrchestratorAddress,
+        attempt: AttemptId,
+        rendition: RenditionName,
+        finding: PictureFinding,
+    ) {
+        let Some(memory) = &self.shared.evidence else { return };
+        let Some(sequence) = self.dispatcher.sequence_of(attempt) else { return };
+        let evidence = Evidence {
+            address: address.clone(),
+            at: wall_clock_now(),
+            stream: self.name.to_string(),
+            sequence,
+            rendition: rendition.to_string(),
+            kind: finding.wrong.unwrap_or("false_work"),
+            detail: finding.detail,
+            pictures: finding.pictures,
+        };
+        if memory.try_send(evidence).is_err() {
+            tracing::warn!(%address, "evidence is lost: its memory is busy");
+        }
     }
 
     fn release(&mut self, segment: PresentationSegment) {
@@ -406,6 +473,7 @@ impl StreamRoute {
 
 impl Drop for StreamRoute {
     fn drop(&mut self) {
+        self.dispatch(Dispatcher::abandon);
         for (_, held) in self.sessions.drain().filter(|(_, held)| held.used) {
             end_session(&self.shared, &self.stream, held.info);
         }

@@ -4,11 +4,31 @@ use std::sync::Arc;
 
 use media::StreamName;
 use orchestrator::OrchestratorClient;
-use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{metrics::RouterMetrics, route::StreamRoute, shared::Shared};
-use crate::{config::RouterConfig, session::ConfiguredOrchestrator};
+use super::{
+    attempt::now, decision_log::DecisionRecord, memory_keeper, metrics::RouterMetrics,
+    picture_check::PictureCheck, route::StreamRoute, shared::Shared,
+};
+use crate::{
+    config::RouterConfig,
+    fleet::{Fleet, OrchestratorStatus},
+    memory::FleetMemory,
+    pool::{Pools, StreamPolicy},
+};
+
+/// Evidence that may wait for the memory.
+const EVIDENCE_QUEUED: usize = 64;
+
+/// What a router uses of the rest of the gateway.
+#[derive(Clone, Debug, Default)]
+pub struct RouterPorts {
+    /// Keeps what was learned; without it, a restart forgets.
+    pub memory: Option<Arc<dyn FleetMemory>>,
+    /// Compares pictures; without it, false work is not noticed.
+    pub picture_check: Option<Arc<dyn PictureCheck>>,
+}
 
 /// Routes the segments of every stream. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,32 +37,69 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router without orchestrators. `tasks` gets the calls that end sessions: wait for it before
-    /// the process exits.
-    #[must_use]
-    pub fn new(
+    /// A router without orchestrators, which has recalled what was learned before. `tasks` gets the
+    /// calls that end sessions, and the memory's keeper: close the router with `closed`, then wait for
+    /// them before the process exits.
+    pub async fn start(
         config: RouterConfig,
         client: OrchestratorClient,
         tasks: TaskTracker,
         metrics: RouterMetrics,
+        ports: RouterPorts,
+        closed: CancellationToken,
     ) -> Self {
-        let orchestrators = watch::Sender::new(Vec::new());
         let config = Arc::new(config);
-        Self { shared: Arc::new(Shared { config, client, tasks, metrics, orchestrators }) }
+        let fleet = Fleet::new(Arc::clone(&config), rand::random());
+        let (evidence, found) = mpsc::channel(EVIDENCE_QUEUED);
+        let evidence = ports.memory.is_some().then_some(evidence);
+        let shared =
+            Shared::new(config, client, tasks, metrics, fleet, ports.picture_check, evidence);
+        let shared = Arc::new(shared);
+        if let Some(memory) = ports.memory {
+            memory_keeper::recall(&shared, &*memory).await;
+            let keeper = memory_keeper::keep(Arc::clone(&shared), memory, found, closed);
+            shared.tasks.spawn(keeper);
+        }
+        Self { shared }
     }
 
-    /// Sets the orchestrators, in the operator's order, for streams that run and those to come.
-    pub fn set_orchestrators(&self, configured: Vec<ConfiguredOrchestrator>) {
-        self.shared.orchestrators.send_if_modified(|current| {
-            let changed = *current != configured;
-            *current = configured;
-            changed
-        });
+    /// Sets the pools, for streams that run and those to come; they follow at once.
+    pub fn set_pools(&self, pools: Pools) {
+        self.shared.with_fleet(|fleet| fleet.set_pools(pools));
+    }
+
+    /// Every orchestrator, as it stands.
+    #[must_use]
+    pub fn status(&self) -> Vec<OrchestratorStatus> {
+        self.shared.fleet().status(now())
+    }
+
+    /// Why a segment went where it went, while that is kept.
+    #[must_use]
+    pub fn decision(&self, stream: &StreamName, sequence: u64) -> Option<Arc<DecisionRecord>> {
+        self.shared.decisions.find(stream, sequence)
+    }
+
+    /// The latest records of a stream, oldest first.
+    #[must_use]
+    pub fn decisions(&self, stream: &StreamName, most: usize) -> Vec<Arc<DecisionRecord>> {
+        self.shared.decisions.latest(stream, most)
+    }
+
+    /// Every record from now on. One that falls behind misses some, and is told how many.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<Arc<DecisionRecord>> {
+        self.shared.decisions.listen()
     }
 
     /// Begins a stream. `manifest_id` names it at orchestrators, in their logs and URLs: no secret.
     #[must_use]
-    pub fn open(&self, stream: &StreamName, manifest_id: String) -> StreamRoute {
-        StreamRoute::new(Arc::clone(&self.shared), stream, manifest_id)
+    pub fn open(
+        &self,
+        stream: &StreamName,
+        manifest_id: String,
+        policy: StreamPolicy,
+    ) -> StreamRoute {
+        StreamRoute::new(Arc::clone(&self.shared), stream, manifest_id, policy)
     }
 }

@@ -4,26 +4,29 @@ use media::{GapReason, PresentationSegment, RenditionOutcome, Segment, StreamNam
 use orchestrator::{BodyContainer, ClientConfig, OrchestratorClient};
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{attempt::now, *};
 use crate::{
     config::RouterConfig,
-    session::ConfiguredOrchestrator,
+    pool::{ConfiguredOrchestrator, Pools, StreamPolicy},
     test_media::{ladder, segment},
 };
 
 const SEGMENT: Duration = Duration::from_millis(200);
 
-fn router(registry: &mut Registry) -> Router {
+async fn router(registry: &mut Registry) -> Router {
     let client = OrchestratorClient::new(ClientConfig::default()).unwrap();
     let config =
         RouterConfig { minimum_hold: Duration::from_millis(300), ..RouterConfig::default() };
-    Router::new(config, client, TaskTracker::new(), RouterMetrics::register(registry))
+    let metrics = RouterMetrics::register(registry);
+    let ports = RouterPorts::default();
+    Router::start(config, client, TaskTracker::new(), metrics, ports, CancellationToken::new())
+        .await
 }
 
 fn open(router: &Router) -> StreamRoute {
-    router.open(&StreamName::new("test").unwrap(), "test".to_owned())
+    router.open(&StreamName::new("test").unwrap(), "test".to_owned(), StreamPolicy::default())
 }
 
 /// An address nobody listens on.
@@ -31,7 +34,7 @@ async fn closed_port() -> ConfiguredOrchestrator {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let address = format!("http://127.0.0.1:{port}").parse().unwrap();
-    ConfiguredOrchestrator { address, container: BodyContainer::Cmaf }
+    ConfiguredOrchestrator::new(address, BodyContainer::Cmaf)
 }
 
 fn closed_now(sequence: u64) -> Arc<Segment> {
@@ -44,7 +47,7 @@ async fn next(route: &mut StreamRoute) -> Option<PresentationSegment> {
 
 #[tokio::test]
 async fn without_orchestrators_segments_pass_at_once_and_share_the_source() {
-    let mut route = open(&router(&mut Registry::default()));
+    let mut route = open(&router(&mut Registry::default()).await);
     route.set_ladder(ladder());
     let source = closed_now(1);
     route.push(Arc::clone(&source));
@@ -59,10 +62,10 @@ async fn without_orchestrators_segments_pass_at_once_and_share_the_source() {
 #[tokio::test]
 async fn a_dead_orchestrator_delays_the_source_by_the_hold_and_then_not_at_all() {
     let mut registry = Registry::default();
-    let router = router(&mut registry);
+    let router = router(&mut registry).await;
     let mut route = open(&router);
     route.set_ladder(ladder());
-    router.set_orchestrators(vec![closed_port().await]);
+    router.set_pools(Pools::of(vec![closed_port().await]));
     // Lets the route see the change, and shows that giving up a wait loses nothing.
     assert!(timeout(Duration::from_millis(50), route.next()).await.is_err());
     for sequence in 1..=4 {
@@ -89,8 +92,8 @@ async fn a_dead_orchestrator_delays_the_source_by_the_hold_and_then_not_at_all()
 
 #[tokio::test]
 async fn a_route_can_be_dropped_with_questions_in_flight() {
-    let router = router(&mut Registry::default());
-    router.set_orchestrators(vec![closed_port().await]);
+    let router = router(&mut Registry::default()).await;
+    router.set_pools(Pools::of(vec![closed_port().await]));
     let mut route = open(&router);
     route.set_ladder(ladder());
     route.push(closed_now(1));

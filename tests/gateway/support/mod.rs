@@ -46,8 +46,9 @@ impl Gateway {
         };
         change(&mut args);
         let config = Config::load(&args).expect("a good configuration");
-        let app =
-            App::start(config, env!("CARGO_BIN_EXE_headgate").into()).expect("the gateway starts");
+        let start = App::start(config, env!("CARGO_BIN_EXE_headgate").into());
+        let here = tokio::runtime::Handle::current();
+        let app = tokio::task::block_in_place(|| here.block_on(start)).expect("the gateway starts");
         Self { app, data_dir }
     }
 

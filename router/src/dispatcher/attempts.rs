@@ -1,0 +1,262 @@
+//! Which attempts are begun: the first, retries, hedges and probes.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use orchestrator::OrchestratorAddress;
+
+use super::{Dispatcher, OUTAGE};
+use crate::{
+    attempt::{Attempt, AttemptId, AttemptStart},
+    decision::{AttemptKind, AttemptOutcome, AttemptRecord},
+    fleet::Fleet,
+    output::Output,
+    pool::ConfiguredOrchestrator,
+    roster::Excluded,
+    selection::{Candidate, Circumstances, Rejection, select},
+    session::SessionId,
+    waiting::Waiting,
+};
+
+/// A second orchestrator is not asked before this, however fast the first one is as a rule.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
+
+/// A session that a segment goes to.
+struct Chosen {
+    session: SessionId,
+    orchestrator: Arc<ConfiguredOrchestrator>,
+    candidates: Vec<Candidate>,
+    index: usize,
+}
+
+impl Dispatcher {
+    /// Sends what can be sent, oldest first.
+    pub(super) fn send(&mut self, now: Instant, fleet: &mut Fleet) {
+        for index in 0..self.waiting.len() {
+            let Some(waiting) = self.waiting.get(index) else { return };
+            if self.is_in_flight(waiting.segment.sequence) || !self.may_try(now, waiting) {
+                continue;
+            }
+            let kind = if waiting.sent { AttemptKind::Retry } else { AttemptKind::First };
+            self.attempt(now, fleet, index, kind, |_| true);
+        }
+    }
+
+    /// Asks a second orchestrator for what takes longer than it should, and lets a slow one show that
+    /// it has healed, as far as the budget of work done twice goes.
+    pub(super) fn send_twice(&mut self, now: Instant, fleet: &mut Fleet) {
+        for index in 0..self.waiting.len() {
+            let Some(waiting) = self.waiting.get(index) else { return };
+            let sequence = waiting.segment.sequence;
+            let mut working = self.attempts.iter().filter(|it| it.sequence == sequence);
+            let (Some(only), None) = (working.next(), working.next()) else { continue };
+            if !self.extra_work.affords() || !self.may_try(now, waiting) {
+                continue;
+            }
+            if only.hedge_at.is_some_and(|at| at <= now) {
+                self.attempt(now, fleet, index, AttemptKind::Hedge, |_| true);
+            } else if only.kind == AttemptKind::First && only.started == now {
+                let healed: Vec<_> = self
+                    .roster
+                    .orchestrators()
+                    .filter(|it| fleet.wants_probe(now, &it.address))
+                    .map(|it| it.address.to_string())
+                    .collect();
+                if !healed.is_empty() {
+                    let slow = |it: &Candidate| healed.contains(&it.orchestrator);
+                    self.attempt(now, fleet, index, AttemptKind::Probe, slow);
+                }
+            }
+        }
+    }
+
+    /// Whether another attempt for a segment is allowed, and has a chance.
+    pub(super) fn may_try(&self, now: Instant, waiting: &Waiting) -> bool {
+        let least = waiting.segment.duration.to_std() / 10;
+        waiting.is_open()
+            && waiting.attempts < self.config.attempts
+            && self.deadline(waiting).saturating_duration_since(now) > least
+    }
+
+    /// Begins an attempt with the best of the candidates that `suits`, if one can take it.
+    fn attempt(
+        &mut self,
+        now: Instant,
+        fleet: &mut Fleet,
+        index: usize,
+        kind: AttemptKind,
+        suits: impl Fn(&Candidate) -> bool,
+    ) -> Option<()> {
+        let waiting = self.waiting.get(index)?;
+        let deadline = self.deadline(waiting);
+        let Some(chosen) = self.choose(now, fleet, index, kind, suits) else {
+            if kind == AttemptKind::Hedge {
+                self.no_second_for(index);
+            }
+            return None;
+        };
+        let waiting = self.waiting.get_mut(index)?;
+        let remaining = deadline.saturating_duration_since(now);
+        let another = kind.is_extra() || {
+            let open = |(at, it): (usize, &Candidate)| at != chosen.index && it.rejected.is_none();
+            let more = waiting.attempts + 1 < self.config.attempts;
+            more && chosen.candidates.iter().enumerate().any(open)
+        };
+        let budget = if another && !kind.is_extra() { remaining * 2 / 3 } else { remaining };
+        let patience = patience(fleet, &chosen.orchestrator.address, waiting);
+        let hedge_at = (another && !kind.is_extra()).then_some(now + patience);
+        let duration = waiting.segment.duration.to_std();
+        waiting.attempts += 1;
+        waiting.sent = true;
+        let id = AttemptId(self.next_attempt);
+        self.next_attempt += 1;
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        waiting.record_attempt(AttemptRecord {
+            id: id.0,
+            kind,
+            orchestrator: chosen.orchestrator.address.to_string(),
+            pool: chosen.candidates.get(chosen.index)?.pool.clone(),
+            started_micros: waiting.micros(now),
+            budget_micros: micros(budget),
+            hedge_after_micros: hedge_at.map(|_| micros(patience)),
+            ended_micros: None,
+            outcome: AttemptOutcome::InFlight,
+            facts: None,
+            candidates: chosen.candidates,
+        });
+        let (segment, ladder) = (Arc::clone(&waiting.segment), Arc::clone(&waiting.ladder));
+        let (number, epoch) = (waiting.attempts, waiting.epoch);
+        if kind.is_extra() {
+            self.second_begins(index, deadline);
+        }
+        let force_session_reinit = self.roster.begin(chosen.session, epoch);
+        self.attempts.push(Attempt {
+            id,
+            session: chosen.session,
+            sequence: segment.sequence,
+            kind,
+            orchestrator: Arc::clone(&chosen.orchestrator),
+            started: now,
+            give_up: now + budget,
+            hedge_at,
+            duration,
+            real_time: duration * 3 / 4,
+        });
+        self.count(kind);
+        self.outputs.push_back(Output::StartAttempt(AttemptStart {
+            id,
+            session: chosen.session,
+            check_picture: fleet.takes_picture_check(&chosen.orchestrator.address),
+            orchestrator: chosen.orchestrator,
+            segment,
+            ladder,
+            number,
+            kind,
+            force_session_reinit,
+            budget,
+        }));
+        Some(())
+    }
+
+    /// The best session for a segment, with the fleet's leave.
+    fn choose(
+        &mut self,
+        now: Instant,
+        fleet: &mut Fleet,
+        index: usize,
+        kind: AttemptKind,
+        suits: impl Fn(&Candidate) -> bool,
+    ) -> Option<Chosen> {
+        let waiting = self.waiting.get(index)?;
+        let deadline = self.deadline(waiting);
+        let sequence = waiting.segment.sequence;
+        let of_it = self.attempts.iter().filter(|it| it.sequence == sequence);
+        let working: Vec<OrchestratorAddress> = of_it.map(|it| it.address().clone()).collect();
+        let excluded = Excluded { tried: &waiting.tried, working: &working };
+        let mut candidates = self.roster.candidates(now, fleet, excluded);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let circumstances = Circumstances {
+            class: self.roster.policy().class,
+            duration_micros: micros(waiting.segment.duration.to_std()),
+            remaining_micros: micros(deadline.saturating_duration_since(now)),
+        };
+        for candidate in candidates.iter_mut().filter(|it| !suits(it)) {
+            candidate.rejected.get_or_insert(Rejection::NotAsked);
+        }
+        loop {
+            let best = select(&mut candidates, circumstances).or_else(|| {
+                // Better the same one again, after what it failed of, than nobody.
+                let again = kind == AttemptKind::Retry
+                    && waiting.blamed_by.is_empty()
+                    && self.misses < OUTAGE;
+                again.then(|| retry_tried(&mut candidates))?;
+                select(&mut candidates, circumstances)
+            });
+            let Some(index) = best else {
+                if !kind.is_extra()
+                    && let Some(waiting) = self.waiting_for(sequence)
+                {
+                    waiting.record_held_up(now, candidates);
+                }
+                return None;
+            };
+            let found = candidates.get_mut(index)?;
+            let session = found.session_id()?;
+            let orchestrator = self.roster.orchestrator_of(session)?;
+            if fleet.begin(now, self.stream, &orchestrator, deadline) {
+                fleet.asks(now, &orchestrator.address, deadline.saturating_duration_since(now));
+                return Some(Chosen { session, orchestrator, candidates, index });
+            }
+            found.rejected = Some(Rejection::OthersWait);
+        }
+    }
+
+    /// Work is done twice from now on: the first attempt may go on to the end as well.
+    fn second_begins(&mut self, index: usize, deadline: Instant) {
+        self.extra_work.spend();
+        let Some(sequence) = self.waiting.get(index).map(|it| it.segment.sequence) else { return };
+        for attempt in self.attempts.iter_mut().filter(|it| it.sequence == sequence) {
+            attempt.hedge_at = None;
+            attempt.give_up = deadline;
+        }
+    }
+
+    /// Nobody can be asked besides: the only attempt stays the only one.
+    fn no_second_for(&mut self, index: usize) {
+        let Some(sequence) = self.waiting.get(index).map(|it| it.segment.sequence) else { return };
+        for attempt in self.attempts.iter_mut().filter(|it| it.sequence == sequence) {
+            attempt.hedge_at = None;
+        }
+    }
+
+    fn count(&mut self, kind: AttemptKind) {
+        self.stats.attempts += 1;
+        match kind {
+            AttemptKind::First => self.extra_work.earn(),
+            AttemptKind::Retry => self.stats.retries += 1,
+            AttemptKind::Hedge => self.stats.hedges += 1,
+            AttemptKind::Probe => self.stats.probes += 1,
+        }
+    }
+}
+
+/// How long an attempt may take before a second orchestrator is asked: a quarter more than 19 of 20
+/// took on this one; the segment's own pace where that is not known.
+fn patience(fleet: &Fleet, address: &OrchestratorAddress, waiting: &Waiting) -> Duration {
+    let duration = waiting.segment.duration.to_std();
+    let usual = fleet.view(address).p95.map_or(750, |p95| p95.saturating_mul(5) / 4);
+    let usual = duration.max(Duration::from_secs(1)).saturating_mul(usual) / 1_000;
+    usual.max(SHORTEST_PATIENCE)
+}
+
+/// Lets those be chosen that have failed the segment. `None` when there is none.
+fn retry_tried(candidates: &mut [Candidate]) -> Option<()> {
+    let mut found = None;
+    for candidate in candidates.iter_mut().filter(|it| it.rejected == Some(Rejection::Tried)) {
+        candidate.rejected = None;
+        found = Some(());
+    }
+    found
+}

@@ -1,0 +1,229 @@
+//! How attempts end, and what follows: each class of fault has its own rule.
+
+use std::time::Instant;
+
+use media::{GapReason, SequenceNumber};
+
+use super::Dispatcher;
+use crate::{
+    attempt::{Attempt, Delivery},
+    decision::{AttemptKind, AttemptOutcome},
+    fault::{AttemptFault, FaultClass},
+    fleet::Fleet,
+    output::Output,
+    roster::Verdict,
+    waiting::{Outcome, Waiting},
+};
+
+/// Orchestrators that may say that a segment can't be transcoded before that is believed.
+const WITNESSES: usize = 2;
+
+impl Dispatcher {
+    pub(super) fn attempt_ended(
+        &mut self,
+        now: Instant,
+        fleet: &mut Fleet,
+        attempt: &Attempt,
+        result: Result<Delivery, AttemptFault>,
+    ) {
+        fleet.ended(attempt.address());
+        let expected = self.waiting_for(attempt.sequence).map(|it| it.ladder.profiles().len());
+        let result = result.and_then(|delivery| {
+            let (found, asked) = (delivery.media.len(), expected.unwrap_or(delivery.media.len()));
+            if found == asked {
+                return Ok(delivery);
+            }
+            let detail = format!("{found} renditions where {asked} were asked for");
+            Err(AttemptFault::new(FaultClass::WrongWork, detail))
+        });
+        match result {
+            Ok(delivery) => self.delivered(now, fleet, attempt, delivery),
+            Err(fault) => self.failed(now, fleet, attempt, &fault),
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        now: Instant,
+        fleet: &mut Fleet,
+        attempt: &Attempt,
+        delivery: Delivery,
+    ) {
+        let address = attempt.address();
+        fleet.delivered(now, address, attempt.elapsed(now), attempt.duration);
+        self.misses = 0;
+        let mut verdict = Verdict::Delivered;
+        if let Some(price) = delivery.price {
+            fleet.answered(address, None, Some(price));
+            if !self.roster.allows(address, Some(&price)) {
+                verdict = Verdict::PricedOut;
+            }
+        }
+        let mut slandered = Vec::new();
+        if let Some(waiting) = self.waiting_for(attempt.sequence) {
+            let first = waiting.is_open();
+            let outcome = if first { AttemptOutcome::Delivered } else { AttemptOutcome::Surplus };
+            waiting.record_end(now, attempt.id, outcome, Some(delivery.facts));
+            if first {
+                waiting.outcome = Some(Outcome::Media(delivery.media));
+                slandered = std::mem::take(&mut waiting.blamed_by);
+            }
+        }
+        for other in slandered {
+            let detail = "blamed a segment that another one transcoded";
+            fleet.failed(now, &other, FaultClass::Orchestrator, detail);
+        }
+        self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
+        if attempt.kind != AttemptKind::Probe {
+            self.lose_race(now, fleet, attempt.sequence);
+        }
+    }
+
+    /// A segment has its renditions: the other attempt for it is cancelled, unless it is the probe of a
+    /// slow orchestrator, whose whole point is how long it takes.
+    fn lose_race(&mut self, now: Instant, fleet: &mut Fleet, sequence: SequenceNumber) {
+        let (others, going): (Vec<_>, Vec<_>) = self
+            .attempts
+            .drain(..)
+            .partition(|it| it.sequence == sequence && it.kind != AttemptKind::Probe);
+        self.attempts = going;
+        for other in others {
+            self.cancel(now, fleet, &other, "another was faster", None);
+        }
+    }
+
+    fn failed(&mut self, now: Instant, fleet: &mut Fleet, attempt: &Attempt, fault: &AttemptFault) {
+        let address = attempt.address().clone();
+        if fault.class.is_fault() {
+            fleet.failed(now, &address, fault.class, &fault.detail);
+        }
+        let in_flight = self.is_in_flight(attempt.sequence);
+        if let Some(waiting) = self.waiting_for(attempt.sequence) {
+            let (class, detail) = (fault.class, fault.detail.clone());
+            waiting.record_end(now, attempt.id, AttemptOutcome::Failed { class, detail }, None);
+            note(waiting, attempt, fault.class, in_flight);
+        }
+        let verdict = verdict_of(fault.class);
+        self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
+    }
+
+    pub(super) fn expire_attempts(&mut self, now: Instant, fleet: &mut Fleet) {
+        let (over, going): (Vec<_>, Vec<_>) =
+            self.attempts.drain(..).partition(|attempt| attempt.give_up <= now);
+        self.attempts = going;
+        for attempt in over {
+            self.outputs.push_back(Output::CancelAttempt(attempt.id));
+            fleet.ended(attempt.address());
+            let elapsed = attempt.elapsed(now);
+            fleet.took_longer(now, attempt.address(), elapsed, attempt.duration);
+            let late = attempt.is_late(now);
+            if late {
+                fleet.failed(now, attempt.address(), FaultClass::Timeout, "no result in time");
+            }
+            if let Some(waiting) = self.waiting_for(attempt.sequence) {
+                let detail = format!("no result within {elapsed:?}");
+                let outcome = AttemptOutcome::Failed { class: FaultClass::Timeout, detail };
+                waiting.record_end(now, attempt.id, outcome, None);
+                waiting.tried.push(attempt.address().clone());
+            }
+            let verdict = if late { Verdict::Late } else { Verdict::Innocent };
+            self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
+        }
+    }
+
+    /// Cancels what is in flight for a segment that is released; true when something was, but for
+    /// probes.
+    pub(super) fn cancel_attempts(
+        &mut self,
+        now: Instant,
+        fleet: &mut Fleet,
+        head: &mut Waiting,
+        reason: &'static str,
+    ) -> bool {
+        let sequence = head.segment.sequence;
+        let complete = !head.is_open();
+        let (over, going): (Vec<_>, Vec<_>) = self.attempts.drain(..).partition(|it| {
+            it.sequence == sequence && !(complete && it.kind == AttemptKind::Probe)
+        });
+        self.attempts = going;
+        for attempt in &over {
+            self.cancel(now, fleet, attempt, reason, Some(head));
+        }
+        !over.is_empty()
+    }
+
+    /// The stream is over: probes that nothing waits for end with it.
+    pub(super) fn cancel_all(&mut self, now: Instant, fleet: &mut Fleet) {
+        for attempt in std::mem::take(&mut self.attempts) {
+            self.cancel(now, fleet, &attempt, "the stream ended", None);
+        }
+    }
+
+    /// Ends an attempt whose result is not needed any more.
+    fn cancel(
+        &mut self,
+        now: Instant,
+        fleet: &mut Fleet,
+        attempt: &Attempt,
+        reason: &'static str,
+        waiting: Option<&mut Waiting>,
+    ) {
+        self.outputs.push_back(Output::CancelAttempt(attempt.id));
+        fleet.ended(attempt.address());
+        fleet.took_longer(now, attempt.address(), attempt.elapsed(now), attempt.duration);
+        let outcome = AttemptOutcome::Cancelled { reason: reason.to_owned() };
+        let waiting = match waiting {
+            Some(waiting) => Some(waiting),
+            None => self.waiting.iter_mut().find(|it| it.segment.sequence == attempt.sequence),
+        };
+        if let Some(waiting) = waiting {
+            waiting.record_end(now, attempt.id, outcome, None);
+        }
+        let late = attempt.is_late(now);
+        if late {
+            fleet.failed(now, attempt.address(), FaultClass::Timeout, reason);
+        }
+        let verdict = if late { Verdict::Late } else { Verdict::Innocent };
+        self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
+    }
+}
+
+/// Notes on the segment what a failed attempt means for it.
+fn note(waiting: &mut Waiting, attempt: &Attempt, class: FaultClass, in_flight: bool) {
+    match class {
+        FaultClass::ExpiredSession => {}
+        FaultClass::Capacity | FaultClass::Price => {
+            waiting.attempts = waiting.attempts.saturating_sub(1);
+            waiting.tried.push(attempt.address().clone());
+        }
+        FaultClass::Media => {
+            waiting.tried.push(attempt.address().clone());
+            waiting.blamed_by.push(attempt.address().clone());
+            if waiting.blamed_by.len() >= WITNESSES && !in_flight {
+                waiting.give_up(GapReason::Quarantined);
+            }
+        }
+        FaultClass::Internal => waiting.give_up(GapReason::AttemptsFailed),
+        FaultClass::Orchestrator
+        | FaultClass::WrongWork
+        | FaultClass::FalseWork
+        | FaultClass::Network
+        | FaultClass::Timeout
+        | FaultClass::Busy => waiting.tried.push(attempt.address().clone()),
+    }
+}
+
+const fn verdict_of(class: FaultClass) -> Verdict {
+    match class {
+        FaultClass::Orchestrator
+        | FaultClass::WrongWork
+        | FaultClass::FalseWork
+        | FaultClass::Network
+        | FaultClass::Timeout => Verdict::Fault,
+        FaultClass::Busy => Verdict::Late,
+        FaultClass::Capacity => Verdict::Capped,
+        FaultClass::Price => Verdict::PricedOut,
+        FaultClass::ExpiredSession => Verdict::Renew,
+        FaultClass::Media | FaultClass::Internal => Verdict::Innocent,
+    }
+}

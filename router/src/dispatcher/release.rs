@@ -1,0 +1,93 @@
+//! Numbers listed in step, in order, each once.
+
+use std::{sync::Arc, time::Instant};
+
+use media::{GapReason, PresentationSegment, Segment};
+
+use super::{Dispatcher, OUTAGE};
+use crate::{
+    fleet::Fleet,
+    output::Output,
+    waiting::{Outcome, Waiting, gaps},
+};
+
+impl Dispatcher {
+    /// Declares gaps where nothing is in flight and nothing more can be tried in time.
+    pub(super) fn give_up(&mut self, now: Instant, fleet: &Fleet) {
+        let none_left = self.roster.is_empty();
+        let has_live = self.roster.has_live(now, fleet);
+        let outage = !has_live && (self.misses >= OUTAGE || self.finish_by.is_some() || none_left);
+        for index in 0..self.waiting.len() {
+            let Some(waiting) = self.waiting.get(index) else { return };
+            if !waiting.is_open() || self.is_in_flight(waiting.segment.sequence) {
+                continue;
+            }
+            let deadline = self.deadline(waiting);
+            // While nothing works, an orchestrator that failed a segment is no reason to hold it.
+            let hopeless: &[_] = if self.misses >= OUTAGE { &waiting.tried } else { &[] };
+            let opportunity = self.roster.earliest_opportunity(now, fleet, hopeless);
+            let in_time = opportunity.is_some_and(|at| at < deadline);
+            if outage || !in_time || !self.may_try(now, waiting) {
+                let reason = waiting.reason(!none_left, has_live);
+                if let Some(waiting) = self.waiting.get_mut(index) {
+                    waiting.give_up(reason);
+                }
+            }
+        }
+    }
+
+    /// Releases every number that is complete or due, in order.
+    pub(super) fn release(&mut self, now: Instant, fleet: &mut Fleet) {
+        while let Some(head) = self.waiting.front() {
+            if head.is_open() && self.deadline(head) > now {
+                return;
+            }
+            self.release_head(now, fleet);
+        }
+    }
+
+    /// Releases the oldest number with what there is.
+    pub(super) fn release_head(&mut self, now: Instant, fleet: &mut Fleet) {
+        let Some(mut head) = self.waiting.pop_front() else { return };
+        if self.cancel_attempts(now, fleet, &mut head, "the segment had to be listed") {
+            head.give_up(GapReason::Deadline);
+        }
+        let reason = head.reason(!self.roster.is_empty(), self.roster.has_live(now, fleet));
+        let outcome = head.outcome.take().unwrap_or(Outcome::Gaps(reason));
+        let label = label(&outcome);
+        let (renditions, new_header) = match outcome {
+            Outcome::SourceOnly => (Vec::new(), false),
+            Outcome::Gaps(reason) => {
+                self.misses = self.misses.saturating_add(u32::from(head.is_miss(reason)));
+                (gaps(&head.ladder, reason), false)
+            }
+            Outcome::Media(media) => {
+                self.stats.complete += 1;
+                self.inits.list(&head.ladder, media)
+            }
+        };
+        let decision = head.decision(now, self.roster.policy(), label);
+        let source = with_discontinuity(head, new_header);
+        self.stats.released += 1;
+        self.last_publication = Some(now);
+        self.outputs.push_back(Output::Release(PresentationSegment { source, renditions }));
+        self.outputs.push_back(Output::Decided(Box::new(decision)));
+    }
+}
+
+const fn label(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::SourceOnly => "source_only",
+        Outcome::Gaps(reason) => reason.as_str(),
+        Outcome::Media(_) => "complete",
+    }
+}
+
+fn with_discontinuity(head: Waiting, new_header: bool) -> Arc<Segment> {
+    let source = head.segment;
+    if new_header && !source.discontinuity {
+        Arc::new(Segment { discontinuity: true, ..Segment::clone(&source) })
+    } else {
+        source
+    }
+}

@@ -1,0 +1,97 @@
+use super::*;
+use crate::test_media::{orchestrators, origin};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn fleet(count: usize, in_flight: u32) -> (Fleet, Vec<ConfiguredOrchestrator>, Instant) {
+    let mut fleet = Fleet::new(Arc::default(), 5);
+    let limited = |it| ConfiguredOrchestrator { in_flight, ..it };
+    let all: Vec<_> = orchestrators(count).into_iter().map(limited).collect();
+    fleet.set_pools(Pools::of(all.clone()));
+    (fleet, all, origin())
+}
+
+#[test]
+fn room_goes_to_the_stream_that_waits_longest() {
+    let (mut fleet, all, now) = fleet(1, 2);
+    let [first, second, third] = [(); 3].map(|()| fleet.admit_stream());
+    let until = now + SECOND;
+    assert!(fleet.begin(now, first, &all[0], until));
+    assert!(fleet.begin(now, first, &all[0], until));
+    assert!(!fleet.begin(now, first, &all[0], until), "the first stream wants even more");
+    assert!(!fleet.begin(now, second, &all[0], until));
+    assert!(!fleet.begin(now, third, &all[0], until));
+    let before = fleet.version();
+    fleet.ended(&all[0].address);
+    assert_ne!(fleet.version(), before, "those that wait are woken");
+    assert!(!fleet.begin(now, third, &all[0], until));
+    assert!(!fleet.begin(now, second, &all[0], until));
+    assert!(fleet.begin(now, first, &all[0], until));
+    fleet.ended(&all[0].address);
+    assert!(!fleet.begin(now, first, &all[0], until), "took its turn");
+    assert!(fleet.begin(now, second, &all[0], until));
+    // A stream that gave up waiting, or whose time is over, holds nobody up.
+    fleet.ended(&all[0].address);
+    assert!(fleet.begin(until, first, &all[0], until + SECOND));
+}
+
+#[test]
+fn a_full_fleet_is_known_as_full() {
+    let (mut fleet, all, now) = fleet(2, 1);
+    let streams: Vec<_> = (0..5).map(|_| fleet.admit_stream()).collect();
+    let until = now + SECOND;
+    assert!(fleet.begin(now, streams[0], &all[0], until));
+    assert!(fleet.begin(now, streams[0], &all[1], until));
+    assert!(!fleet.is_full(now, streams[4], all.iter()));
+    for orchestrator in &all {
+        assert!(!fleet.begin(now, streams[1], orchestrator, until));
+    }
+    assert!(fleet.is_full(now, streams[4], all.iter()));
+    fleet.ended(&all[1].address);
+    assert!(!fleet.is_full(now, streams[4], all.iter()));
+}
+
+#[test]
+fn false_work_demotes_longer_each_time_and_across_restarts() {
+    let (mut fleet, all, now) = fleet(1, 4);
+    let address = &all[0].address;
+    fleet.delivered(now, address, SECOND, 2 * SECOND);
+    fleet.failed(now, address, FaultClass::FalseWork, "black");
+    assert_eq!(fleet.standing(now, address), Standing::Demoted);
+    let wall = SystemTime::UNIX_EPOCH + 1_000 * SECOND;
+    let learned = fleet.learned(now, wall);
+    let mut restarted = Fleet::new(Arc::default(), 6);
+    restarted.recall(now, wall + 60 * SECOND, learned);
+    restarted.set_pools(Pools::of(all.clone()));
+    assert_eq!(restarted.view(address).latency, Some(500));
+    let Passage::Closed { until } = restarted.passage(now, address, true) else { panic!("used") };
+    assert_eq!(until, now + RouterConfig::default().demotion - 60 * SECOND);
+    assert_ne!(restarted.standing(until, address), Standing::Demoted);
+    restarted.failed(until, address, FaultClass::FalseWork, "black again");
+    let Passage::Closed { until: again } = restarted.passage(until, address, true) else {
+        panic!("used")
+    };
+    assert_eq!(again, until + 2 * RouterConfig::default().demotion);
+}
+
+#[test]
+fn one_streams_odd_segments_do_not_close_an_orchestrator_to_the_others() {
+    let (mut fleet, all, now) = fleet(1, 4);
+    let address = &all[0].address;
+    for _ in 0..20 {
+        fleet.failed(now, address, FaultClass::Orchestrator, "odd");
+        fleet.failed(now, address, FaultClass::Orchestrator, "odd");
+        fleet.delivered(now, address, SECOND, 2 * SECOND);
+    }
+    assert_eq!(fleet.passage(now, address, false), Passage::Free);
+    fleet.failed(now, address, FaultClass::Network, "refused");
+    assert!(matches!(fleet.passage(now, address, false), Passage::Closed { .. }));
+}
+
+#[test]
+fn new_orchestrators_are_checked_first_and_then_now_and_then() {
+    let (mut fleet, all, _) = fleet(1, 4);
+    let checks: Vec<_> = (0..12).map(|_| fleet.takes_picture_check(&all[0].address)).collect();
+    assert_eq!(checks[..2], [true, true]);
+    assert_eq!(checks.iter().filter(|checked| **checked).count(), 4, "{checks:?}");
+}

@@ -1,0 +1,310 @@
+//! Pools of orchestrators as the operator configures them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use orchestrator::{BodyContainer, OrchestratorAddress, PixelPrice};
+use router::{ConfiguredOrchestrator, Pool, PoolName, PriceCap, StreamClass, StreamPolicy};
+use toml::Value;
+
+use super::reader::{Faults, Section};
+
+/// A pool, and where more of its orchestrators come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// The pool with the orchestrators the file names.
+    pub pool: Pool,
+    /// A discovery webhook, and how often it is asked.
+    pub webhook: Option<(url::Url, Duration)>,
+}
+
+/// Reads `[[pool]]` sections.
+pub(super) fn pools(root: &mut Section, faults: &mut Faults) -> Vec<PoolConfig> {
+    let sections = root.sections("pool", faults);
+    let mut pools: Vec<PoolConfig> = Vec::with_capacity(sections.len());
+    for section in sections {
+        let path = section.path_of("name");
+        let Some(pool) = pool(section, faults) else { continue };
+        if pools.iter().any(|other| other.pool.name == pool.pool.name) {
+            faults.add(path, "another pool has it already");
+        }
+        pools.push(pool);
+    }
+    pools
+}
+
+fn pool(mut section: Section, faults: &mut Faults) -> Option<PoolConfig> {
+    let path = section.path_of("name");
+    let name = section.string("name", faults).unwrap_or_else(|| PoolName::DEFAULT.to_owned());
+    let name = PoolName::new(&name);
+    if name.is_none() {
+        faults.add(path, "must have 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'");
+    }
+    let orchestrators = section.sections("orchestrator", faults).into_iter();
+    let orchestrators = orchestrators.filter_map(|it| orchestrator(it, faults)).collect();
+    let webhook = webhook(&mut section, faults);
+    let price_cap = price_cap(&mut section, faults);
+    let deny = names(&mut section, "deny", faults);
+    let allow = names(&mut section, "allow", faults);
+    let only_if_named = section.boolean("only_if_named", faults).unwrap_or(false);
+    section.finish(faults);
+    let pool = Pool { name: name?, orchestrators, price_cap, deny, allow, only_if_named };
+    Some(PoolConfig { pool, webhook })
+}
+
+/// Reads one orchestrator, at the top level or of a pool.
+pub(super) fn orchestrator(
+    mut section: Section,
+    faults: &mut Faults,
+) -> Option<ConfiguredOrchestrator> {
+    let path = section.path_of("url");
+    let url = section.string("url", faults);
+    if url.is_none() && !faults.mentions(&path) {
+        faults.add(path.clone(), "missing");
+    }
+    let body_path = section.path_of("body");
+    let body = section.string("body", faults).and_then(|text| match text.as_str() {
+        "mpegts" => Some(BodyContainer::MpegTs),
+        "cmaf" => Some(BodyContainer::Cmaf),
+        _ => {
+            faults.add(body_path, "expected \"mpegts\" or \"cmaf\"");
+            None
+        }
+    });
+    let weight = section.integer("weight", 1..=10_000, faults);
+    let region = section.string("region", faults);
+    let in_flight = section.integer("in_flight", 1..=10_000, faults);
+    section.finish(faults);
+    let address = address(&url?, &path, faults)?;
+    let plain = with_default_body(address);
+    Some(ConfiguredOrchestrator {
+        container: body.unwrap_or(plain.container),
+        weight: weight.unwrap_or(plain.weight),
+        region,
+        in_flight: in_flight.unwrap_or(plain.in_flight),
+        ..plain
+    })
+}
+
+/// Reads an orchestrator's address.
+pub(super) fn address(url: &str, path: &str, faults: &mut Faults) -> Option<OrchestratorAddress> {
+    url.trim().parse().map_err(|error: orchestrator::AddressError| faults.add(path, error)).ok()
+}
+
+/// MPEG-TS is what every orchestrator of the network reads.
+pub(super) const fn with_default_body(address: OrchestratorAddress) -> ConfiguredOrchestrator {
+    ConfiguredOrchestrator::new(address, BodyContainer::MpegTs)
+}
+
+fn webhook(section: &mut Section, faults: &mut Faults) -> Option<(url::Url, Duration)> {
+    let path = section.path_of("webhook");
+    let url = section.string("webhook", faults);
+    let range = Duration::from_secs(1)..=Duration::from_secs(3_600);
+    let interval = section.duration("webhook_interval", range, faults);
+    let url = url.and_then(|text| match url::Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Some(url),
+        Ok(_) | Err(_) => {
+            faults.add(path, "expected an http or https URL");
+            None
+        }
+    })?;
+    Some((url, interval.unwrap_or(Duration::from_secs(60))))
+}
+
+/// `max_price` (wei per pixel: a number or text such as "0.5" or "3/2"), or `max_price_per_unit` and
+/// `pixels_per_unit` as go-livepeer writes it, or `max_usd_per_hour` (of 720p30) with `eth_usd`.
+fn price_cap(section: &mut Section, faults: &mut Faults) -> PriceCap {
+    let mut caps = Vec::new();
+    if let Some(price) = decimal(section, "max_price", faults) {
+        caps.push(price);
+    }
+    let per_unit = section.integer("max_price_per_unit", 0..=u32::MAX, faults);
+    let unit = section.integer("pixels_per_unit", 1..=u32::MAX, faults);
+    if let Some(wei) = per_unit.filter(|wei| *wei > 0) {
+        caps.extend(PixelPrice::new(wei.into(), unit.unwrap_or(1).into()));
+    }
+    let usd = decimal(section, "max_usd_per_hour", faults);
+    let rate = decimal(section, "eth_usd", faults);
+    match (usd, rate) {
+        (Some(usd), Some(rate)) => match wei_per_pixel(usd, rate) {
+            Some(price) => caps.push(price),
+            None => faults.add(section.path_of("max_usd_per_hour"), "out of range"),
+        },
+        (Some(_), None) => faults.add(
+            section.path_of("eth_usd"),
+            "missing: what one ETH costs, to turn max_usd_per_hour into wei",
+        ),
+        (None, _) => {}
+    }
+    let allows_absent = section.boolean("allow_absent_price", faults).unwrap_or(true);
+    PriceCap { most: caps.into_iter().min(), allows_absent }
+}
+
+/// Dollars for an hour of 720p30 in wei per pixel, rounded down, so that the cap is never exceeded.
+fn wei_per_pixel(usd_per_hour: PixelPrice, eth_usd: PixelPrice) -> Option<PixelPrice> {
+    const WEI_PER_ETH: u128 = 1_000_000_000_000_000_000;
+    // What a pixel costs is below one wei for cheap caps: count in trillions of pixels.
+    const PIXELS: u128 = 1_000_000_000_000;
+    let usd = (u128::from(usd_per_hour.wei()), u128::from(usd_per_hour.pixels()));
+    let rate = (u128::from(eth_usd.wei()), u128::from(eth_usd.pixels()));
+    let wei_per_hour = usd.0.checked_mul(WEI_PER_ETH)?.checked_mul(rate.1)?;
+    let wei_per_hour = wei_per_hour.checked_div(usd.1.checked_mul(rate.0)?)?;
+    let hour = u128::from(PriceCap::HOUR_OF_720P30);
+    let wei = wei_per_hour.checked_mul(PIXELS)?.checked_div(hour)?;
+    PixelPrice::new(u64::try_from(wei).ok()?, u64::try_from(PIXELS).ok()?)
+}
+
+/// A number that must be exact: an integer, or text.
+fn decimal(section: &mut Section, key: &str, faults: &mut Faults) -> Option<PixelPrice> {
+    let path = section.path_of(key);
+    let text = match section.value(key)? {
+        Value::String(text) => text,
+        Value::Integer(number) => number.to_string(),
+        // Written by hand with few digits, it reads back as it was written.
+        Value::Float(number) => number.to_string(),
+        Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
+            faults.add(path, "expected a number");
+            return None;
+        }
+    };
+    text.parse()
+        .map_err(|_| faults.add(path, "expected a number such as 1200, 0.5 or \"3/2\""))
+        .ok()
+}
+
+fn names(section: &mut Section, key: &str, faults: &mut Faults) -> BTreeSet<String> {
+    let path = section.path_of(key);
+    let Some(value) = section.value(key) else { return BTreeSet::new() };
+    let texts = match value {
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| match item {
+                Value::String(text) => Some(text.trim().to_ascii_lowercase()),
+                Value::Integer(_)
+                | Value::Float(_)
+                | Value::Boolean(_)
+                | Value::Datetime(_)
+                | Value::Array(_)
+                | Value::Table(_) => None,
+            })
+            .collect::<Option<BTreeSet<_>>>(),
+        Value::String(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Table(_) => None,
+    };
+    texts.unwrap_or_else(|| {
+        faults.add(path, "expected a list of hosts, host:ports, URLs or ETH addresses");
+        BTreeSet::new()
+    })
+}
+
+/// Reads what a stream wants of routing: `pools` and `class`, at the top of `[router]` for all streams
+/// and in each `[[stream]]`.
+pub(super) fn stream_policy(
+    section: &mut Section,
+    default: &StreamPolicy,
+    faults: &mut Faults,
+) -> StreamPolicy {
+    let path = section.path_of("pools");
+    let pools = section.value("pools").map(|value| {
+        let texts = match value {
+            Value::Array(items) => items,
+            single @ Value::String(_) => vec![single],
+            Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Table(_) => Vec::new(),
+        };
+        let named = texts.iter().map(|item| item.as_str().and_then(PoolName::new));
+        let named = named.collect::<Option<Vec<_>>>().filter(|names| !names.is_empty());
+        named.unwrap_or_else(|| {
+            faults.add(path, "expected a list of pool names");
+            Vec::new()
+        })
+    });
+    let path = section.path_of("class");
+    let class = section.string("class", faults).and_then(|text| {
+        let class = StreamClass::parse(&text);
+        if class.is_none() {
+            faults.add(path, "expected \"low-latency\", \"balanced\" or \"cheap\"");
+        }
+        class
+    });
+    StreamPolicy {
+        pools: pools.unwrap_or_else(|| default.pools.clone()),
+        class: class.unwrap_or(default.class),
+        hold_percent: default.hold_percent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<PoolConfig>, String> {
+        let mut faults = Faults::default();
+        let mut root = Section::root(text.parse().unwrap());
+        let read = pools(&mut root, &mut faults);
+        root.finish(&mut faults);
+        match faults.into_result() {
+            Ok(()) => Ok(read),
+            Err(faults) => Err(faults.iter().map(|it| format!("{it}\n")).collect()),
+        }
+    }
+
+    #[test]
+    fn a_pool_with_everything() {
+        let read = read(
+            r#"
+            [[pool]]
+            name = "premium"
+            max_price = "1200"
+            allow_absent_price = false
+            deny = ["Bad.example"]
+            webhook = "https://list.example/orchestrators"
+            webhook_interval = "5s"
+            [[pool.orchestrator]]
+            url = "http://o1:1"
+            body = "cmaf"
+            weight = 200
+            region = "fra"
+            in_flight = 3
+            [[pool.orchestrator]]
+            url = "o2"
+            "#,
+        )
+        .unwrap();
+        let [pool] = &read[..] else { panic!("one pool") };
+        let [first, second] = &pool.pool.orchestrators[..] else { panic!("two orchestrators") };
+        assert_eq!((first.weight, first.in_flight), (200, 3));
+        assert_eq!(second.container, BodyContainer::MpegTs);
+        assert_eq!(second.address.to_string(), "https://o2:8935");
+        assert!(pool.pool.deny.contains("bad.example"));
+        assert!(!pool.pool.affords(None));
+        assert!(!pool.pool.affords(PixelPrice::new(1_201, 1).as_ref()));
+        assert_eq!(pool.webhook.as_ref().unwrap().1, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn dollars_per_hour_become_wei_per_pixel_exactly() {
+        let priced = read("[[pool]]\nmax_usd_per_hour = 0.15\neth_usd = 3000\n").unwrap();
+        // 0.15 USD = 5e13 wei for 99 532 800 000 pixels: 502.34... wei per pixel.
+        let cap = priced[0].pool.price_cap.most.unwrap();
+        assert!(cap >= PixelPrice::new(50_234, 100).unwrap());
+        assert!(cap < PixelPrice::new(50_235, 100).unwrap());
+        assert!(read("[[pool]]\nmax_usd_per_hour = 1\n").unwrap_err().contains("eth_usd"));
+    }
+
+    #[test]
+    fn faults_name_their_place() {
+        let said = read("[[pool]]\nname='a'\nmax_price='dear'\nwebhook='ftp://x'\ndeny=1\n[[pool]]\nname='a'\nfoo=1\n").unwrap_err();
+        for wanted in
+            ["pool[0].max_price", "pool[0].webhook", "pool[0].deny", "pool[1].name", "pool[1].foo"]
+        {
+            assert!(said.contains(wanted), "{wanted}: {said}");
+        }
+    }
+}
