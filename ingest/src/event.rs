@@ -24,6 +24,8 @@ pub enum DiscontinuityReason {
     ClockJump,
     /// The stream took events too slowly, and access units up to a random access point were dropped.
     Dropped,
+    /// A pushed segment's number is behind that of the one before.
+    OutOfOrder,
 }
 
 /// Why a publish is over.

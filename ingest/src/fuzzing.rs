@@ -5,8 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
 use crate::{
     demux::Demux,
+    push::{PushRequest, PushedSegment},
     rtmp::{ChunkLimits, ChunkReader, Output, RtmpSession, SessionConfig, amf0},
 };
 
@@ -75,4 +79,71 @@ pub fn session(data: &[u8]) {
         }
     }
     drop(session.handle_timeout(now + Duration::from_secs(60)));
+}
+
+/// Reads a pushed segment's request: a path, lines of header fields, an empty line, a body. What is
+/// read keeps to the bounds that it states.
+pub fn push(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let path = lines.next().and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    let mut head = path.len() + 1;
+    for line in lines.by_ref().take_while(|line| !line.is_empty()) {
+        head += line.len() + 1;
+        let mut halves = line.splitn(2, |byte| *byte == b':');
+        let (Some(name), Some(value)) = (halves.next(), halves.next()) else { continue };
+        let name = HeaderName::from_bytes(name);
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.trim_ascii())) {
+            headers.insert(name, value);
+        }
+    }
+    let Ok(uri) = path.parse() else { return };
+    let Ok(request) = PushRequest::read(&Method::PUT, &uri, &headers, None) else { return };
+    let declared = request.declared_duration;
+    assert!(!declared.is_zero() && declared <= Duration::from_secs(300), "{declared:?}");
+    let body = Bytes::copy_from_slice(data.get(head + 1..).unwrap_or_default());
+    let read = PushedSegment::read(request.container, body, declared, *START);
+    let Ok(mut segment) = read else { return };
+    assert_eq!(segment.tracks.is_empty(), segment.units.is_empty(), "a track has units");
+    if let Some(end) = segment.end() {
+        segment.continue_from(end);
+    }
+    let (tracks, units) = (segment.tracks.len(), segment.units.len());
+    assert_eq!(segment.into_events().count(), tracks + units, "everything is told once");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::push::fixture;
+
+    fn request() -> Vec<u8> {
+        let head = "/live/m/7.ts?t=1\ncontent-duration: 1000\ncontent-resolution: 640x360\n\
+            livepeer-transcode-configuration: {\"presets\":[\"P144p30fps16x9\"]}\n\
+            authorization: Bearer x\naccept: multipart/mixed\n\n";
+        [head.as_bytes(), &fixture::one_second()].concat()
+    }
+
+    #[test]
+    fn a_whole_request_is_read_to_its_end() {
+        super::push(&request());
+        super::push(b"");
+        super::push(b"/live/m/1.mp4\n\n");
+    }
+
+    proptest! {
+        #[test]
+        fn changed_and_cut_requests_are_read_or_refused(
+            changes in prop::collection::vec((0..220_usize, any::<u8>()), 0..6),
+            keep in 0..2_000_usize,
+        ) {
+            let mut request = request();
+            for (place, byte) in changes {
+                request[place] = byte;
+            }
+            request.truncate(keep.max(1));
+            super::push(&request);
+        }
+    }
 }

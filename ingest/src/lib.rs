@@ -1,4 +1,5 @@
-//! Wire to access units: RTMP sessions, admission, and the clock that repairs publishers' timestamps.
+//! Wire to access units: RTMP sessions and pushed segments, admission, and the clock that repairs
+//! publishers' timestamps.
 //!
 //! A publisher's bytes become [`PublisherEvent`]s in three cores without I/O: [`rtmp::RtmpSession`]
 //! speaks the protocol, [`demux::Demux`] reads the FLV bodies it delivers, and [`timeline::Timeline`]
@@ -9,12 +10,16 @@
 //! Media bytes are copied once, from the read buffer into a message's own buffer; access units are
 //! slices of it.
 //!
+//! Publishers that cut their stream themselves push whole segments over HTTP ([`push`]) and get the
+//! renditions back: [`push_service`], with [`PushAdmission`] as the port.
+//!
 //! Start reading at [`serve_rtmp_connection`], then [`rtmp::RtmpSession`].
 
 pub mod demux;
 mod event;
 pub mod fuzzing;
 mod publish;
+pub mod push;
 pub mod rtmp;
 mod shell;
 pub mod timeline;
@@ -23,6 +28,6 @@ pub use event::{DiscontinuityReason, EndReason, PublisherEvent};
 pub use publish::{ConnectionId, PublishRequest, Refusal, StreamKey};
 pub use shell::{
     Activity, Admission, BoxFuture, ConnectionContext, ConnectionEnd, ConnectionError,
-    ConnectionFault, ConnectionOutcome, IngestMetrics, PublisherSeat, RtmpConfig,
-    serve_rtmp_connection,
+    ConnectionFault, ConnectionOutcome, IngestMetrics, PublisherSeat, PushAdmission, PushConfig,
+    PushContext, PushMetrics, RtmpConfig, push_service, serve_rtmp_connection,
 };

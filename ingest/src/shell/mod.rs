@@ -6,6 +6,7 @@ mod connection;
 mod event_queue;
 mod metrics;
 mod publisher;
+mod push;
 
 pub use activity::Activity;
 pub use admission::{Admission, BoxFuture, PublisherSeat};
@@ -14,6 +15,7 @@ pub use connection::{
     RtmpConfig, serve_rtmp_connection,
 };
 pub use metrics::IngestMetrics;
+pub use push::{PushAdmission, PushConfig, PushContext, PushMetrics, push_service};
 
 /// This moment, on tokio's clock, which tests can pause. Cores are handed it.
 pub(crate) fn now() -> std::time::Instant {
