@@ -34,6 +34,7 @@ pub mod streams;
 mod telemetry;
 #[cfg(feature = "local")]
 mod transcoding_node;
+pub mod webhook;
 mod why;
 
 pub use app::App;
