@@ -27,6 +27,8 @@ const DURATION_TOLERANCE: Duration = Duration::from_millis(250);
 const LONE_PICTURE: i64 = 3_000;
 /// The clock of transport streams starts over after so many ticks of 90 kHz.
 const TS_CLOCK_PERIOD: i64 = 1 << 33;
+/// An MP4 file that starts before this has a clock of its own, in ticks of 90 kHz: 1 s.
+const OWN_CLOCK_START: i64 = 90_000;
 
 /// Why a body is not a segment that can be worked with. The answer is 422.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,19 +135,31 @@ impl PushedSegment {
         self.start.map(|start| start + self.duration)
     }
 
-    /// Moves its times by whole turns of the transport stream's clock (26.5 hours), so that it starts
-    /// as near as it can to `before`, the end of the segment before. Times of MP4 files don't wrap.
+    /// Moves its times, where its clock is known to start over, so that it follows `before`, the end of
+    /// the segment before; a segment out of order stays as it is.
+    ///
+    /// The clock of transport streams turns over every 26.5 hours: it is moved by whole turns to be as
+    /// near to `before` as it can. MP4 files often have a clock of their own each (FFmpeg's segment
+    /// muxer): one that starts within a second from zero is moved to `before`.
     pub fn continue_from(&mut self, before: Timestamp) {
-        let (PushContainer::MpegTs, Some(start)) = (self.container, self.start) else { return };
-        let (start, before) = (start.rescale(Timescale::VIDEO), before.rescale(Timescale::VIDEO));
-        let distance = i128::from(before.ticks()) - i128::from(start.ticks());
-        let period = i128::from(TS_CLOCK_PERIOD);
-        let turns = (distance + period / 2).div_euclid(period);
-        let Ok(shift) = i64::try_from(turns * period) else { return };
-        if shift == 0 {
-            return;
+        let Some(start) = self.start.filter(|_| !self.out_of_order) else { return };
+        let start = start.rescale(Timescale::VIDEO).ticks();
+        let distance = before.rescale(Timescale::VIDEO).ticks().saturating_sub(start);
+        let shift = match self.container {
+            PushContainer::MpegTs => {
+                let turns =
+                    distance.saturating_add(TS_CLOCK_PERIOD / 2).div_euclid(TS_CLOCK_PERIOD);
+                turns.saturating_mul(TS_CLOCK_PERIOD)
+            }
+            PushContainer::Mp4 if (0..OWN_CLOCK_START).contains(&start) => distance,
+            PushContainer::Mp4 => 0,
+        };
+        if shift != 0 {
+            self.shift(Timestamp::new(shift, Timescale::VIDEO));
         }
-        let shift = Timestamp::new(shift, Timescale::VIDEO);
+    }
+
+    fn shift(&mut self, shift: Timestamp) {
         for unit in &mut self.units {
             let track = self.tracks.iter().find(|track| track.id == unit.track);
             let Some(timescale) = track.map(|track| track.timescale) else { continue };

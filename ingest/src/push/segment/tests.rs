@@ -119,6 +119,30 @@ fn a_turn_of_the_clock_of_transport_streams_is_made_up_for() {
 }
 
 #[test]
+fn mp4_files_with_a_clock_of_their_own_follow_one_another() {
+    let read_at = |base| {
+        let sound = audio(base * 8 / 15, 46);
+        let body = file(PushContainer::Mp4, Some(&video(base, 25, true)), Some(&sound));
+        read(PushContainer::Mp4, body).unwrap()
+    };
+    let before = Timestamp::new(123_456, Timescale::VIDEO);
+    let mut own = read_at(7_200);
+    let sound = own.units.iter().find(|unit| unit.track == TrackId::AUDIO).unwrap().pts;
+    own.continue_from(before);
+    assert_eq!(own.start, Some(before));
+    assert_eq!(own.units[0].pts, 123_456);
+    let moved = own.units.iter().find(|unit| unit.track == TrackId::AUDIO).unwrap().pts;
+    assert_eq!(moved - sound, (123_456 - 7_200) * 8 / 15, "sound moves with the pictures");
+    let mut shared = read_at(180_000);
+    shared.continue_from(before);
+    assert_eq!(shared.start.unwrap().ticks(), 180_000, "a hole in a clock that goes on stays");
+    let mut misplaced = read_at(7_200);
+    misplaced.out_of_order = true;
+    misplaced.continue_from(before);
+    assert_eq!(misplaced.start.unwrap().ticks(), 7_200);
+}
+
+#[test]
 fn events_tell_a_stream_everything_once() {
     let mut segment = read(PushContainer::MpegTs, one_second()).unwrap();
     let events: Vec<_> = segment.clone().into_events().collect();
