@@ -7,7 +7,7 @@ use media::MediaDuration;
 /// Routing settings of one gateway, the same for each of its streams.
 ///
 /// The defaults suit segments of 1 to 10 s.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct RouterConfig {
     /// How long after a segment closed its renditions may keep it from being listed, in percent of
     /// its duration. Default 150. This is the most an orchestrator can delay the source.

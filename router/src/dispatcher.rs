@@ -294,6 +294,11 @@ impl Dispatcher {
         all.min_by_key(|(at, _)| *at)
     }
 
+    /// What was not taken yet.
+    pub(crate) fn pending_outputs(&self) -> impl Iterator<Item = &Output> {
+        self.outputs.iter()
+    }
+
     fn wants_sessions(&self) -> bool {
         !self.ladder.is_empty() && self.finish_by.is_none()
     }

@@ -17,6 +17,7 @@
 
 mod attempt;
 mod back_off;
+mod call;
 mod config;
 mod decision;
 mod dispatcher;
@@ -28,6 +29,7 @@ mod output;
 mod pool;
 mod price;
 mod reason;
+mod recording;
 mod released_inits;
 mod rendition;
 mod roster;
@@ -39,6 +41,7 @@ mod test_media;
 mod waiting;
 
 pub use attempt::{AttemptId, AttemptStart, Delivery};
+pub use call::Call;
 pub use config::RouterConfig;
 pub use decision::{AttemptFacts, AttemptKind, AttemptOutcome, AttemptRecord, Decision, HeldUp};
 pub use dispatcher::{Dispatcher, Stats};
@@ -52,6 +55,7 @@ pub use output::Output;
 pub use pool::{ConfiguredOrchestrator, Pool, PoolName, Pools, StreamClass, StreamPolicy};
 pub use price::PriceCap;
 pub use reason::Reason;
+pub use recording::{Replay, ReplayError, replay};
 pub use rendition::{BadRendition, PlacedRendition, place_rendition};
 pub use selection::{Candidate, Rejection};
 pub use session::{SessionId, SessionOffer};

@@ -59,6 +59,8 @@ pub struct ConfiguredOrchestrator {
     pub in_flight: u32,
     /// Whether it may be reached, and send us, into private networks: the operator named it.
     pub trusted: bool,
+    /// Whether its pictures are compared now and then; not those of our own process.
+    pub checked: bool,
 }
 
 impl ConfiguredOrchestrator {
@@ -75,6 +77,7 @@ impl ConfiguredOrchestrator {
             region: None,
             in_flight: Self::IN_FLIGHT,
             trusted: true,
+            checked: true,
         }
     }
 }

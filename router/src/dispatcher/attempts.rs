@@ -148,7 +148,8 @@ impl Dispatcher {
         self.outputs.push_back(Output::StartAttempt(AttemptStart {
             id,
             session: chosen.session,
-            check_picture: fleet.takes_picture_check(&chosen.orchestrator.address),
+            check_picture: chosen.orchestrator.checked
+                && fleet.takes_picture_check(&chosen.orchestrator.address),
             orchestrator: chosen.orchestrator,
             segment,
             ladder,

@@ -87,14 +87,15 @@ impl Roster {
                 Engagement::Idle | Engagement::RefreshAt(_) => contact.back_off.why(),
             });
         };
+        // What was tried may be tried again when nothing else is left, so that comes last.
         if excluded.working.contains(address) {
             Some(Rejection::Working)
-        } else if excluded.tried.contains(address) {
-            Some(Rejection::Tried)
         } else if session.in_flight >= self.config.in_flight_per_session
             || !fleet.has_room(now, &contact.member.orchestrator)
         {
             Some(Rejection::InFlight)
+        } else if excluded.tried.contains(address) {
+            Some(Rejection::Tried)
         } else {
             None
         }

@@ -38,7 +38,7 @@ pub(super) async fn recall(shared: &Shared, memory: &dyn FleetMemory) {
     match tokio::time::timeout(LIMIT, memory.recall()).await {
         Ok(Ok(learned)) => {
             let count = learned.len();
-            shared.fleet().recall(now(), wall_clock_now(), learned);
+            shared.recall(now(), wall_clock_now(), learned);
             tracing::debug!(count, "orchestrators remembered");
         }
         Ok(Err(error)) => tracing::warn!(%error, "what was learned before can't be read"),
@@ -47,7 +47,7 @@ pub(super) async fn recall(shared: &Shared, memory: &dyn FleetMemory) {
 }
 
 async fn remember(shared: &Shared, memory: &dyn FleetMemory) {
-    let learned = shared.fleet().learned(now(), wall_clock_now());
+    let learned = shared.fleet().fleet.learned(now(), wall_clock_now());
     if learned.is_empty() {
         return;
     }

@@ -9,6 +9,7 @@ mod request_bodies;
 mod route;
 mod router;
 mod shared;
+mod tape;
 #[cfg(test)]
 mod tests;
 

@@ -28,9 +28,10 @@ use super::{
 };
 use crate::{
     attempt::{AttemptId, AttemptStart, Delivery},
+    call::Call,
     dispatcher::{Dispatcher, Stats},
     fault::{AttemptFault, DiscoveryFault},
-    fleet::Fleet,
+    fleet::StreamId,
     memory::Evidence,
     output::Output,
     pool::{ConfiguredOrchestrator, StreamPolicy},
@@ -71,6 +72,7 @@ pub struct StreamRoute {
     shared: Arc<Shared>,
     stream: Span,
     name: StreamName,
+    id: StreamId,
     manifest_id: String,
     dispatcher: Dispatcher,
     ladder: Arc<Ladder>,
@@ -102,9 +104,11 @@ impl StreamRoute {
         let stream =
             if current.is_none() { tracing::info_span!("stream", id = %name) } else { current };
         let fleet_version = shared.fleet_version.subscribe();
-        let id = shared.fleet().admit_stream();
+        let seed = rand::random();
+        let id = shared.admit(seed, &policy);
         Self {
-            dispatcher: Dispatcher::new(Arc::clone(&shared.config), id, policy, rand::random()),
+            id,
+            dispatcher: Dispatcher::new(Arc::clone(&shared.config), id, policy, seed),
             shared,
             stream,
             name,
@@ -123,35 +127,34 @@ impl StreamRoute {
     }
 
     /// One call of the dispatcher.
-    fn dispatch<T>(&mut self, call: impl FnOnce(&mut Dispatcher, &mut Fleet) -> T) -> T {
-        let Self { shared, dispatcher, .. } = self;
-        shared.with_fleet(|fleet| call(dispatcher, fleet))
+    fn dispatch(&mut self, call: Call) -> bool {
+        self.shared.call(now(), self.id, &mut self.dispatcher, call)
     }
 
     /// Sets what segments pushed from now on are transcoded to; orchestrators are asked at once.
     pub fn set_ladder(&mut self, ladder: Ladder) {
         self.ladder = Arc::new(ladder);
         let ladder = Arc::clone(&self.ladder);
-        self.dispatch(|dispatcher, fleet| dispatcher.set_ladder(now(), fleet, ladder));
+        self.dispatch(Call::SetLadder(ladder));
         self.act();
     }
 
     /// Sets the presentation's `EXT-X-TARGETDURATION`: it bounds the time between releases.
     pub fn set_target_duration(&mut self, target: Duration) {
-        self.dispatch(|dispatcher, fleet| dispatcher.set_target_duration(now(), fleet, target));
+        self.dispatch(Call::SetTargetDuration(target));
         self.act();
     }
 
     /// Takes a closed segment, or a stand-in, and sends it on its way. Never waits, never refuses.
     pub fn push(&mut self, segment: Arc<Segment>) {
-        self.dispatch(|dispatcher, fleet| dispatcher.push(now(), fleet, segment));
+        self.dispatch(Call::Push(segment));
         self.act();
     }
 
     /// Ends the stream: attempts in flight may end within the grace, then [`next`](Self::next) hands
     /// out what is left, and `None`. Push nothing after it.
     pub fn finish(&mut self) {
-        self.dispatch(|dispatcher, fleet| dispatcher.finish(now(), fleet));
+        self.dispatch(Call::Finish);
         self.act();
     }
 
@@ -174,10 +177,10 @@ impl StreamRoute {
             }
             let wake = {
                 let fleet = self.shared.fleet();
-                self.dispatcher.poll_timeout(now(), &fleet).map(|(at, _)| at)
+                self.dispatcher.poll_timeout(now(), &fleet.fleet).map(|(at, _)| at)
             };
             if wake.is_some_and(|at| at <= now()) {
-                self.dispatch(|dispatcher, fleet| dispatcher.handle_timeout(now(), fleet));
+                self.dispatch(Call::Timeout);
                 continue;
             }
             let timer = async {
@@ -189,10 +192,10 @@ impl StreamRoute {
             tokio::select! {
                 Some(done) = self.tasks.join_next_with_id() => self.ended(done),
                 Ok(()) = self.fleet_version.changed() => {
-                    self.dispatch(|dispatcher, fleet| dispatcher.handle_timeout(now(), fleet));
+                    self.dispatch(Call::Timeout);
                 }
                 () = timer => {
-                    self.dispatch(|dispatcher, fleet| dispatcher.handle_timeout(now(), fleet));
+                    self.dispatch(Call::Timeout);
                 }
             }
         }
@@ -379,9 +382,7 @@ impl StreamRoute {
         session: SessionId,
         answer: Result<SessionOffer, DiscoveryFault>,
     ) -> bool {
-        self.dispatch(|dispatcher, fleet| {
-            dispatcher.handle_discovered(now(), fleet, session, answer)
-        })
+        self.dispatch(Call::Discovered(session, answer))
     }
 
     fn attempted(&mut self, work: Work, result: Result<Attempted, AttemptError>) {
@@ -407,7 +408,7 @@ impl StreamRoute {
                 Err(fault)
             }
         };
-        self.dispatch(|dispatcher, fleet| dispatcher.handle_attempt(now(), fleet, id, result));
+        self.dispatch(Call::Attempt(id, result));
     }
 
     fn keep_evidence(
@@ -473,7 +474,7 @@ impl StreamRoute {
 
 impl Drop for StreamRoute {
     fn drop(&mut self) {
-        self.dispatch(Dispatcher::abandon);
+        self.dispatch(Call::Abandon);
         for (_, held) in self.sessions.drain().filter(|(_, held)| held.used) {
             end_session(&self.shared, &self.stream, held.info);
         }

@@ -1,6 +1,6 @@
 //! The router: orchestrators in, a route for every stream out.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use media::StreamName;
 use orchestrator::OrchestratorClient;
@@ -8,14 +8,21 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    attempt::now, decision_log::DecisionRecord, memory_keeper, metrics::RouterMetrics,
-    picture_check::PictureCheck, route::StreamRoute, shared::Shared,
+    attempt::now,
+    decision_log::DecisionRecord,
+    memory_keeper,
+    metrics::RouterMetrics,
+    picture_check::PictureCheck,
+    route::StreamRoute,
+    shared::{Recorded, Shared},
+    tape::Tape,
 };
 use crate::{
     config::RouterConfig,
     fleet::{Fleet, OrchestratorStatus},
     memory::FleetMemory,
     pool::{Pools, StreamPolicy},
+    recording::Recorder,
 };
 
 /// Evidence that may wait for the memory.
@@ -28,6 +35,8 @@ pub struct RouterPorts {
     pub memory: Option<Arc<dyn FleetMemory>>,
     /// Compares pictures; without it, false work is not noticed.
     pub picture_check: Option<Arc<dyn PictureCheck>>,
+    /// Where the run is recorded, for [`replay`](crate::replay).
+    pub recording: Option<PathBuf>,
 }
 
 /// Routes the segments of every stream. Cheap to clone.
@@ -49,11 +58,19 @@ impl Router {
         closed: CancellationToken,
     ) -> Self {
         let config = Arc::new(config);
-        let fleet = Fleet::new(Arc::clone(&config), rand::random());
+        let seed = rand::random();
+        let fleet = Fleet::new(Arc::clone(&config), seed);
+        let tape = ports.recording.map(|path| {
+            let (recorder, first) = Recorder::start(now(), &config, seed);
+            let (tape, write) = Tape::new(recorder, first, path, closed.clone());
+            tasks.spawn(write);
+            tape
+        });
+        let recorded = Recorded { fleet, tape };
         let (evidence, found) = mpsc::channel(EVIDENCE_QUEUED);
         let evidence = ports.memory.is_some().then_some(evidence);
         let shared =
-            Shared::new(config, client, tasks, metrics, fleet, ports.picture_check, evidence);
+            Shared::new(config, client, tasks, metrics, recorded, ports.picture_check, evidence);
         let shared = Arc::new(shared);
         if let Some(memory) = ports.memory {
             memory_keeper::recall(&shared, &*memory).await;
@@ -65,13 +82,13 @@ impl Router {
 
     /// Sets the pools, for streams that run and those to come; they follow at once.
     pub fn set_pools(&self, pools: Pools) {
-        self.shared.with_fleet(|fleet| fleet.set_pools(pools));
+        self.shared.set_pools(pools);
     }
 
     /// Every orchestrator, as it stands.
     #[must_use]
     pub fn status(&self) -> Vec<OrchestratorStatus> {
-        self.shared.fleet().status(now())
+        self.shared.fleet().fleet.status(now())
     }
 
     /// Why a segment went where it went, while that is kept.

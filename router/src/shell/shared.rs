@@ -1,13 +1,25 @@
 //! What all streams share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Instant, SystemTime},
+};
 
 use orchestrator::OrchestratorClient;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
+use super::tape::Tape;
 use super::{decision_log::DecisionLog, metrics::RouterMetrics, picture_check::MaybePictureCheck};
-use crate::{config::RouterConfig, fleet::Fleet, memory::Evidence};
+use crate::{
+    call::Call,
+    config::RouterConfig,
+    dispatcher::Dispatcher,
+    fleet::{Fleet, StreamId},
+    memory::{Evidence, RememberedOrchestrator},
+    pool::{Pools, StreamPolicy},
+    recording::Recorder,
+};
 
 /// What a [`Router`](super::Router) and all of its routes hold.
 #[derive(Debug)]
@@ -18,7 +30,7 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     pub(super) metrics: RouterMetrics,
     /// Locked for one call of a core at a time: microseconds.
-    fleet: Mutex<Fleet>,
+    fleet: Mutex<Recorded>,
     /// The fleet's version: wakes the streams that may be able to do more.
     pub(super) fleet_version: watch::Sender<u64>,
     pub(super) decisions: DecisionLog,
@@ -34,7 +46,7 @@ impl Shared {
         client: OrchestratorClient,
         tasks: TaskTracker,
         metrics: RouterMetrics,
-        fleet: Fleet,
+        recorded: Recorded,
         picture_check: MaybePictureCheck,
         evidence: Option<mpsc::Sender<Evidence>>,
     ) -> Self {
@@ -43,29 +55,89 @@ impl Shared {
             client,
             tasks,
             metrics,
-            fleet_version: watch::Sender::new(fleet.version()),
-            fleet: Mutex::new(fleet),
+            fleet_version: watch::Sender::new(recorded.fleet.version()),
+            fleet: Mutex::new(recorded),
             decisions: DecisionLog::new(),
             picture_check,
             evidence,
         }
     }
 
-    pub(super) fn fleet(&self) -> MutexGuard<'_, Fleet> {
+    pub(super) fn fleet(&self) -> MutexGuard<'_, Recorded> {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One call of a core with the fleet. Wakes the other streams when it changed what they may do.
-    pub(super) fn with_fleet<T>(&self, call: impl FnOnce(&mut Fleet) -> T) -> T {
+    /// Names a new stream.
+    pub(super) fn admit(&self, seed: u64, policy: &StreamPolicy) -> StreamId {
         let mut fleet = self.fleet();
-        let result = call(&mut fleet);
-        let version = fleet.version();
-        drop(fleet);
+        let stream = fleet.fleet.admit_stream();
+        fleet.note(|_| Recorder::stream(stream.0, seed, policy));
+        stream
+    }
+
+    /// Sets the pools. Wakes every stream.
+    pub(super) fn set_pools(&self, pools: Pools) {
+        self.with_fleet(|recorded| {
+            recorded.note(|_| Recorder::pools(&pools));
+            recorded.fleet.set_pools(pools);
+        });
+    }
+
+    /// Takes over what an earlier run has learned.
+    pub(super) fn recall(
+        &self,
+        now: Instant,
+        wall: SystemTime,
+        learned: Vec<RememberedOrchestrator>,
+    ) {
+        let mut fleet = self.fleet();
+        fleet.note(|recorder| recorder.recall(now, wall, &learned));
+        fleet.fleet.recall(now, wall, learned);
+    }
+
+    /// One call of a stream's routing. Wakes the other streams when it changed what they may do.
+    pub(super) fn call(
+        &self,
+        now: Instant,
+        stream: StreamId,
+        dispatcher: &mut Dispatcher,
+        call: Call,
+    ) -> bool {
+        self.with_fleet(|Recorded { fleet, tape }| {
+            let mut make = |dispatcher: &mut Dispatcher, call| dispatcher.apply(now, fleet, call);
+            match tape {
+                Some(tape) => tape.made(now, stream.0, call, dispatcher, make),
+                None => make(dispatcher, call),
+            }
+        })
+    }
+
+    fn with_fleet<T>(&self, call: impl FnOnce(&mut Recorded) -> T) -> T {
+        let mut recorded = self.fleet();
+        let result = call(&mut recorded);
+        let version = recorded.fleet.version();
+        drop(recorded);
         self.fleet_version.send_if_modified(|known| {
             let newer = version > *known;
             *known = version.max(*known);
             newer
         });
         result
+    }
+}
+
+/// The fleet, and the recording of what happens to it: in one order.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) fleet: Fleet,
+    pub(super) tape: Option<Tape>,
+}
+
+impl Recorded {
+    fn note(&mut self, line: impl FnOnce(&Recorder) -> String) {
+        if let Some(tape) = &mut self.tape {
+            let line = line(tape.recorder());
+            tape.write(line);
+        }
     }
 }
