@@ -14,15 +14,37 @@ pub(super) const BYTES_MAX: usize = 64 << 10;
 /// Why an answer can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// It is not JSON, or a field can't be used.
+    /// It is not JSON, or a field has another type.
+    #[error("JSON: {0}")]
+    Json(String),
+    /// A field can't be used.
     #[error(transparent)]
-    Configuration(#[from] ConfigurationError),
+    Configuration(ConfigurationError),
     /// It names no stream.
     #[error("manifestID: missing")]
     NoManifest,
     /// What it names can't be a stream.
     #[error("manifestID: {0}")]
     Manifest(NameError),
+}
+
+impl From<ConfigurationError> for AnswerError {
+    fn from(error: ConfigurationError) -> Self {
+        match error {
+            ConfigurationError::Json(text) => Self::Json(without_values(&text)),
+            error @ (ConfigurationError::TooLong
+            | ConfigurationError::Text(_)
+            | ConfigurationError::Profile(_)
+            | ConfigurationError::Ladder(_)) => Self::Configuration(error),
+        }
+    }
+}
+
+/// What a JSON reader says without the value it found, which can be a key: it comes before what was
+/// expected in its place.
+fn without_values(text: &str) -> String {
+    let expected = text.rsplit_once(", expected ").map(|(_found, expected)| expected);
+    expected.map_or_else(|| text.to_owned(), |expected| format!("expected {expected}"))
 }
 
 /// A stream's internal name, and the id under which it plays: the same text.
@@ -57,8 +79,6 @@ pub struct Admitted {
     pub session_id: Option<String>,
     /// Presets, then profiles. `None`: the gateway's default; an empty one: nothing is transcoded.
     pub ladder: Option<Ladder>,
-    /// Sessions are checked once in about so many segments; 0 is never (`verificationFreq`).
-    pub verification_frequency: Option<u32>,
     /// What the answer asks for and the gateway does not do, by the fields' names, each once.
     pub ignored: Vec<&'static str>,
 }
@@ -73,7 +93,6 @@ impl Admitted {
             stream_id: None,
             session_id: None,
             ladder: None,
-            verification_frequency: None,
             ignored: Vec::new(),
         }
     }
@@ -96,14 +115,14 @@ impl Admitted {
             stream_id: configuration.stream_id,
             session_id: configuration.session_id,
             ladder: configuration.ladder,
-            verification_frequency: configuration.verification_frequency,
             ignored,
         })
     }
 }
 
 /// Fields of the contract that nothing here follows. Deadlines and hardware sessions are the client's
-/// to stretch only where it pushes, from its header; a webhook's word on them never counted.
+/// to stretch only where it pushes, from its header; a webhook's word on them never counted. How often
+/// work is checked is the gateway's own setting.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct NotServed {
@@ -113,6 +132,7 @@ struct NotServed {
     previous_sessions: Value,
     timeout_multiplier: Value,
     force_session_reinit: Value,
+    verification_freq: Value,
 }
 
 /// The names of those that ask for something.
@@ -125,6 +145,7 @@ fn not_served(body: &[u8]) -> Vec<&'static str> {
         ("previousSessions", fields.previous_sessions),
         ("timeoutMultiplier", fields.timeout_multiplier),
         ("forceSessionReinit", fields.force_session_reinit),
+        ("verificationFreq", fields.verification_freq),
     ];
     named.into_iter().filter(|(_, value)| asks(value)).map(|(name, _)| name).collect()
 }
@@ -165,7 +186,6 @@ mod tests {
         assert_eq!(admitted.stream_key.as_ref().unwrap().expose(), "secret-key");
         assert_eq!(admitted.stream_id.as_deref(), Some("s-1"));
         assert_eq!(admitted.session_id.as_deref(), Some("x-2"));
-        assert_eq!(admitted.verification_frequency, Some(10));
         let ladder = admitted.ladder.as_ref().unwrap().profiles();
         let names: Vec<_> = ladder.iter().map(|profile| profile.name.as_str()).collect();
         assert_eq!(names, ["P240p30fps16x9", "custom_640x360_800000"]);
@@ -177,7 +197,8 @@ mod tests {
                 "recordObjectStoreUrl",
                 "previousSessions",
                 "timeoutMultiplier",
-                "forceSessionReinit"
+                "forceSessionReinit",
+                "verificationFreq"
             ]
         );
         assert!(!format!("{admitted:?}").contains("secret-key"));
@@ -196,7 +217,7 @@ mod tests {
         for nameless in ["{}", r#"{"manifestID":""}"#, r#"{"streamID":"s"}"#, "null"] {
             let refused = read(nameless).unwrap_err();
             assert!(
-                matches!(refused, AnswerError::NoManifest | AnswerError::Configuration(_)),
+                matches!(refused, AnswerError::NoManifest | AnswerError::Json(_)),
                 "{nameless}: {refused}"
             );
         }
@@ -204,8 +225,21 @@ mod tests {
             let refused = read(&format!(r#"{{"manifestID":"{unfit}"}}"#)).unwrap_err();
             assert!(matches!(refused, AnswerError::Manifest(_)), "{unfit}: {refused}");
         }
-        assert!(matches!(read("yes"), Err(AnswerError::Configuration(_))));
-        assert!(matches!(read(r#"{"manifestID":7}"#), Err(AnswerError::Configuration(_))));
+        assert!(matches!(read("yes"), Err(AnswerError::Json(_))));
+        assert!(matches!(read(r#"{"manifestID":7}"#), Err(AnswerError::Json(_))));
+    }
+
+    #[test]
+    fn an_error_tells_no_value() {
+        for (json, said) in [
+            (r#"{"manifestID":"m","streamKey":4711}"#, "expected a string at line 1"),
+            (r#"{"manifestID":"m","presets":"s3cret, expected s3cret"}"#, "expected a sequence"),
+            (r#"{"manifestID":"m","streamKey":"s3cret"#, "EOF while parsing a string"),
+        ] {
+            let error = read(json).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+            assert!(!error.contains("s3cret") && !error.contains("4711"), "{error}");
+        }
     }
 
     #[test]

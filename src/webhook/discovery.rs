@@ -41,19 +41,19 @@ pub struct DiscoveryWebhook {
     list: DiscoveryList,
     /// Failures since the last good answer.
     failures: u32,
-    found: watch::Sender<Vec<DiscoveredOrchestrator>>,
+    found: watch::Sender<Option<Vec<DiscoveredOrchestrator>>>,
 }
 
 impl DiscoveryWebhook {
     /// A list at `endpoint`, asked for once in `interval` (clamped to [`INTERVAL_RANGE`]). What it names
-    /// appears in the channel, which is empty at first, and only when it has changed.
+    /// appears in the channel, and only when it has changed; until the first good answer there is `None`.
     #[must_use]
     pub fn new(
         client: HookClient,
         endpoint: HookEndpoint,
         interval: Duration,
-    ) -> (Self, watch::Receiver<Vec<DiscoveredOrchestrator>>) {
-        let (found, receiver) = watch::channel(Vec::new());
+    ) -> (Self, watch::Receiver<Option<Vec<DiscoveredOrchestrator>>>) {
+        let (found, receiver) = watch::channel(None);
         let interval = interval.clamp(*INTERVAL_RANGE.start(), *INTERVAL_RANGE.end());
         let list = DiscoveryList::default();
         (Self { client, endpoint, interval, list, failures: 0, found }, receiver)
@@ -109,9 +109,9 @@ impl DiscoveryWebhook {
             "discovery webhook named orchestrators"
         );
         self.found.send_if_modified(|known| {
-            let changed = known != orchestrators;
+            let changed = known.as_deref() != Some(orchestrators);
             if changed {
-                *known = orchestrators.to_vec();
+                *known = Some(orchestrators.to_vec());
             }
             changed
         });

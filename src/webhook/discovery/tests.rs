@@ -9,11 +9,13 @@ fn list(hosts: &[&str]) -> Manner {
     Manner::ok(&serde_json::Value::from(entries).to_string())
 }
 
-fn hosts(found: &[DiscoveredOrchestrator]) -> Vec<String> {
-    found.iter().map(|it| it.address.host().to_owned()).collect()
+fn hosts(found: &Option<Vec<DiscoveredOrchestrator>>) -> Vec<String> {
+    found.iter().flatten().map(|it| it.address.host().to_owned()).collect()
 }
 
-fn webhook(hook: &FakeHook) -> (DiscoveryWebhook, watch::Receiver<Vec<DiscoveredOrchestrator>>) {
+fn webhook(
+    hook: &FakeHook,
+) -> (DiscoveryWebhook, watch::Receiver<Option<Vec<DiscoveredOrchestrator>>>) {
     DiscoveryWebhook::new(client(), hook.endpoint("/list"), INTERVAL_DEFAULT)
 }
 
@@ -40,6 +42,9 @@ async fn a_new_list_appears_and_a_bad_answer_changes_nothing() {
     hook.answer(list(&["c"]));
     ask(&mut webhook).await;
     assert_eq!(hosts(&found.borrow_and_update()), ["c"]);
+    hook.answer(list(&[]));
+    ask(&mut webhook).await;
+    assert_eq!(found.borrow_and_update().as_deref(), Some(&[][..]), "an empty list is a list");
     assert!(hook.heard().iter().all(|it| it.starts_with("GET /list HTTP/1.1\r\n")));
 }
 
@@ -51,7 +56,7 @@ async fn it_runs_until_it_is_closed() {
     let look = async {
         found.changed().await.unwrap();
         closed.cancel();
-        found.borrow().len()
+        hosts(&found.borrow()).len()
     };
     let (count, ()) = tokio::join!(look, webhook.run(closed.clone()));
     assert_eq!((count, hook.heard().len()), (1, 1));
