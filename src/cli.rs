@@ -1,8 +1,9 @@
 //! The command line. Every flag can also be set as `HEADGATE_…` in the environment.
 
-use std::path::PathBuf;
+use std::{convert::Infallible, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use media::Redacted;
 
 /// A live video gateway: RTMP in, transcoding by orchestrators, HLS out.
 #[derive(Debug, Parser)]
@@ -86,6 +87,9 @@ pub struct ServeArgs {
     pub no_transcode: Option<bool>,
     /// An orchestrator to use instead of the embedded one; repeat it, or separate with commas.
     #[arg(long, value_name = "URL", env = "HEADGATE_ORCHESTRATOR", value_delimiter = ',')]
+    /// Ask this URL about publishers whose key is not in the configuration file.
+    #[arg(long, value_name = "URL", env = "HEADGATE_AUTH_WEBHOOK", hide_env_values = true, value_parser = redacted)]
+    pub auth_webhook: Option<Redacted<String>>,
     pub orchestrator: Vec<String>,
     /// What to log, such as `info` or `headgate=debug,ingest=trace`.
     #[arg(long, value_name = "FILTER", env = "HEADGATE_LOG")]
@@ -100,6 +104,11 @@ pub struct ServeArgs {
 pub struct WhyArgs {
     /// The stream's name.
     pub stream: String,
+/// What can hold a password, and is printed nowhere.
+fn redacted(text: &str) -> Result<Redacted<String>, Infallible> {
+    Ok(Redacted::new(text.to_owned()))
+}
+
     /// The segment's number, or `latest`.
     #[arg(default_value = "latest")]
     pub segment: String,

@@ -74,9 +74,9 @@ fn serve(args: &ServeArgs, demo: bool) -> anyhow::Result<ExitCode> {
     let keys = keys.context("can't keep the demo's keys")?;
     if let Some(keys) = &keys {
         config.streams.extend(keys.streams(&config.publisher));
-    } else if config.streams.is_empty() && !config.open {
+    } else if config.streams.is_empty() && !config.open && config.auth_webhook.is_none() {
         tracing::warn!(
-            "nobody can publish: add a [[stream]] to the configuration, or try `headgate demo`"
+            "nobody can publish: add a [[stream]] or an auth_webhook to the configuration, or try `headgate demo`"
         );
     }
     let program = std::env::current_exe().context("can't find this program's own file")?;

@@ -5,6 +5,7 @@
 mod pool;
 mod reader;
 mod stream;
+mod webhook;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -19,6 +20,7 @@ pub use pool::PoolConfig;
 pub use reader::Fault;
 use reader::{Faults, Section, parse_address};
 pub use stream::{KeyDigest, PublisherPolicy, StreamConfig};
+pub use webhook::{AuthWebhookConfig, PoolWebhook};
 
 use crate::cli::{LogFormat, ServeArgs};
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Any key is accepted, with the key as playback id.
     pub open: bool,
+    /// Who says which publishers of other streams are let in, and what they publish.
+    pub auth_webhook: Option<AuthWebhookConfig>,
     /// Who transcodes.
     pub transcoding: Transcoding,
     /// How streams are cut.
@@ -143,6 +147,7 @@ impl Config {
             open,
             transcoding: transcoding(&mut root, args, faults),
             segmenter: segmenter_settings(root.section("segmenter", faults), faults),
+            auth_webhook: webhook::auth_webhook(&mut root, args.auth_webhook.as_ref(), faults),
             routing,
             window_segments: window(root.section("playback", faults), faults),
             publisher,
@@ -173,6 +178,9 @@ impl Config {
         }
         for (index, stream) in self.streams.iter().enumerate() {
             let earlier = || self.streams.iter().take(index);
+        if self.open && self.auth_webhook.is_some() {
+            faults.add("open", "contradicts auth_webhook, which says who may publish");
+        }
             let mut refuse = |field: &str| {
                 faults.add(format!("stream[{index}].{field}"), "another stream has it already");
             };

@@ -1,20 +1,23 @@
 //! Pools of orchestrators as the operator configures them.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use orchestrator::{BodyContainer, OrchestratorAddress, PixelPrice};
 use router::{ConfiguredOrchestrator, Pool, PoolName, PriceCap, StreamClass, StreamPolicy};
 use toml::Value;
 
-use super::reader::{Faults, Section};
+use super::{
+    reader::{Faults, Section},
+    webhook::{PoolWebhook, pool_webhook},
+};
 
 /// A pool, and where more of its orchestrators come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
     /// The pool with the orchestrators the file names.
     pub pool: Pool,
-    /// A discovery webhook, and how often it is asked.
-    pub webhook: Option<(url::Url, Duration)>,
+    /// A discovery webhook.
+    pub webhook: Option<PoolWebhook>,
 }
 
 /// Reads `[[pool]]` sections.
@@ -41,7 +44,7 @@ fn pool(mut section: Section, faults: &mut Faults) -> Option<PoolConfig> {
     }
     let orchestrators = section.sections("orchestrator", faults).into_iter();
     let orchestrators = orchestrators.filter_map(|it| orchestrator(it, faults)).collect();
-    let webhook = webhook(&mut section, faults);
+    let webhook = pool_webhook(&mut section, faults);
     let price_cap = price_cap(&mut section, faults);
     let deny = names(&mut section, "deny", faults);
     let allow = names(&mut section, "allow", faults);
@@ -93,21 +96,6 @@ pub(super) fn address(url: &str, path: &str, faults: &mut Faults) -> Option<Orch
 /// MPEG-TS is what every orchestrator of the network reads.
 pub(super) const fn with_default_body(address: OrchestratorAddress) -> ConfiguredOrchestrator {
     ConfiguredOrchestrator::new(address, BodyContainer::MpegTs)
-}
-
-fn webhook(section: &mut Section, faults: &mut Faults) -> Option<(url::Url, Duration)> {
-    let path = section.path_of("webhook");
-    let url = section.string("webhook", faults);
-    let range = Duration::from_secs(1)..=Duration::from_secs(3_600);
-    let interval = section.duration("webhook_interval", range, faults);
-    let url = url.and_then(|text| match url::Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Some(url),
-        Ok(_) | Err(_) => {
-            faults.add(path, "expected an http or https URL");
-            None
-        }
-    })?;
-    Some((url, interval.unwrap_or(Duration::from_secs(60))))
 }
 
 /// `max_price` (wei per pixel: a number or text such as "0.5" or "3/2"), or `max_price_per_unit` and
@@ -242,6 +230,8 @@ pub(super) fn stream_policy(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn read(text: &str) -> Result<Vec<PoolConfig>, String> {
@@ -285,7 +275,10 @@ mod tests {
         assert!(pool.pool.deny.contains("bad.example"));
         assert!(!pool.pool.affords(None));
         assert!(!pool.pool.affords(PixelPrice::new(1_201, 1).as_ref()));
-        assert_eq!(pool.webhook.as_ref().unwrap().1, Duration::from_secs(5));
+        let webhook = pool.webhook.as_ref().unwrap();
+        assert_eq!(webhook.endpoint.to_string(), "https://list.example/orchestrators");
+        assert_eq!(webhook.interval, Duration::from_secs(5));
+        assert!(!webhook.allow_private, "the list's author is not the operator");
     }
 
     #[test]

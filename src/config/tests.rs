@@ -121,3 +121,22 @@ fn a_flag_can_switch_off_what_the_file_switches_on() {
     let contradiction = ServeArgs { no_transcode: Some(true), ..named };
     assert!(read("", &contradiction).unwrap_err()[0].starts_with("no-transcode:"));
 }
+
+#[test]
+fn an_auth_webhook_and_open_contradict() {
+    let text = "open = true\nauth_webhook = \"https://hook.example/auth\"\n";
+    let faults = read(text, &ServeArgs::default()).unwrap_err();
+    assert!(faults[0].starts_with("open: contradicts auth_webhook"), "{faults:?}");
+}
+
+#[test]
+fn what_hooks_know_us_by_is_not_printed() {
+    let text = "auth_webhook = \"https://user:pass-word@hook.example/?t=to-ken\"\nauth_webhook_secret = \"whsec-0123456789\"\n[[pool]]\nwebhook = \"https://user:pass-word@list.example\"\n";
+    let flag = Some(media::Redacted::new("https://flag:pass-word@hook.example".to_owned()));
+    let config = read(text, &ServeArgs { auth_webhook: flag, ..ServeArgs::default() }).unwrap();
+    let printed = format!("{config:?}");
+    assert!(printed.contains("hook.example") && printed.contains("list.example"), "{printed}");
+    for secret in ["pass-word", "to-ken", "whsec"] {
+        assert!(!printed.contains(secret), "{secret} in {printed}");
+    }
+}
