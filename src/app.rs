@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,13 +21,17 @@ use crate::{
     addresses::Addresses,
     admin::{self, Readiness},
     config::{Config, ListenerConfig},
-    config_watch, embedded, http_server,
+    config_watch,
+    discovery::Discovery,
+    embedded, http_server,
     listener::Listener,
     metrics::{MetricsPage, StreamMetrics},
     operator::{self, Operator},
     pool_feed::PoolFeed,
+    publish_auth::PublishAuth,
     stream_task::StreamParts,
-    streams::Streams,
+    streams::{OtherKeys, Streams},
+    webhook::{AuthWebhook, HookClient},
 };
 
 /// Connections of the admin page at the same time.
@@ -107,8 +112,8 @@ impl App {
             metrics,
             grace: config.grace,
         };
-        let open = config.open.then(|| config.publisher.clone());
-        let streams = Streams::new(parts, config.streams.clone(), open, config.streams_max);
+        let other_keys = other_keys(&config, listeners.rtmp.local_addr()?)?;
+        let streams = Streams::new(parts, config.streams.clone(), other_keys, config.streams_max);
         let readiness = Readiness::waiting_for("starting");
 
         serve_publishers(listeners.rtmp, &config, &streams, ingest_metrics, &stages.publishers);
@@ -131,8 +136,7 @@ impl App {
             stages.support.tasks.clone(),
         ));
         start_transcoding(&config, program, &feed, &readiness, &stages.support)?;
-        let follow = config_watch::follow(config.args, feed, stages.support.closed.clone());
-        stages.support.tasks.spawn(follow);
+        follow_pools(&config, feed, &stages.support);
         addresses.write(&config.data_dir).context("can't write the data directory")?;
         Ok(Self {
             addresses,
@@ -215,7 +219,7 @@ impl Listeners {
             admin: Some(self.admin.local_addr()?),
             orchestrator: None,
         };
-        let shown = |addr: Option<std::net::SocketAddr>| addr.map(tracing::field::display);
+        let shown = |addr: Option<SocketAddr>| addr.map(tracing::field::display);
         tracing::info!(
             rtmp = shown(addresses.rtmp),
             http = shown(addresses.http),
@@ -266,6 +270,18 @@ fn picture_check(config: &Config, program: &Path) -> Option<Arc<dyn PictureCheck
     }
 }
 
+/// What becomes of publishers that the configuration does not name.
+fn other_keys(config: &Config, rtmp: SocketAddr) -> anyhow::Result<OtherKeys> {
+    let policy = config.publisher.clone();
+    let Some(webhook) = config.auth_webhook.clone() else {
+        return Ok(if config.open { OtherKeys::Open(policy) } else { OtherKeys::Unknown });
+    };
+    let client = HookClient::new([&webhook.endpoint]).context("auth_webhook can't be asked")?;
+    tracing::info!(hook = %webhook.endpoint, signed = webhook.secret.is_some(), "auth webhook");
+    let webhook = AuthWebhook::new(client, webhook.endpoint, webhook.secret);
+    Ok(OtherKeys::Webhook { auth: PublishAuth::new(webhook, rtmp), policy })
+}
+
 fn build_directory(config: &Config, registry: &mut Registry) -> Directory {
     let metrics = Arc::new(PlaybackMetrics::default());
     metrics.register(registry);
@@ -307,6 +323,14 @@ fn serve_publishers(
         });
     });
     stage.tasks.spawn(accept);
+}
+
+/// From the file, and from the webhooks in it.
+fn follow_pools(config: &Config, feed: PoolFeed, stage: &Stage) {
+    let mut discovery = Discovery::new(feed.clone());
+    discovery.set_pools(&config.transcoding.pools);
+    let (args, closed) = (config.args.clone(), stage.closed.clone());
+    stage.tasks.spawn(config_watch::follow(args, feed, discovery, closed));
 }
 
 fn start_transcoding(

@@ -82,14 +82,14 @@ pub struct ServeArgs {
     /// Allow --open on addresses others can reach.
     #[arg(long, env = "HEADGATE_OPEN_ANYWHERE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub open_anywhere: Option<bool>,
+    /// Ask this URL about publishers whose key is not in the configuration file.
+    #[arg(long, value_name = "URL", env = "HEADGATE_AUTH_WEBHOOK", hide_env_values = true, value_parser = redacted)]
+    pub auth_webhook: Option<Redacted<String>>,
     /// Serve the source only.
     #[arg(long, env = "HEADGATE_NO_TRANSCODE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub no_transcode: Option<bool>,
     /// An orchestrator to use instead of the embedded one; repeat it, or separate with commas.
     #[arg(long, value_name = "URL", env = "HEADGATE_ORCHESTRATOR", value_delimiter = ',')]
-    /// Ask this URL about publishers whose key is not in the configuration file.
-    #[arg(long, value_name = "URL", env = "HEADGATE_AUTH_WEBHOOK", hide_env_values = true, value_parser = redacted)]
-    pub auth_webhook: Option<Redacted<String>>,
     pub orchestrator: Vec<String>,
     /// What to log, such as `info` or `headgate=debug,ingest=trace`.
     #[arg(long, value_name = "FILTER", env = "HEADGATE_LOG")]
@@ -99,16 +99,16 @@ pub struct ServeArgs {
     pub log_format: Option<LogFormat>,
 }
 
-/// Flags of `why`.
-#[derive(Clone, Debug, Args)]
-pub struct WhyArgs {
-    /// The stream's name.
-    pub stream: String,
 /// What can hold a password, and is printed nowhere.
 fn redacted(text: &str) -> Result<Redacted<String>, Infallible> {
     Ok(Redacted::new(text.to_owned()))
 }
 
+/// Flags of `why`.
+#[derive(Clone, Debug, Args)]
+pub struct WhyArgs {
+    /// The stream's name.
+    pub stream: String,
     /// The segment's number, or `latest`.
     #[arg(default_value = "latest")]
     pub segment: String,

@@ -1,28 +1,36 @@
-//! Follows the configuration file: pools change without a restart.
+//! Follows what changes pools while the gateway runs: the configuration file, and the webhooks in it.
 
 use std::{
     path::Path,
     time::{Duration, SystemTime},
 };
 
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{cli::ServeArgs, config::Config, pool_feed::PoolFeed};
+use crate::{cli::ServeArgs, config::Config, discovery::Discovery, pool_feed::PoolFeed};
 
 /// How often the file is looked at.
 const POLL: Duration = Duration::from_millis(400);
 
-/// Until `closed`: when the file changes, its pools are taken over. A file with faults changes nothing,
-/// and its faults are logged.
-pub(crate) async fn follow(args: ServeArgs, feed: PoolFeed, closed: CancellationToken) {
-    let Some(path) = args.config.clone() else { return };
-    let mut known = fingerprint(&path).await;
+/// Until `closed`: when the file changes, its pools are taken over, and their webhooks are asked. A file
+/// with faults changes nothing, and its faults are logged.
+pub(crate) async fn follow(
+    args: ServeArgs,
+    feed: PoolFeed,
+    mut discovery: Discovery,
+    closed: CancellationToken,
+) {
+    let mut known = fingerprint(args.config.as_deref()).await;
+    let mut looks = tokio::time::interval(POLL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = closed.cancelled() => return,
-            () = tokio::time::sleep(POLL) => {}
+            () = discovery.follow() => continue,
+            _ = looks.tick() => {}
         }
-        let found = fingerprint(&path).await;
+        let found = fingerprint(args.config.as_deref()).await;
         if found == known || found.is_none() {
             continue;
         }
@@ -34,7 +42,8 @@ pub(crate) async fn follow(args: ServeArgs, feed: PoolFeed, closed: Cancellation
                     pools = pools.len(),
                     "configuration read again: pools taken over; other settings need a restart"
                 );
-                feed.set_configured(pools);
+                feed.set_configured(pools.clone());
+                discovery.set_pools(&pools);
             }
             Err(faults) => {
                 for fault in faults {
@@ -46,7 +55,7 @@ pub(crate) async fn follow(args: ServeArgs, feed: PoolFeed, closed: Cancellation
 }
 
 /// Changes whenever the file is written or replaced.
-async fn fingerprint(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = tokio::fs::metadata(path).await.ok()?;
+async fn fingerprint(path: Option<&Path>) -> Option<(SystemTime, u64)> {
+    let metadata = tokio::fs::metadata(path?).await.ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }

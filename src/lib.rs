@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 mod config_watch;
 mod demo;
+mod discovery;
 mod embedded;
 mod http_server;
 mod listener;
@@ -28,6 +29,7 @@ mod operator;
 #[cfg(feature = "local")]
 mod picture_check;
 mod pool_feed;
+pub mod publish_auth;
 mod run;
 pub mod stream_task;
 pub mod streams;

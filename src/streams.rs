@@ -9,13 +9,15 @@ use std::{
 use ingest::{
     Activity, Admission, BoxFuture, ConnectionId, PublishRequest, PublisherSeat, Refusal, StreamKey,
 };
-use media::{PlaybackId, SequenceNumber, StreamName, wall_clock_now};
+use media::{Ladder, PlaybackId, SequenceNumber, StreamName, wall_clock_now};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{KeyDigest, PublisherPolicy, StreamConfig},
+    publish_auth::PublishAuth,
     stream_task::{Publisher, Registry, StreamParts, StreamTask},
+    webhook::Manifest,
 };
 
 /// Events a publisher may be ahead of its stream: about three seconds of 30 fps video with audio.
@@ -34,12 +36,27 @@ pub struct Streams(Arc<Shared>);
 struct Shared {
     parts: Arc<StreamParts>,
     configured: HashMap<KeyDigest, Arc<StreamConfig>>,
-    /// `Some`: any key that can be a playback id may publish, on these terms.
-    open: Option<PublisherPolicy>,
+    other_keys: OtherKeys,
     streams_max: usize,
     live: Mutex<HashMap<StreamName, Live>>,
     draining: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// What becomes of publishers whose key is not one of a configured stream.
+#[derive(Clone, Debug)]
+pub enum OtherKeys {
+    /// Nobody knows them.
+    Unknown,
+    /// Any key that can be a playback id may publish, on these terms.
+    Open(PublisherPolicy),
+    /// The operator's webhook is asked.
+    Webhook {
+        /// What asks it.
+        auth: PublishAuth,
+        /// The terms for those it lets in.
+        policy: PublisherPolicy,
+    },
 }
 
 /// A stream with a task.
@@ -79,7 +96,7 @@ impl Streams {
     pub fn new(
         parts: StreamParts,
         configured: Vec<StreamConfig>,
-        open: Option<PublisherPolicy>,
+        other_keys: OtherKeys,
         streams_max: usize,
     ) -> Self {
         for stream in &configured {
@@ -90,7 +107,7 @@ impl Streams {
         Self(Arc::new(Shared {
             parts: Arc::new(parts),
             configured,
-            open,
+            other_keys,
             streams_max,
             live: Mutex::default(),
             draining: CancellationToken::new(),
@@ -127,42 +144,67 @@ impl Streams {
         self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stream a key opens. A key may come alone, or as the last part of a path
+    /// The configured stream a key opens. A key may come alone, or as the last part of a path
     /// (`rtmp://host/manifest/key`).
     fn find(&self, key: &StreamKey) -> Option<Arc<StreamConfig>> {
         let whole = key.expose();
-        let last = whole.rsplit('/').next().unwrap_or(whole);
-        let configured =
-            [whole, last].into_iter().find_map(|key| self.0.configured.get(&KeyDigest::of(key)));
-        if let Some(stream) = configured {
-            return Some(Arc::clone(stream));
-        }
-        let policy = self.0.open.clone()?;
-        let (name, playback_id) = (StreamName::new(last).ok()?, PlaybackId::new(last).ok()?);
-        // A configured stream is published with its key only, however open the rest is.
-        if self
-            .0
-            .configured
-            .values()
-            .any(|other| other.name == name || other.playback_id == playback_id)
-        {
+        let configured = &self.0.configured;
+        let known = [whole, last_part(key)].into_iter();
+        known.map(KeyDigest::of).find_map(|key| configured.get(&key)).map(Arc::clone)
+    }
+
+    /// The stream of a key that is not configured. Asks the webhook, where there is one: the registry
+    /// is not held meanwhile.
+    async fn find_other(&self, request: &PublishRequest) -> Result<Arc<StreamConfig>, Refusal> {
+        let last = last_part(&request.key);
+        let (manifest, ladder, policy) = match &self.0.other_keys {
+            OtherKeys::Unknown => return Err(Refusal::UnknownKey),
+            OtherKeys::Open(policy) => {
+                (Manifest::new(last).map_err(|_| Refusal::UnknownKey)?, None, policy)
+            }
+            OtherKeys::Webhook { auth, policy } => {
+                let terms = auth.ask(request).await?;
+                (terms.manifest, terms.ladder, policy)
+            }
+        };
+        let found = self.unconfigured(manifest, ladder, policy, &request.key);
+        found.ok_or(Refusal::UnknownKey)
+    }
+
+    /// A stream on the terms of those that are not configured. A configured stream is published with
+    /// its key only, however open the rest is.
+    fn unconfigured(
+        &self,
+        manifest: Manifest,
+        ladder: Option<Ladder>,
+        policy: &PublisherPolicy,
+        key: &StreamKey,
+    ) -> Option<Arc<StreamConfig>> {
+        let Manifest { name, playback_id } = manifest;
+        let mut configured = self.0.configured.values();
+        if configured.any(|other| other.name == name || other.playback_id == playback_id) {
+            tracing::warn!(stream = %name, "refused a publisher: the stream has a key of its own");
             return None;
         }
         Some(Arc::new(StreamConfig {
             name,
-            key: KeyDigest::of(last),
+            key: KeyDigest::of(last_part(key)),
             playback_id,
-            ladder: None,
+            ladder,
+            policy: policy.clone(),
             routing: self.0.parts.routing.clone(),
-            policy,
         }))
     }
 
-    fn admit_now(&self, request: &PublishRequest, now: Instant) -> Result<PublisherSeat, Refusal> {
+    fn seat(
+        &self,
+        stream: &Arc<StreamConfig>,
+        request: &PublishRequest,
+        now: Instant,
+    ) -> Result<PublisherSeat, Refusal> {
         if self.0.draining.is_cancelled() {
             return Err(Refusal::ShuttingDown);
         }
-        let stream = self.find(&request.key).ok_or(Refusal::UnknownKey)?;
         let (events, received) = mpsc::channel(EVENTS_QUEUED);
         let holder = Holder {
             connection: request.connection,
@@ -188,7 +230,7 @@ impl Streams {
         if live.len() >= self.0.streams_max {
             return Err(Refusal::TooManyStreams);
         }
-        let arrivals = self.start(&stream, first_sequence(wall_clock_now()), publisher);
+        let arrivals = self.start(stream, first_sequence(wall_clock_now()), publisher);
         live.insert(
             stream.name.clone(),
             Live { playback_id: stream.playback_id.clone(), arrivals, holder: Some(holder) },
@@ -319,10 +361,17 @@ impl Registry for Streams {
 impl Admission for Streams {
     fn admit(&self, request: PublishRequest) -> BoxFuture<'_, Result<PublisherSeat, Refusal>> {
         Box::pin(async move {
-            let now = tokio::time::Instant::now().into_std();
-            self.admit_now(&request, now)
+            let stream = match self.find(&request.key) {
+                Some(stream) => stream,
+                None => self.find_other(&request).await?,
+            };
+            self.seat(&stream, &request, tokio::time::Instant::now().into_std())
         })
     }
+}
+
+fn last_part(key: &StreamKey) -> &str {
+    key.expose().rsplit('/').next().unwrap_or_default()
 }
 
 /// The first sequence number of a stream that starts now: twice the seconds since 2026 began. Segments

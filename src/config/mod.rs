@@ -145,9 +145,9 @@ impl Config {
             data_dir: args.data_dir.clone().or(data_dir).unwrap_or_else(default_data_dir),
             log: log(root.section("log", faults), args, faults),
             open,
+            auth_webhook: webhook::auth_webhook(&mut root, args.auth_webhook.as_ref(), faults),
             transcoding: transcoding(&mut root, args, faults),
             segmenter: segmenter_settings(root.section("segmenter", faults), faults),
-            auth_webhook: webhook::auth_webhook(&mut root, args.auth_webhook.as_ref(), faults),
             routing,
             window_segments: window(root.section("playback", faults), faults),
             publisher,
@@ -176,11 +176,11 @@ impl Config {
                 }
             }
         }
-        for (index, stream) in self.streams.iter().enumerate() {
-            let earlier = || self.streams.iter().take(index);
         if self.open && self.auth_webhook.is_some() {
             faults.add("open", "contradicts auth_webhook, which says who may publish");
         }
+        for (index, stream) in self.streams.iter().enumerate() {
+            let earlier = || self.streams.iter().take(index);
             let mut refuse = |field: &str| {
                 faults.add(format!("stream[{index}].{field}"), "another stream has it already");
             };
