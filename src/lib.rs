@@ -24,6 +24,7 @@ mod discovery;
 mod embedded;
 mod http_server;
 mod listener;
+pub mod livepeer_api;
 pub mod metrics;
 mod operator;
 #[cfg(feature = "local")]

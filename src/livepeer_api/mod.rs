@@ -1,0 +1,122 @@
+//! The operator endpoints of go-livepeer's gateway that people script against (livepeer-gateway §16).
+//!
+//! Form parameters in, plain text or JSON out, as there; with two differences: what changes a setting is
+//! taken by POST only, and never from a web page of somebody else ([`origin`]). What needs a chain or an
+//! AI pipeline answers 501 and says so ([`absent`]).
+//!
+//! [`service`] is mounted on the admin address; what it shows and sets comes through the port
+//! [`GatewayFacts`].
+
+mod absent;
+mod facts;
+mod form;
+mod origin;
+mod settings;
+mod status;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+use serde_json::json;
+
+pub use facts::{GatewayFacts, OrchestratorFacts, RenditionFacts, SettingRefused, StreamFacts};
+
+/// The presets that can be named (livepeer-gateway §7).
+const PRESETS: [&str; 13] = [
+    "P720p60fps16x9",
+    "P720p30fps16x9",
+    "P720p25fps16x9",
+    "P720p30fps4x3",
+    "P576p30fps16x9",
+    "P576p25fps16x9",
+    "P360p30fps16x9",
+    "P360p25fps16x9",
+    "P360p30fps4x3",
+    "P240p30fps16x9",
+    "P240p25fps16x9",
+    "P240p30fps4x3",
+    "P144p30fps16x9",
+];
+
+type Facts = State<Arc<dyn GatewayFacts>>;
+
+/// The endpoints, over what the gateway tells of itself.
+pub fn service(facts: Arc<dyn GatewayFacts>) -> Router {
+    let settings: Router<Arc<dyn GatewayFacts>> = Router::new()
+        .route("/setBroadcastConfig", change(post(settings::set_broadcast_config)))
+        .route("/setMaxSessions", change(post(settings::set_max_sessions)));
+    Router::new()
+        .route("/status", read(status))
+        .route("/streamID", read(stream_id))
+        .route("/manifestID", read(manifest_id))
+        .route("/localStreams", read(|| async { Json(json!([])) }))
+        .route("/getBroadcastConfig", read(broadcast_config))
+        .route("/getAvailableTranscodingOptions", read(transcoding_options))
+        .route("/registeredOrchestrators", read(registered_orchestrators))
+        .route("/EthChainID", read(|| async { "0" }))
+        .route("/IsOrchestrator", read(|| async { "false" }))
+        .route("/IsRedeemer", read(|| async { "false" }))
+        .route("/getLogLevel", read(log_level))
+        .merge(settings)
+        .with_state(facts)
+        .merge(absent::service())
+}
+
+/// What shows something is asked for by GET or POST alike.
+fn read<H, T>(handler: H) -> MethodRouter<Arc<dyn GatewayFacts>>
+where
+    H: axum::handler::Handler<T, Arc<dyn GatewayFacts>>,
+    T: 'static,
+{
+    get(handler.clone()).post(handler)
+}
+
+/// What changes something is told to by POST, and not by a page of somebody else.
+fn change(route: MethodRouter<Arc<dyn GatewayFacts>>) -> MethodRouter<Arc<dyn GatewayFacts>> {
+    route.layer(axum::middleware::from_fn(origin::refuse_other_pages)).fallback(settings::only_post)
+}
+
+async fn status(State(facts): Facts) -> Response {
+    Json(status::node_status(facts.as_ref())).into_response()
+}
+
+/// The newest stream as `manifest/source`; empty when there is none.
+async fn stream_id(State(facts): Facts) -> String {
+    facts.streams().last().map(|stream| format!("{}/source", stream.manifest)).unwrap_or_default()
+}
+
+async fn manifest_id(State(facts): Facts) -> String {
+    facts.streams().last().map(|stream| stream.manifest.to_string()).unwrap_or_default()
+}
+
+async fn broadcast_config(State(facts): Facts) -> Response {
+    let ladder = facts.ladder().unwrap_or_default();
+    let names: Vec<_> = ladder.profiles().iter().map(|it| it.name.as_str()).collect();
+    let config = json!({
+        "MaxPrice": facts.max_price().map(status::price),
+        "TranscodingOptions": names.join(","),
+    });
+    Json(config).into_response()
+}
+
+async fn transcoding_options() -> Response {
+    Json(PRESETS).into_response()
+}
+
+async fn registered_orchestrators(State(facts): Facts) -> Response {
+    Json(status::registered(facts.as_ref())).into_response()
+}
+
+/// A number from 0 to 6, as JSON.
+async fn log_level(State(facts): Facts) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], facts.log_level().to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests;

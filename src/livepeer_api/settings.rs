@@ -1,0 +1,124 @@
+//! What the endpoints change.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use media::{Ladder, RenditionProfile};
+use orchestrator::PixelPrice;
+
+use super::{
+    Facts,
+    facts::{GatewayFacts, SettingRefused},
+    form::Form,
+};
+
+/// Wei of an ETH.
+const WEI_PER_ETH: u64 = 1_000_000_000_000_000_000;
+
+/// Another method than POST.
+pub(super) async fn only_post() -> Response {
+    let text = "this changes a setting: send it as POST\n";
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], text).into_response()
+}
+
+/// `maxPricePerUnit` with `pixelsPerUnit` (and `currency`), `transcodingOptions`; each may be left out.
+/// Nothing changes when one of them can't be used.
+pub(super) async fn set_broadcast_config(State(facts): Facts, request: Request<Body>) -> Response {
+    match Form::read(request).await {
+        Ok(form) => answer(change_broadcast_config(&facts, &form)),
+        Err(refusal) => refusal,
+    }
+}
+
+/// `maxSessions`: streams that may be live.
+pub(super) async fn set_max_sessions(State(facts): Facts, request: Request<Body>) -> Response {
+    match Form::read(request).await {
+        Ok(form) => answer(change_max_sessions(&facts, &form)),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Why nothing was changed.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    /// The parameters.
+    Bad(String),
+    /// The gateway.
+    Setting(SettingRefused),
+}
+
+fn answer(changed: Result<String, Refusal>) -> Response {
+    match changed {
+        Ok(text) => text.into_response(),
+        Err(Refusal::Bad(text)) => (StatusCode::BAD_REQUEST, text + "\n").into_response(),
+        Err(Refusal::Setting(SettingRefused(text))) => {
+            (StatusCode::CONFLICT, text + "\n").into_response()
+        }
+    }
+}
+
+fn change_broadcast_config(facts: &Arc<dyn GatewayFacts>, form: &Form) -> Result<String, Refusal> {
+    let price = max_price(form).map_err(Refusal::Bad)?;
+    let ladder = form.get("transcodingOptions").map(ladder).transpose().map_err(Refusal::Bad)?;
+    if let Some(price) = price {
+        facts.set_max_price(price).map_err(Refusal::Setting)?;
+        tracing::info!(price = ?price.map(|it| it.to_string()), "maximum price set by the operator");
+    }
+    if let Some(ladder) = ladder {
+        let renditions = ladder.profiles().len();
+        facts.set_ladder(ladder).map_err(Refusal::Setting)?;
+        tracing::info!(renditions, "default ladder set by the operator");
+    }
+    Ok(String::new())
+}
+
+fn change_max_sessions(facts: &Arc<dyn GatewayFacts>, form: &Form) -> Result<String, Refusal> {
+    let bad = |text: &str| Refusal::Bad(text.to_owned());
+    let text = form.get("maxSessions").ok_or_else(|| bad("missing form param: maxSessions"))?;
+    if text == "auto" {
+        return Err(bad("auto is for orchestrators: a gateway has a number"));
+    }
+    let number: NonZeroU32 =
+        text.parse().map_err(|_| bad("maxSessions must be a whole number above zero"))?;
+    facts.set_streams_max(number).map_err(Refusal::Setting)?;
+    tracing::info!(streams = number, "maximum of live streams set by the operator");
+    Ok(format!("Max sessions set to {number}\n"))
+}
+
+/// `Some(None)`: any price.
+fn max_price(form: &Form) -> Result<Option<Option<PixelPrice>>, String> {
+    let (wei, pixels) = match (form.get("maxPricePerUnit"), form.get("pixelsPerUnit")) {
+        (Some(wei), Some(pixels)) => (wei, pixels),
+        (None, None) => return Ok(None),
+        _ => return Err("maxPricePerUnit and pixelsPerUnit belong together".to_owned()),
+    };
+    let price: PixelPrice = wei.parse().map_err(|error| format!("maxPricePerUnit: {error}"))?;
+    let factor = match form.get("currency").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("wei") => 1,
+        Some("eth") => WEI_PER_ETH,
+        Some(_) => return Err("currency: only wei and eth: there is no price feed".to_owned()),
+    };
+    let pixels: u64 = pixels
+        .parse()
+        .ok()
+        .filter(|pixels| *pixels > 0)
+        .ok_or("pixelsPerUnit must be a whole number above zero")?;
+    let scaled = price.wei().checked_mul(factor).zip(price.pixels().checked_mul(pixels));
+    let price = scaled.and_then(|(wei, pixels)| PixelPrice::new(wei, pixels));
+    let price = price.ok_or("the price is out of range")?;
+    Ok(Some((price.wei() > 0).then_some(price)))
+}
+
+/// Preset names with commas.
+fn ladder(text: &str) -> Result<Ladder, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let profiles = names.map(RenditionProfile::preset).collect::<Result<Vec<_>, _>>();
+    let ladder = profiles.and_then(Ladder::new);
+    let ladder = ladder.map_err(|error| format!("invalid transcoding options: {error}"))?;
+    if ladder.is_empty() { Err("invalid transcoding options".to_owned()) } else { Ok(ladder) }
+}
