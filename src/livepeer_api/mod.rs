@@ -1,8 +1,8 @@
 //! The operator endpoints of go-livepeer's gateway that people script against (livepeer-gateway §16).
 //!
 //! Form parameters in, plain text or JSON out, as there; with two differences: what changes a setting is
-//! taken by POST only, and never from a web page of somebody else ([`origin`]). What needs a chain or an
-//! AI pipeline answers 501 and says so ([`absent`]).
+//! taken by POST only, and never from a web page of another host (`origin.rs`). What needs a chain or an
+//! AI pipeline answers 501 and says so (`absent.rs`).
 //!
 //! [`service`] is mounted on the admin address; what it shows and sets comes through the port
 //! [`GatewayFacts`].
