@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use ingest::{ConnectionContext, ConnectionId, IngestMetrics, RtmpConfig, serve_rtmp_connection};
+use ingest::{
+    ConnectionContext, ConnectionId, IngestMetrics, PushConfig, PushContext, PushMetrics,
+    RtmpConfig, push_service, serve_rtmp_connection,
+};
 use media::wall_clock_now;
 use orchestrator::{ClientConfig, OrchestratorClient};
 use playback::{Directory, Epoch, PlaybackConfig, PlaybackMetrics};
@@ -22,12 +25,14 @@ use crate::{
     admin::{self, Readiness},
     config::{Config, ListenerConfig},
     config_watch,
+    default_ladder::DefaultLadder,
     discovery::Discovery,
     embedded, http_server,
     listener::Listener,
     metrics::{MetricsPage, StreamMetrics},
     operator::{self, Operator},
     pool_feed::PoolFeed,
+    sequences::Sequences,
     publish_auth::PublishAuth,
     stream_task::StreamParts,
     streams::{OtherKeys, Streams},
@@ -96,18 +101,27 @@ impl App {
         let store = Store::open(&config.data_dir.join("headgate.db"))
             .await
             .context("can't open the store in the data directory")?;
+        let sequences = Sequences::new(store.clone());
+        stages.sessions.tasks.spawn(sequences.clone().keep(stages.sessions.closed.clone()));
         let picture_check = picture_check(&config, &program);
-        let ports = RouterPorts { memory: Some(Arc::new(store.clone())), picture_check };
+        let ports = RouterPorts {
+            memory: Some(Arc::new(store.clone())),
+            picture_check,
+            recording: config.routing.record.clone(),
+        };
         let router = build_router(&config, &stages.sessions, ports, &mut registry).await?;
         let region = config.routing.region.clone();
         let feed = PoolFeed::new(router.clone(), config.transcoding.clone(), region);
         let directory = build_directory(&config, &mut registry);
         let metrics = StreamMetrics::default();
         metrics.register(&mut registry);
+        let ladder = DefaultLadder::new(config.ladder.clone());
         let parts = StreamParts {
             segmenter: config.segmenter.clone(),
             router: router.clone(),
             routing: config.routing.policy.clone(),
+            sequences: sequences.clone(),
+            ladder: ladder.clone(),
             directory: directory.clone(),
             metrics,
             grace: config.grace,
@@ -117,7 +131,19 @@ impl App {
         let readiness = Readiness::waiting_for("starting");
 
         serve_publishers(listeners.rtmp, &config, &streams, ingest_metrics, &stages.publishers);
-        let viewers = playback::service(directory);
+        let push_metrics = Arc::new(PushMetrics::default());
+        push_metrics.register(&mut registry);
+        let push = PushContext {
+            admission: Arc::new(streams.clone()),
+            config: PushConfig::default(),
+            metrics: push_metrics,
+            tasks: stages.publishers.tasks.clone(),
+            shutdown: stages.publishers.closed.clone(),
+        };
+        // go-livepeer's players find streams below /stream.
+        let viewers = playback::service(directory.clone())
+            .nest("/stream", playback::service(directory))
+            .merge(push_service(push));
         stages.viewers.tasks.spawn(http_server::serve(
             listeners.http,
             viewers,

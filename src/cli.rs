@@ -27,6 +27,11 @@ pub enum Command {
     CheckConfig(ServeArgs),
     /// Say why a segment went where it went: ask a running gateway.
     Why(WhyArgs),
+    /// Make the choices of a recorded run again, and compare ([router] record = "FILE").
+    Replay {
+        /// The recording.
+        file: PathBuf,
+    },
     /// Print the version and what this build can do.
     Version,
     /// Transcode jobs from standard input (started by `orchestrator`).

@@ -78,7 +78,8 @@ fn announce(feed: &PoolFeed, addr: SocketAddr) {
     match format!("http://{addr}").parse::<OrchestratorAddress>() {
         Ok(address) => {
             tracing::info!(%addr, "embedded orchestrator ready");
-            feed.set_embedded(ConfiguredOrchestrator::new(address, BodyContainer::Cmaf));
+            let plain = ConfiguredOrchestrator::new(address, BodyContainer::Cmaf);
+            feed.set_embedded(ConfiguredOrchestrator { checked: false, ..plain });
         }
         Err(error) => {
             tracing::error!(%addr, %error, "the embedded orchestrator's address can't be used")

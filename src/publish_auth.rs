@@ -69,14 +69,17 @@ impl PublishAuth {
             }
             Err(error) => return Err(not_checked(request, error.as_str(), &error)),
         };
+        let (stream_id, session_id) = (admitted.stream_id.clone(), admitted.session_id.clone());
+        let terms = terms(request, admitted);
+        let terms = terms.map_err(|error| not_checked(request, "unfit", &error))?;
         tracing::info!(
             connection = %request.connection,
-            manifest = admitted.manifest.as_ref().map(|it| it.name.as_str()),
-            stream_id = ?admitted.stream_id,
-            session_id = ?admitted.session_id,
-            "the auth webhook admits a publisher"
+            stream = %terms.manifest.name,
+            stream_id = stream_id.as_deref(),
+            session_id = session_id.as_deref(),
+            "admitted by the auth webhook"
         );
-        terms(request, admitted).map_err(|error| not_checked(request, "unfit", &error))
+        Ok(terms)
     }
 }
 

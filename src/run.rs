@@ -30,6 +30,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => serve(&args, true),
         Command::CheckConfig(args) => Ok(check_config(&args)),
         Command::Orchestrator(args) => orchestrator(args),
+        Command::Replay { file } => replay(&file),
         Command::Why(args) => {
             print(&runtime()?.block_on(crate::why::explain(&args))?);
             Ok(ExitCode::SUCCESS)
@@ -45,6 +46,25 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 const fn abilities() -> &'static str {
     if cfg!(feature = "local") { "with local transcoding" } else { "without local transcoding" }
+}
+
+fn replay(file: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+    let origin = tokio::time::Instant::now().into_std();
+    match router::replay(origin, text.lines()) {
+        Ok(done) => {
+            let router::Replay { calls, choices, attempts, streams } = done;
+            print(&format!(
+                "identical: {choices} choices, {attempts} attempts among them, after {calls} calls of {streams} stream(s)\n"
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            complain(&format!("headgate: {error}\n"));
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn check_config(args: &ServeArgs) -> ExitCode {

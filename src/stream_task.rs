@@ -5,19 +5,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ingest::{ConnectionId, EndReason, PublisherEvent};
+use ingest::{
+    ConnectionId, EndReason, PublisherEvent,
+    push::{PushAnswer, PushRefusal},
+};
 use media::{
-    CodecParameters, Ladder, PresentationSegment, SequenceNumber, StreamName, wall_clock_now,
+    CodecParameters, Ladder, PresentationSegment, SequenceNumber, StreamName, Timestamp,
+    wall_clock_now,
 };
 use playback::{Directory, Presentation};
 use prometheus_client::metrics::gauge::Gauge;
 use router::{Router, StreamPolicy, StreamRoute};
-use segmenter::{Output, Segmenter, SegmenterConfig};
+use segmenter::{Cut, Output, Segmenter, SegmenterConfig};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::{config::StreamConfig, metrics::StreamMetrics};
+use crate::{
+    config::StreamConfig,
+    default_ladder::DefaultLadder,
+    metrics::StreamMetrics,
+    push::{PushAnswers, Pushed},
+    sequences::Sequences,
+};
 
 /// Publisher events taken at once: one wake-up serves a burst.
 const EVENTS_AT_ONCE: usize = 64;
@@ -25,6 +35,13 @@ const EVENTS_AT_ONCE: usize = 64;
 const SILENCE_MIN: Duration = Duration::from_secs(1);
 /// What the renditions of a segment that is cut short may take before it has to be listed.
 const RENDITIONS_TAKE: Duration = Duration::from_millis(1_200);
+/// A client that pushes whole segments may be silent for so long, whatever their length.
+const PUSH_SILENCE_MIN: Duration = Duration::from_secs(6);
+/// A stream of pushed segments ends after so long without one.
+const PUSH_STREAM_ENDS: Duration = Duration::from_secs(60);
+/// What pushed segments may wait for their renditions, in percent of their duration: a client waits for
+/// the answer, and prefers it late to never.
+const PUSH_HOLD_PERCENT: u32 = 400;
 /// How long a drain waits for a publisher's connection to end.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -37,6 +54,10 @@ pub struct StreamParts {
     pub router: Router,
     /// What streams that were not configured want of routing.
     pub routing: StreamPolicy,
+    /// Where each stream goes on counting.
+    pub(crate) sequences: Sequences,
+    /// The ladder of streams that have none of their own.
+    pub ladder: DefaultLadder,
     /// Where viewers look.
     pub directory: Directory,
     /// Counts of this gateway.
@@ -68,9 +89,18 @@ pub(crate) struct Publisher {
     /// Its connection.
     pub connection: ConnectionId,
     /// What it sends.
-    pub events: mpsc::Receiver<PublisherEvent>,
+    pub feed: Feed,
     /// Cancel it to end the publisher.
     pub ended: CancellationToken,
+}
+
+/// How a publisher's media comes.
+#[derive(Debug)]
+pub(crate) enum Feed {
+    /// One access unit after another.
+    Events(mpsc::Receiver<PublisherEvent>),
+    /// Whole segments, each of which is answered.
+    Segments(mpsc::Receiver<Pushed>),
 }
 
 /// Owns one stream from its first publisher to the end of its playlists.
@@ -93,12 +123,17 @@ pub(crate) struct StreamTask {
     /// When the stream ends, if no publisher comes back.
     ends_at: Option<Instant>,
     /// The renditions are settled with the first video track, and stay.
-    ladder_is_settled: bool,
+    ladder: Option<Ladder>,
+    /// Pushed segments that wait for their answer.
+    answers: PushAnswers,
+    /// Where the last pushed segment ended, on the client's clock.
+    pushed_end: Option<Timestamp>,
 }
 
 /// Why a turn of the loop began.
 enum Turn {
     Events,
+    Pushed(Box<Pushed>),
     PublisherGone,
     Arrival(Publisher),
     Release(PresentationSegment),
@@ -114,11 +149,16 @@ impl StreamTask {
         first: SequenceNumber,
         arrivals: mpsc::Receiver<Publisher>,
         draining: CancellationToken,
+        pushed: bool,
     ) -> Self {
         let span = tracing::info_span!("stream", id = %config.name);
-        let segmenter = Segmenter::new(parts.segmenter.clone(), first);
-        let route =
-            parts.router.open(&config.name, config.name.to_string(), config.routing.clone());
+        let cut = if pushed { Cut::ByPublisher } else { Cut::AtGoal };
+        let segmenter = Segmenter::new(SegmenterConfig { cut, ..parts.segmenter.clone() }, first);
+        let mut policy = config.routing.clone();
+        if pushed {
+            policy.hold_percent = Some(PUSH_HOLD_PERCENT);
+        }
+        let route = parts.router.open(&config.name, config.name.to_string(), policy);
         let presentation = parts.directory.open(config.playback_id.clone());
         Self {
             span,
@@ -134,7 +174,9 @@ impl StreamTask {
             last_heard: None,
             listed: None,
             ends_at: None,
-            ladder_is_settled: false,
+            ladder: None,
+            answers: PushAnswers::default(),
+            pushed_end: None,
         }
     }
 
@@ -164,6 +206,7 @@ impl StreamTask {
                     self.last_heard = Some(now);
                     events.drain(..).for_each(|event| self.handle(now, event));
                 }
+                Turn::Pushed(pushed) => self.take_pushed(now, *pushed),
                 Turn::PublisherGone => self.publisher_left(now, EndReason::ConnectionLost.as_str()),
                 Turn::Arrival(publisher) => self.seat(publisher),
                 Turn::Release(segment) => self.publish(now, segment),
@@ -180,8 +223,11 @@ impl StreamTask {
     /// Takes what the publisher has sent until its connection has said goodbye, then ends the stream.
     async fn drain(&mut self) {
         let goodbye = async {
-            let Some(mut publisher) = self.publisher.take() else { return };
-            while let Some(event) = publisher.events.recv().await {
+            let Some(Publisher { feed: Feed::Events(mut events), .. }) = self.publisher.take()
+            else {
+                return;
+            };
+            while let Some(event) = events.recv().await {
                 if !matches!(event, PublisherEvent::Ended(_)) {
                     self.handle(now(), event);
                     self.forward_segments();
@@ -200,8 +246,15 @@ impl StreamTask {
         let timers = [self.segmenter.poll_timeout(), self.silent_at(), self.ends_at];
         let timer = timers.into_iter().flatten().min();
         let from_publisher = async {
-            match &mut self.publisher {
-                Some(publisher) => publisher.events.recv_many(events, EVENTS_AT_ONCE).await,
+            match self.publisher.as_mut().map(|publisher| &mut publisher.feed) {
+                Some(Feed::Events(feed)) => match feed.recv_many(events, EVENTS_AT_ONCE).await {
+                    0 => Turn::PublisherGone,
+                    _ => Turn::Events,
+                },
+                Some(Feed::Segments(feed)) => match feed.recv().await {
+                    Some(pushed) => Turn::Pushed(Box::new(pushed)),
+                    None => Turn::PublisherGone,
+                },
                 None => std::future::pending().await,
             }
         };
@@ -210,7 +263,7 @@ impl StreamTask {
             () = self.draining.cancelled() => Turn::Drain,
             Some(publisher) = self.arrivals.recv() => Turn::Arrival(publisher),
             Some(segment) = self.route.next() => Turn::Release(segment),
-            count = from_publisher => if count == 0 { Turn::PublisherGone } else { Turn::Events },
+            turn = from_publisher => turn,
             () = sleep_until(timer) => Turn::Timer,
         }
     }
@@ -218,6 +271,11 @@ impl StreamTask {
     /// When a silent publisher has to be made up for, so that the next number is listed in time (rules
     /// PL-21, D-4): 1.5 target durations after the one before, less what its renditions take.
     fn silent_at(&self) -> Option<Instant> {
+        if self.is_pushed() {
+            // Whole segments come with pauses as long as they are.
+            let (_, target) = self.listed?;
+            return Some(self.last_heard? + (target * 3).max(PUSH_SILENCE_MIN));
+        }
         let earliest = self.last_heard? + SILENCE_MIN;
         let due =
             self.listed.map(|(at, target)| at + (target * 3 / 2).saturating_sub(RENDITIONS_TAKE));
@@ -241,9 +299,11 @@ impl StreamTask {
         if let Some(mut before) = self.publisher.replace(publisher) {
             tracing::info!(connection = %before.connection, "another publisher takes over");
             // What the one before has sent is not lost with it.
-            while let Ok(event) = before.events.try_recv() {
-                if !matches!(event, PublisherEvent::Ended(_)) {
-                    self.handle(now(), event);
+            if let Feed::Events(events) = &mut before.feed {
+                while let Ok(event) = events.try_recv() {
+                    if !matches!(event, PublisherEvent::Ended(_)) {
+                        self.handle(now(), event);
+                    }
                 }
             }
         }
@@ -271,9 +331,18 @@ impl StreamTask {
         }
     }
 
+    fn settle_ladder_as(&mut self, ladder: Ladder) {
+        self.settle_ladder_with(|_| ladder);
+    }
+
     fn settle_ladder(&mut self, default: impl FnOnce() -> Ladder) {
-        if !std::mem::replace(&mut self.ladder_is_settled, true) {
-            let ladder = self.config.ladder.clone().unwrap_or_else(default);
+        self.settle_ladder_with(|configured| configured.unwrap_or_else(default));
+    }
+
+    fn settle_ladder_with(&mut self, choose: impl FnOnce(Option<Ladder>) -> Ladder) {
+        if self.ladder.is_none() {
+            let ladder = choose(self.config.ladder.clone().or_else(|| self.parts.ladder.get()));
+            self.ladder = Some(ladder.clone());
             let names: Vec<_> =
                 ladder.profiles().iter().map(|profile| profile.name.as_str()).collect();
             tracing::info!(renditions = names.join(" "), "ladder");
@@ -291,13 +360,50 @@ impl StreamTask {
         self.ends_at = Some(now + window);
     }
 
-    /// Hands what was cut to the router.
-    fn forward_segments(&mut self) {
+    fn is_pushed(&self) -> bool {
+        let feed = self.publisher.as_ref().map(|publisher| &publisher.feed);
+        matches!(feed, Some(Feed::Segments(_)))
+    }
+
+    /// Takes a whole segment: cut where the client cut it, answered when it is released.
+    fn take_pushed(&mut self, now: Instant, pushed: Pushed) {
+        let Pushed { mut segment, ladder, container, reply } = pushed;
+        self.last_heard = Some(now);
+        self.ends_at = Some(now + PUSH_STREAM_ENDS);
+        if let Some(ladder) = ladder {
+            if self.ladder.as_ref().is_some_and(|settled| *settled != ladder) {
+                drop(reply.send(Err(PushRefusal::LaddersDisagree)));
+                return;
+            }
+            self.settle_ladder_as(ladder);
+        }
+        if let Some(end) = self.pushed_end {
+            segment.continue_from(end);
+        }
+        self.pushed_end = segment.end();
+        let copies = (!segment.has_video()).then(|| {
+            let ladder = self.ladder.clone().unwrap_or_default();
+            let names = ladder.profiles().iter().map(|profile| profile.name.clone());
+            PushAnswer::copies(&segment, names)
+        });
+        segment.into_events().for_each(|event| self.handle(now, event));
+        self.segmenter.close(now, wall_clock_now());
+        let sequences = self.forward_segments();
+        match copies {
+            Some(copies) => drop(reply.send(Ok(copies))),
+            None => self.answers.expect(sequences, container, reply),
+        }
+    }
+
+    /// Hands what was cut to the router; the numbers that went there.
+    fn forward_segments(&mut self) -> Vec<SequenceNumber> {
+        let mut forwarded = Vec::new();
         while let Some(output) = self.segmenter.poll_output() {
             match output {
                 Output::Segment(segment) => {
                     tracing::debug!(sequence = %segment.sequence, duration = %segment.duration, "segment");
                     self.parts.metrics.segments.inc();
+                    forwarded.push(segment.sequence);
                     self.route.push(segment);
                 }
                 Output::LongGop { length, limit } => {
@@ -311,6 +417,7 @@ impl StreamTask {
                 }
             }
         }
+        forwarded
     }
 
     fn publish(&mut self, now: Instant, segment: PresentationSegment) {
@@ -324,6 +431,8 @@ impl StreamTask {
         if let Some((at, _target)) = &mut self.listed {
             *at = now;
         }
+        self.answers.released(&segment);
+        self.parts.sequences.listed(&self.config.name, segment.source.sequence);
         if self.presentation.append(now, segment) {
             tracing::info!(playback_id = %self.config.playback_id, "playing");
         }
@@ -347,6 +456,7 @@ impl StreamTask {
             self.publish(now(), segment);
         }
         self.presentation.end();
+        self.parts.sequences.ended(&self.config.name);
         tracing::info!("ended");
     }
 

@@ -1,22 +1,25 @@
 //! Which streams there are, who publishes them, and who may.
 
+mod pushed;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use ingest::{
     Activity, Admission, BoxFuture, ConnectionId, PublishRequest, PublisherSeat, Refusal, StreamKey,
 };
-use media::{Ladder, PlaybackId, SequenceNumber, StreamName, wall_clock_now};
+use media::{Ladder, PlaybackId, SequenceNumber, StreamName};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{KeyDigest, PublisherPolicy, StreamConfig},
     publish_auth::PublishAuth,
-    stream_task::{Publisher, Registry, StreamParts, StreamTask},
+    push::Pushed,
+    stream_task::{Feed, Publisher, Registry, StreamParts, StreamTask},
     webhook::Manifest,
 };
 
@@ -25,8 +28,6 @@ use crate::{
 const EVENTS_QUEUED: usize = 256;
 /// Publishers that may wait for their stream to notice them; one takes over from another.
 const PUBLISHERS_QUEUED: usize = 4;
-/// 2026 began so long after the Unix epoch.
-const NUMBERING_BEGINS: Duration = Duration::from_secs(1_767_225_600);
 
 /// The registry of streams, and the one place that decides who may publish.
 #[derive(Clone, Debug)]
@@ -65,6 +66,8 @@ struct Live {
     playback_id: PlaybackId,
     arrivals: mpsc::Sender<Publisher>,
     holder: Option<Holder>,
+    /// `Some` where segments are pushed over HTTP: nobody else publishes then.
+    pushes: Option<mpsc::Sender<Pushed>>,
 }
 
 /// A live stream, for the operator.
@@ -133,6 +136,13 @@ impl Streams {
         streams
     }
 
+    /// Looks up where the stream goes on counting, unless it is live.
+    pub(crate) async fn look_up_numbers(&self, stream: &StreamName) {
+        if !self.live().contains_key(stream) {
+            self.0.parts.sequences.look_up(stream).await;
+        }
+    }
+
     /// Ends a stream's publisher; the stream waits for another as always. False when it has none.
     pub fn kick(&self, stream: &StreamName) -> bool {
         let live = self.live();
@@ -151,6 +161,16 @@ impl Streams {
         let configured = &self.0.configured;
         let known = [whole, last_part(key)].into_iter();
         known.map(KeyDigest::of).find_map(|key| configured.get(&key)).map(Arc::clone)
+    }
+
+    /// The stream a key opens without a word of the webhook.
+    fn find_without_asking(&self, key: &StreamKey) -> Option<Arc<StreamConfig>> {
+        if let Some(configured) = self.find(key) {
+            return Some(configured);
+        }
+        let OtherKeys::Open(policy) = &self.0.other_keys else { return None };
+        let manifest = Manifest::new(last_part(key)).ok()?;
+        self.unconfigured(manifest, None, policy, key)
     }
 
     /// The stream of a key that is not configured. Asks the webhook, where there is one: the registry
@@ -219,7 +239,7 @@ impl Streams {
         };
         let publisher = Publisher {
             connection: request.connection,
-            events: received,
+            feed: Feed::Events(received),
             ended: holder.ended.clone(),
         };
         let mut live = self.live();
@@ -230,10 +250,15 @@ impl Streams {
         if live.len() >= self.0.streams_max {
             return Err(Refusal::TooManyStreams);
         }
-        let arrivals = self.start(stream, first_sequence(wall_clock_now()), publisher);
+        let arrivals = self.start(stream, self.0.parts.sequences.begin(&stream.name), publisher);
         live.insert(
             stream.name.clone(),
-            Live { playback_id: stream.playback_id.clone(), arrivals, holder: Some(holder) },
+            Live {
+                playback_id: stream.playback_id.clone(),
+                arrivals,
+                holder: Some(holder),
+                pushes: None,
+            },
         );
         Ok(seat)
     }
@@ -246,6 +271,7 @@ impl Streams {
         publisher: Publisher,
     ) -> mpsc::Sender<Publisher> {
         let (arrivals, received) = mpsc::channel(PUBLISHERS_QUEUED);
+        let pushed = matches!(publisher.feed, Feed::Segments(_));
         let task = StreamTask::new(
             Arc::new(self.clone()),
             Arc::clone(stream),
@@ -253,6 +279,7 @@ impl Streams {
             first,
             received,
             self.0.draining.clone(),
+            pushed,
         );
         let guard =
             Guard { streams: self.clone(), name: stream.name.clone(), arrivals: arrivals.clone() };
@@ -298,7 +325,7 @@ impl Live {
         StreamStatus {
             id: name.to_string(),
             playback_id: self.playback_id.to_string(),
-            published: holder.is_some(),
+            published: holder.is_some() || self.pushes.is_some(),
             connection: holder.map(|holder| holder.connection.0),
             silent_ms: silent.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
         }
@@ -320,6 +347,9 @@ impl Live {
             (Some(_), None) => false,
         };
         if !may {
+            return Err(Refusal::AlreadyPublishing);
+        }
+        if self.pushes.is_some() {
             return Err(Refusal::AlreadyPublishing);
         }
         self.arrivals.try_send(publisher).map_err(|_full| Refusal::AlreadyPublishing)?;
@@ -365,6 +395,7 @@ impl Admission for Streams {
                 Some(stream) => stream,
                 None => self.find_other(&request).await?,
             };
+            self.look_up_numbers(&stream.name).await;
             self.seat(&stream, &request, tokio::time::Instant::now().into_std())
         })
     }
@@ -372,28 +403,4 @@ impl Admission for Streams {
 
 fn last_part(key: &StreamKey) -> &str {
     key.expose().rsplit('/').next().unwrap_or_default()
-}
-
-/// The first sequence number of a stream that starts now: twice the seconds since 2026 began. Segments
-/// last half a second at least, so a stream that is published again, after a restart of the gateway too,
-/// goes on above every number that it has used before (rule D-8), and players follow.
-fn first_sequence(wall: SystemTime) -> SequenceNumber {
-    let since = wall.duration_since(UNIX_EPOCH + NUMBERING_BEGINS).unwrap_or_default();
-    SequenceNumber(SequenceNumber::FIRST.0 + since.as_secs() * 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_go_on_after_a_restart_and_fit_31_bits_for_decades() {
-        let at = |seconds| {
-            first_sequence(UNIX_EPOCH + NUMBERING_BEGINS + Duration::from_secs(seconds)).0
-        };
-        assert_eq!(at(0), 1);
-        assert_eq!(at(60) - at(0), 120);
-        assert!(at(30 * 365 * 86_400) < i32::MAX.unsigned_abs().into());
-        assert_eq!(first_sequence(UNIX_EPOCH), SequenceNumber::FIRST);
-    }
 }

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use media::Ladder;
 use router::{Pool, RouterConfig, StreamPolicy};
 use segmenter::{LongGop, SegmenterConfig};
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub segmenter: SegmenterConfig,
     /// How segments find their orchestrator.
     pub routing: Routing,
+    /// The renditions of streams that name none; `None`: fitted to each source.
+    pub ladder: Option<Ladder>,
     /// How many segments a live playlist lists.
     pub window_segments: usize,
     /// How publishers of streams without settings of their own are treated.
@@ -92,6 +95,8 @@ pub struct Routing {
     pub policy: StreamPolicy,
     /// Where this gateway is, in the operator's words.
     pub region: Option<String>,
+    /// Where every choice is recorded, for `headgate replay`.
+    pub record: Option<PathBuf>,
 }
 
 /// Who transcodes.
@@ -112,6 +117,17 @@ impl Config {
         let mut faults = Faults::default();
         let text = args.config.as_deref().map(|path| read_file(path, &mut faults));
         let config = Self::read(&text.flatten().unwrap_or_default(), args, &mut faults);
+        faults.into_result()?;
+        Ok(config)
+    }
+
+    /// Takes `text` for the file, and lays variables and flags over it.
+    ///
+    /// # Errors
+    /// Every fault found.
+    pub fn parse(text: &str, args: &ServeArgs) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let config = Self::read(text, args, &mut faults);
         faults.into_result()?;
         Ok(config)
     }
@@ -149,6 +165,7 @@ impl Config {
             transcoding: transcoding(&mut root, args, faults),
             segmenter: segmenter_settings(root.section("segmenter", faults), faults),
             routing,
+            ladder: default_ladder(&mut root, faults),
             window_segments: window(root.section("playback", faults), faults),
             publisher,
             publisher_idle_timeout,
@@ -195,6 +212,10 @@ impl Config {
             }
         }
     }
+}
+
+fn default_ladder(root: &mut Section, faults: &mut Faults) -> Option<Ladder> {
+    stream::ladder(root.value("ladder")?, "ladder", faults)
 }
 
 /// Where a syntax error is. Its own text quotes the line, which can hold a stream key.
@@ -346,6 +367,7 @@ fn router_settings(mut section: Section, faults: &mut Faults) -> Routing {
     let demotion = section.duration("demotion", Duration::from_secs(1)..=day, faults);
     let policy = pool::stream_policy(&mut section, &StreamPolicy::default(), faults);
     let region = section.string("region", faults);
+    let record = section.string("record", faults).map(PathBuf::from);
     section.finish(faults);
     let config = RouterConfig {
         hold_percent: hold_percent.unwrap_or(default.hold_percent),
@@ -355,7 +377,7 @@ fn router_settings(mut section: Section, faults: &mut Faults) -> Routing {
         demotion: demotion.unwrap_or(default.demotion),
         ..default
     };
-    Routing { config, policy, region }
+    Routing { config, policy, region, record }
 }
 
 fn window(mut section: Section, faults: &mut Faults) -> usize {

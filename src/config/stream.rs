@@ -155,7 +155,7 @@ fn key_problem(key: &str, playback_id: Option<&str>) -> Option<&'static str> {
 }
 
 /// Reads a ladder: preset names and tables, mixed as wanted. An empty list means source only.
-fn ladder(value: Value, path: &str, faults: &mut Faults) -> Option<Ladder> {
+pub(super) fn ladder(value: Value, path: &str, faults: &mut Faults) -> Option<Ladder> {
     let Value::Array(items) = value else {
         faults.add(
             path,
@@ -194,6 +194,7 @@ fn rendition(mut section: Section, faults: &mut Faults) -> Option<RenditionProfi
     let height = section.integer("height", 16..=8192, faults);
     let bitrate = section.integer("bitrate", 10_000..=200_000_000, faults);
     let name = section.string("name", faults);
+    let h264_profile = h264_profile(&mut section, faults);
     let frame_rate = section.value("fps").and_then(|value| {
         let rate = frame_rate(&value);
         if rate.is_none() {
@@ -221,8 +222,24 @@ fn rendition(mut section: Section, faults: &mut Faults) -> Option<RenditionProfi
         height: height?,
         bitrate: bitrate?,
         frame_rate,
-        h264_profile: H264Profile::EncoderDefault,
+        h264_profile,
     })
+}
+
+fn h264_profile(section: &mut Section, faults: &mut Faults) -> H264Profile {
+    let path = section.path_of("profile");
+    match section.string("profile", faults).as_deref() {
+        None => H264Profile::EncoderDefault,
+        Some("baseline") => H264Profile::Baseline,
+        Some("main") => H264Profile::Main,
+        Some("high") => H264Profile::High,
+        Some("constrained-high") => H264Profile::ConstrainedHigh,
+        Some(_) => {
+            let known = "expected \"baseline\", \"main\", \"high\" or \"constrained-high\"";
+            faults.add(path, known);
+            H264Profile::EncoderDefault
+        }
+    }
 }
 
 fn frame_rate(value: &Value) -> Option<FrameRate> {

@@ -63,6 +63,17 @@ fn every_fault_is_reported_at_once_without_the_key() {
 }
 
 #[test]
+fn streams_without_a_ladder_of_their_own_get_the_gateways() {
+    let text = "ladder = [\"P240p30fps16x9\", { width = 640, height = 360, bitrate = 900000, profile = \"main\" }]\n";
+    let ladder = read(text, &ServeArgs::default()).unwrap().ladder.unwrap();
+    assert_eq!(ladder.profiles()[1].h264_profile, media::H264Profile::Main);
+    assert_eq!(read("", &ServeArgs::default()).unwrap().ladder, None);
+    let bad = "ladder = [{ width = 640, height = 360, bitrate = 900000, profile = \"low\" }]\n";
+    let faults = read(bad, &ServeArgs::default()).unwrap_err();
+    assert!(faults[0].starts_with("ladder[0].profile: expected"), "{faults:?}");
+}
+
+#[test]
 fn flags_win_over_the_file() {
     let args = ServeArgs {
         rtmp_addr: Some("127.0.0.1:7".to_owned()),

@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::{HeaderMap, Request, StatusCode, body::Incoming};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -29,7 +29,7 @@ impl Answer {
 /// Fetches from one server.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
     server: SocketAddr,
 }
 
@@ -45,16 +45,31 @@ impl HttpClient {
 
     /// `GET path`.
     pub(crate) async fn try_get(&self, path: &str) -> Result<Answer, String> {
+        let answer = self.send(Method::GET, path, &[], Bytes::new());
+        tokio::time::timeout(LIMIT, answer).await.map_err(|_| "no answer in 10 s".to_owned())?
+    }
+
+    /// Sends a request with these header fields and this body; waits as long as it takes.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, String> {
         let uri = format!("http://{}{path}", self.server);
-        let request = Request::get(uri).body(Empty::new()).map_err(|error| error.to_string())?;
-        let answer = async {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+        {
             let response: hyper::Response<Incoming> =
                 self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
             let (head, body) = response.into_parts();
             let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
             Ok(Answer { status: head.status, headers: head.headers, body })
-        };
-        tokio::time::timeout(LIMIT, answer).await.map_err(|_| "no answer in 10 s".to_owned())?
+        }
     }
 
     /// Polls until `path` answers 200 and `good` accepts the body, or the deadline passes.

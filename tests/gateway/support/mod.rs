@@ -1,7 +1,9 @@
 //! A whole gateway in this process, real encoders around it.
 
 pub(crate) mod encoder;
+pub(crate) mod hook;
 pub(crate) mod http;
+pub(crate) mod node;
 pub(crate) mod playlist;
 pub(crate) mod watcher;
 

@@ -1,0 +1,78 @@
+//! Streams whose publisher pushes whole segments.
+
+use std::sync::Arc;
+
+use ingest::push::{PushRefusal, PushRequest};
+use tokio::sync::mpsc;
+
+use super::{Live, Streams};
+use crate::{
+    config::StreamConfig,
+    push::Pushed,
+    stream_task::{Feed, Publisher},
+};
+
+/// Pushed segments that may wait for their stream; the push service has no more of one stream under
+/// way. When full, the client is told to come again.
+const PUSHES_QUEUED: usize = 16;
+
+impl Streams {
+    /// The stream that a push is for: a bearer token or the manifest is its key.
+    pub(crate) fn pushed_stream(
+        &self,
+        request: &PushRequest,
+    ) -> Result<Arc<StreamConfig>, PushRefusal> {
+        if self.0.draining.is_cancelled() {
+            return Err(PushRefusal::ShuttingDown);
+        }
+        let key = request.bearer.as_ref().unwrap_or(&request.manifest);
+        let unknown = || PushRefusal::Forbidden("no stream has this key".to_owned());
+        self.find_without_asking(key).ok_or_else(unknown)
+    }
+
+    /// Hands a segment to its stream, which starts with the first one.
+    pub(crate) fn push_segment(
+        &self,
+        request: &PushRequest,
+        pushed: Pushed,
+    ) -> Result<(), PushRefusal> {
+        let stream = self.pushed_stream(request)?;
+        let mut live = self.live();
+        if let Some(found) = live.get(&stream.name) {
+            let Some(pushes) = &found.pushes else {
+                return Err(PushRefusal::Forbidden("the stream is published over RTMP".to_owned()));
+            };
+            return pushes.try_send(pushed).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    PushRefusal::Full("the stream is behind with earlier segments")
+                }
+                mpsc::error::TrySendError::Closed(_) => {
+                    PushRefusal::Transient("the stream is just ending".to_owned())
+                }
+            });
+        }
+        if live.len() >= self.0.streams_max {
+            return Err(PushRefusal::NoStreamSlot);
+        }
+        let (pushes, received) = mpsc::channel(PUSHES_QUEUED);
+        // The channel is new and has room.
+        drop(pushes.try_send(pushed));
+        let publisher = Publisher::pushing(received);
+        let arrivals = self.start(&stream, self.0.parts.sequences.begin(&stream.name), publisher);
+        let playback_id = stream.playback_id.clone();
+        let entry = Live { playback_id, arrivals, holder: None, pushes: Some(pushes) };
+        live.insert(stream.name.clone(), entry);
+        Ok(())
+    }
+}
+
+/// Where a publisher's media comes from.
+impl Publisher {
+    fn pushing(segments: mpsc::Receiver<Pushed>) -> Self {
+        Self {
+            connection: ingest::ConnectionId(0),
+            feed: Feed::Segments(segments),
+            ended: tokio_util::sync::CancellationToken::new(),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! HTTP push, as MistServer and Livepeer's tools do it.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use crate::support::{Gateway, QUICK, encoder::decode_errors, http::Answer};
+
+const RENDITIONS: [&str; 3] = ["480p", "360p", "240p"];
+
+/// 720p30 with B-frames and AAC in pieces of two seconds.
+async fn segments(directory: &Path, count: u32, extension: &str) -> Vec<Bytes> {
+    let seconds = (count * 2).to_string();
+    let mut command = tokio::process::Command::new("ffmpeg");
+    command.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30"]);
+    command.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", &seconds]);
+    command.args("-c:v libx264 -preset ultrafast -bf 2 -g 60 -sc_threshold 0 -b:v 1500k -pix_fmt yuv420p -c:a aac".split(' '));
+    command.args(["-f", "segment", "-segment_time", "2", "-segment_format"]);
+    command.arg(if extension == "ts" { "mpegts" } else { "mp4" });
+    command.arg(directory.join(format!("%d.{extension}"))).stdin(Stdio::null());
+    assert!(command.status().await.unwrap().success());
+    (0..count)
+        .map(|number| {
+            std::fs::read(directory.join(format!("{number}.{extension}"))).unwrap().into()
+        })
+        .collect()
+}
+
+async fn push(gateway: &Gateway, path: &str, body: Bytes) -> Answer {
+    let fields = [("accept", "multipart/mixed"), ("content-duration", "2000")];
+    let viewer = gateway.viewer();
+    let send = viewer.send(Method::PUT, path, &fields, body);
+    tokio::time::timeout(Duration::from_secs(30), send).await.expect("answered in time").unwrap()
+}
+
+/// Names and bodies of the parts.
+fn parts(answer: &Answer) -> Vec<(String, Bytes)> {
+    let kind = answer.headers["content-type"].to_str().unwrap();
+    let boundary = kind.split_once("boundary=").unwrap().1.trim_matches('"');
+    let open = format!("--{boundary}\r\n");
+    let mut rest = answer.body.clone();
+    let mut parts = Vec::new();
+    while rest.starts_with(open.as_bytes()) {
+        let _open = rest.split_to(open.len());
+        let end = rest.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(rest.split_to(end + 4).to_vec()).unwrap();
+        let field = |name: &str| {
+            let line =
+                head.lines().find_map(|line| line.split_once(": ").filter(|it| it.0 == name));
+            line.unwrap_or_else(|| panic!("no {name} in {head}")).1.to_owned()
+        };
+        let length: usize = field("Content-Length").parse().unwrap();
+        assert!(field("Content-Disposition").starts_with("attachment; filename="));
+        parts.push((field("Rendition-Name"), rest.split_to(length)));
+        let _line_end = rest.split_to(2);
+    }
+    assert_eq!(rest, format!("--{boundary}--\r\n"));
+    parts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_are_answered_with_their_renditions_and_play_as_a_stream() {
+    let gateway = Gateway::start(QUICK, |_| {});
+    gateway.ready().await;
+    let pieces = segments(&gateway.data_dir, 6, "ts").await;
+    let mut joined: Vec<Vec<u8>> = vec![Vec::new(); RENDITIONS.len()];
+    for (number, piece) in pieces.iter().enumerate() {
+        let answer = push(&gateway, &format!("/live/cam/{number}.ts"), piece.clone()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answer.body));
+        let found = parts(&answer);
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, RENDITIONS, "segment {number}");
+        for (whole, (_, body)) in joined.iter_mut().zip(found) {
+            whole.extend_from_slice(&body);
+        }
+    }
+    // Each rendition is one whole transport stream, sound included.
+    for (name, whole) in RENDITIONS.iter().zip(&joined) {
+        let file = gateway.data_dir.join(format!("{name}.ts"));
+        std::fs::write(&file, whole).unwrap();
+        assert_eq!(decode_errors(&file).await, "", "{name}");
+        let read = container::ts::read(&whole.clone().into()).unwrap();
+        let (video, audio) = (read.video.unwrap(), read.audio.unwrap());
+        assert_eq!(video.samples.len(), 6 * 60, "{name}");
+        assert!(audio.samples.len() > 12 * 46, "{name}");
+    }
+    let again = push(&gateway, "/live/cam/5.ts", pieces[5].clone()).await;
+    assert_eq!(again.status, StatusCode::OK, "a repeated segment");
+    assert_eq!(parts(&again).len(), 3);
+    let list = gateway.viewer().get("/stream/cam/source.m3u8").await;
+    assert_eq!(list.status, StatusCode::OK);
+    let listed = list.text().matches("#EXTINF").count() - list.text().matches("#EXT-X-GAP").count();
+    assert_eq!(listed, 6, "the repeated one is not listed twice: {}", list.text());
+    let master = gateway.viewer().get("/stream/cam.m3u8").await;
+    assert!(master.text().contains("cam/480p.m3u8"), "{}", master.text());
+    gateway.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mp4_comes_back_as_mp4_with_the_clients_ladder() {
+    let gateway = Gateway::start(QUICK, |_| {});
+    gateway.ready().await;
+    let pieces = segments(&gateway.data_dir, 1, "mp4").await;
+    let ladder =
+        r#"{"profiles":[{"name":"tiny","width":320,"height":180,"bitrate":200000,"fps":30}]}"#;
+    let fields = [("accept", "multipart/mixed"), ("livepeer-transcode-configuration", ladder)];
+    let viewer = gateway.viewer();
+    let answer = viewer.send(Method::POST, "/live/m/0.mp4", &fields, pieces[0].clone());
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answer.body));
+    let found = parts(&answer);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0, "tiny");
+    let read = container::mp4::read(&found[0].1).unwrap();
+    assert_eq!(read.video.unwrap().samples.len(), 60);
+    let file = gateway.data_dir.join("tiny.mp4");
+    std::fs::write(&file, &found[0].1).unwrap();
+    assert_eq!(decode_errors(&file).await, "");
+    gateway.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_and_garbage_are_refused_and_harm_nobody() {
+    let keyed =
+        "[[stream]]\nname = \"cam\"\nstream_key = \"a-secret-key\"\nplayback_id = \"public\"\n";
+    let gateway = Gateway::start(&format!("{QUICK}{keyed}"), |args| {
+        args.open = Some(false);
+        args.no_transcode = Some(true);
+    });
+    let status = |path: &'static str, bearer: &'static str, body: &'static [u8]| {
+        let viewer = gateway.viewer();
+        async move {
+            let token = format!("Bearer {bearer}");
+            let fields = [("authorization", token.as_str())];
+            let fields = if bearer.is_empty() { &[][..] } else { &fields[..] };
+            viewer.send(Method::PUT, path, fields, Bytes::from_static(body)).await.unwrap().status
+        }
+    };
+    assert_eq!(status("/live/cam/0.ts", "", b"x").await, StatusCode::FORBIDDEN);
+    assert_eq!(status("/live/cam/0.ts", "wrong-key", b"x").await, StatusCode::FORBIDDEN);
+    let unreadable = StatusCode::UNPROCESSABLE_ENTITY;
+    assert_eq!(status("/live/cam/0.ts", "a-secret-key", b"no stream").await, unreadable);
+    assert_eq!(status("/live/cam/0.ts", "a-secret-key", b"").await, unreadable);
+    assert_eq!(status("/live/cam/0.mkv", "a-secret-key", b"x").await, StatusCode::BAD_REQUEST);
+    let get = gateway.viewer().get("/live/cam/0.ts").await;
+    assert_eq!(get.status, StatusCode::METHOD_NOT_ALLOWED);
+    gateway.shut_down().await;
+}
