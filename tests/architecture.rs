@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("media", &[]),
     ("container", &["media"]),
     ("codec", &["media"]),
@@ -29,6 +29,7 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("playback", &["media"]),
     ("store", &["media", "orchestrator", "router"]),
     ("faulty-orchestrator", &["media", "orchestrator"]),
+    ("sim", &["media", "orchestrator", "router", "playback"]),
     (
         "headgate",
         &[
@@ -41,6 +42,7 @@ const EDGES: [(&str, &[&str]); 11] = [
             "router",
             "playback",
             "store",
+            "faulty-orchestrator",
         ],
     ),
 ];
