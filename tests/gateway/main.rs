@@ -10,6 +10,7 @@
 
 mod admission;
 mod browser;
+mod fleet;
 mod hostile;
 mod pointers;
 mod prove;
