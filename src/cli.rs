@@ -25,6 +25,8 @@ pub enum Command {
     Demo(ServeArgs),
     /// Read the configuration and report every fault in it.
     CheckConfig(ServeArgs),
+    /// Print the configuration that a go-livepeer gateway's flags come to.
+    LivepeerConfig(LivepeerConfigArgs),
     /// Say why a segment went where it went: ask a running gateway.
     Why(WhyArgs),
     /// Make the choices of a recorded run again, and compare ([router] record = "FILE").
@@ -102,7 +104,24 @@ pub struct ServeArgs {
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", env = "HEADGATE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// Take the configuration from a go-livepeer gateway's flags, after `--`, and its LP_* variables.
+    #[arg(long)]
+    pub livepeer: bool,
+    /// Flags of a go-livepeer gateway, such as `-orchAddr HOST:PORT`.
+    #[arg(last = true, value_name = "LIVEPEER_FLAG", requires = "livepeer", value_parser = redacted)]
+    pub livepeer_flags: Vec<LivepeerFlag>,
 }
+
+/// Flags of `livepeer-config`.
+#[derive(Clone, Debug, Args)]
+pub struct LivepeerConfigArgs {
+    /// Flags of a go-livepeer gateway, such as `-orchAddr HOST:PORT`.
+    #[arg(last = true, value_name = "LIVEPEER_FLAG", value_parser = redacted)]
+    pub livepeer_flags: Vec<LivepeerFlag>,
+}
+
+/// One argument of a go-livepeer gateway; it can hold a password, and is printed nowhere.
+pub type LivepeerFlag = Redacted<String>;
 
 /// What can hold a password, and is printed nowhere.
 fn redacted(text: &str) -> Result<Redacted<String>, Infallible> {

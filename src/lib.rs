@@ -18,6 +18,7 @@ pub mod app;
 mod child;
 pub mod cli;
 pub mod config;
+mod config_source;
 mod config_watch;
 pub mod default_ladder;
 mod demo;

@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::LogConfig;
 use crate::{
     app::App,
-    cli::{Command, OrchestratorArgs, ServeArgs},
-    config::{Config, Fault},
+    cli::{Command, LivepeerConfigArgs, OrchestratorArgs, ServeArgs},
+    config::Fault,
+    config_source::{self, Conversion, Loaded},
     demo::DemoKeys,
     telemetry,
 };
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => serve(&args, true),
         Command::CheckConfig(args) => Ok(check_config(&args)),
         Command::Orchestrator(args) => orchestrator(args),
+        Command::LivepeerConfig(args) => Ok(livepeer_config(&args)),
         Command::Replay { file } => replay(&file),
         Command::Why(args) => {
             print(&runtime()?.block_on(crate::why::explain(&args))?);
@@ -68,13 +70,19 @@ fn replay(file: &std::path::Path) -> anyhow::Result<ExitCode> {
 }
 
 fn check_config(args: &ServeArgs) -> ExitCode {
-    match Config::load(args) {
-        Ok(config) => {
+    match config_source::load(args) {
+        Ok(Loaded { config, .. }) => {
             print(&format!("{} stream(s), no fault found\n", config.streams.len()));
             ExitCode::SUCCESS
         }
         Err(faults) => report(&faults),
     }
+}
+
+fn livepeer_config(args: &LivepeerConfigArgs) -> ExitCode {
+    let Conversion { text, faults } = config_source::convert(args);
+    print(&text);
+    if faults.is_empty() { ExitCode::SUCCESS } else { report(&faults) }
 }
 
 fn report(faults: &[Fault]) -> ExitCode {
@@ -84,11 +92,14 @@ fn report(faults: &[Fault]) -> ExitCode {
 }
 
 fn serve(args: &ServeArgs, demo: bool) -> anyhow::Result<ExitCode> {
-    let mut config = match Config::load(args) {
-        Ok(config) => config,
+    let Loaded { mut config, remarks } = match config_source::load(args) {
+        Ok(loaded) => loaded,
         Err(faults) => return Ok(report(&faults)),
     };
     telemetry::start_logging(&config.log);
+    for Fault { path, problem } in remarks {
+        tracing::info!("{path}: {problem}");
+    }
     raise_descriptor_limit();
     let keys = demo.then(|| DemoKeys::load_or_create(&config.data_dir)).transpose();
     let keys = keys.context("can't keep the demo's keys")?;

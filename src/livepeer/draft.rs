@@ -21,8 +21,6 @@ pub(super) struct Draft {
     pub(super) data_dir: Option<String>,
     pub(super) log_filter: Option<&'static str>,
     pub(super) auth_webhook: Option<Url>,
-    /// HTTP push, where it was said.
-    pub(super) push: Option<bool>,
     /// Presets, or a path; read with the files at hand.
     pub(super) transcoding_options: Option<String>,
     /// What `transcoding_options` says, in the file's words.
@@ -67,9 +65,6 @@ impl Draft {
             put(&mut root, "transcode", false);
         }
         put(&mut root, "ladder", self.ladder.clone());
-        if let Some(push) = self.push {
-            put_in(&mut root, "push", "enabled", push);
-        }
         for (section, addr, port) in [
             ("rtmp", self.rtmp, RTMP_PORT),
             ("http", self.http, HTTP_PORT),
@@ -98,11 +93,6 @@ impl Draft {
         self.discovery.is_some() || !self.orchestrators.is_empty()
     }
 
-    /// Whether only this machine reaches the HTTP address.
-    pub(super) fn http_is_local(&self) -> bool {
-        self.http.is_none_or(|addr| addr.ip().is_loopback())
-    }
-
     fn pool(&self, secrets: Secrets) -> Table {
         let mut pool = Table::new();
         put(&mut pool, "name", "default");
@@ -127,10 +117,11 @@ impl Draft {
 fn shown(url: &Url, secrets: Secrets) -> String {
     let mut url = url.clone();
     if secrets == Secrets::Hidden {
-        let has_user = !url.username().is_empty() || url.password().is_some();
-        // Can't fail for a URL that has a user.
-        let hidden = !has_user || url.set_username("***").and(url.set_password(None)).is_ok();
-        debug_assert!(hidden, "a URL with a user takes another");
+        if !url.username().is_empty() || url.password().is_some() {
+            // Can't fail for a URL that has a user.
+            let hidden = url.set_username("***").and_then(|()| url.set_password(None));
+            debug_assert!(hidden.is_ok(), "a URL with a user takes another");
+        }
         if url.query().is_some() {
             url.set_query(Some("***"));
         }

@@ -12,7 +12,6 @@ use super::{
     flag::{
         Flag,
         Kind::{Switch, Value},
-        switch,
     },
 };
 
@@ -40,6 +39,8 @@ const METRICS: &str = "metrics are always on, on the admin address, and carry no
 const DENY: &str =
     "ETH addresses can't be refused; `deny` of [[pool]] takes hosts, host:ports and URLs";
 const VERSIONS: &str = "orchestrators can't be chosen by version";
+const PUSH: &str =
+    "HTTP push can't be switched off; it takes a stream key, or what -authWebhookUrl lets in";
 const ANY_PRICE: &str = "a price cap always holds; leave it out to pay any price";
 
 /// All flags.
@@ -79,10 +80,7 @@ static FLAGS: &[Flag] = &[
         Ok(())
     }),
     Flag::needless("gatewayHost", Value, "only AI webhooks and event queues are told it"),
-    Flag::setting("httpIngest", Switch, "push.enabled", |it, text| {
-        it.push = switch(text);
-        Ok(())
-    }),
+    Flag::absent("httpIngest", Switch, "true", PUSH),
     Flag::setting("authWebhookUrl", Value, "auth_webhook", |it, text| {
         webhook(&mut it.auth_webhook, text)
     }),

@@ -149,11 +149,6 @@ impl Work {
             let text = "neither this nor -orchWebhookUrl is given: only the source is served, as by go-livepeer; leave `transcode = false` out to transcode here";
             needless.push(remark("-orchAddr", text));
         }
-        if draft.push.is_none() && draft.auth_webhook.is_none() && !draft.http_is_local() {
-            draft.push = Some(false);
-            let text = "off, as in go-livepeer: others can reach -httpAddr, and no -authWebhookUrl says who may push";
-            needless.push(remark("-httpIngest", text));
-        }
     }
 
     fn refuse(&mut self, place: &str, reason: &str) {

@@ -108,7 +108,7 @@ impl PushAnswers {
                 mp4::write_file(video, audio).map_err(|error| failed(error.to_string()))
             }
             PushContainer::MpegTs => {
-                let writer = self.writers.entry(name.clone()).or_insert_with(TsWriter::new);
+                let writer = self.writers.entry(name.clone()).or_default();
                 let file: Result<Bytes, _> = writer.segment(Some(video), audio);
                 file.map(Chain::from).map_err(|error| failed(error.to_string()))
             }

@@ -62,7 +62,7 @@ fn nothing_said_is_go_livepeers_own_defaults() {
     assert_eq!(at(&table, "transcode"), Some(&false.into()));
     let ladder = ["P240p30fps16x9", "P360p30fps16x9"].map(Value::from).to_vec();
     assert_eq!(at(&table, "ladder"), Some(&Value::Array(ladder)));
-    assert_eq!((at(&table, "pool"), at(&table, "push"), at(&table, "log")), (None, None, None));
+    assert_eq!((at(&table, "pool"), at(&table, "log")), (None, None));
     assert!(remarks(&[]).contains("only the source is served"));
 }
 
@@ -103,7 +103,6 @@ fn every_other_setting_finds_its_place() {
         "fra",
         "-maxAttempts",
         "2",
-        "-httpIngest=false",
         "-authWebhookUrl",
         "https://hook/auth",
         "-transcodingOptions",
@@ -117,7 +116,6 @@ fn every_other_setting_finds_its_place() {
     assert!(text(&table, "log.filter").unwrap().contains("headgate=trace"));
     assert_eq!(text(&table, "router.region"), Some("fra"));
     assert_eq!(at(&table, "router.attempts"), Some(&2.into()));
-    assert_eq!(at(&table, "push.enabled"), Some(&false.into()));
     assert_eq!(text(&table, "auth_webhook"), Some("https://hook/auth"));
     assert_eq!((at(&table, "open"), at(&table, "transcode")), (None, None));
     assert_eq!(text(&table, "ladder.name"), Some("p"));
@@ -132,18 +130,6 @@ fn no_attempts_is_no_transcoding() {
         assert_eq!(at(&table, "transcode"), Some(&false.into()), "{none}");
         assert_eq!(at(&table, "router"), None);
     }
-}
-
-#[test]
-fn push_is_off_where_anybody_could_push() {
-    let line = ["-httpAddr", "0.0.0.0:9935"];
-    assert_eq!(at(&file(&line), "push.enabled"), Some(&false.into()));
-    assert!(remarks(&line).contains("-httpIngest: off"));
-    assert_eq!(at(&file(&["-httpAddr", "localhost:9935"]), "push"), None);
-    let asked = ["-httpAddr", "0.0.0.0:9935", "-httpIngest"];
-    assert_eq!(at(&file(&asked), "push.enabled"), Some(&true.into()));
-    let with_hook = ["-httpAddr", "0.0.0.0:9935", "-authWebhookUrl", "http://h/"];
-    assert_eq!(at(&file(&with_hook), "push"), None);
 }
 
 #[test]
@@ -165,6 +151,7 @@ fn what_is_not_built_is_refused_with_a_reason_unless_it_asks_for_nothing() {
     for flag in flag_table::flags() {
         let Meaning::Absent(reason) = flag.meaning else { continue };
         let value = match flag.kind {
+            Kind::Switch if flag.default == "true" => "false",
             Kind::Switch => "true",
             Kind::Value => "sesame",
         };
