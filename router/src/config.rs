@@ -12,6 +12,11 @@ pub struct RouterConfig {
     /// How long after a segment closed its renditions may keep it from being listed, in percent of
     /// its duration. Default 150. This is the most an orchestrator can delay the source.
     pub hold_percent: u32,
+    /// How long after a segment closed its renditions are listed even when they are there before, in
+    /// percent of its duration, but for streams of the class `low-latency`. Default 75. What is listed
+    /// early has to be followed early (HLS rule PL-21): without this cushion an orchestrator that stops
+    /// answering leaves no time for another.
+    pub cushion_percent: u32,
     /// The least hold, so that the short last segment of a broadcast is not lost. Default 1 s.
     pub minimum_hold: Duration,
     /// How much earlier than 1.5 target durations after the previous publication (HLS rule PL-21)
@@ -60,6 +65,7 @@ impl Default for RouterConfig {
     fn default() -> Self {
         Self {
             hold_percent: 150,
+            cushion_percent: 75,
             minimum_hold: Duration::from_secs(1),
             publication_margin: Duration::from_millis(100),
             attempts: 4,
@@ -89,6 +95,12 @@ impl RouterConfig {
     pub fn hold(&self, duration: MediaDuration, percent: u32) -> Duration {
         let share = duration.to_std().saturating_mul(percent) / 100;
         share.max(self.minimum_hold)
+    }
+
+    /// When renditions of a segment of this duration are listed at the earliest, after its closing.
+    #[must_use]
+    pub fn cushion(&self, duration: MediaDuration) -> Duration {
+        duration.to_std().saturating_mul(self.cushion_percent) / 100
     }
 
     /// How long after one publication the next has to follow.

@@ -285,7 +285,7 @@ impl Dispatcher {
     #[must_use]
     pub fn poll_timeout(&self, now: Instant, fleet: &Fleet) -> Option<(Instant, Reason)> {
         let release =
-            self.waiting.front().map(|head| (self.deadline(head), Reason::ReleaseDeadline));
+            self.waiting.front().map(|head| (self.release_time(head), Reason::ReleaseDeadline));
         let attempts = self.attempts.iter().map(|it| (it.give_up, Reason::AttemptTimeout));
         let hedges = self.attempts.iter().filter_map(|it| Some((it.hedge_at?, Reason::Hedge)));
         let hedges = hedges.filter(|(at, _)| *at > now);

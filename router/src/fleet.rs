@@ -1,7 +1,7 @@
 //! What all streams know about the orchestrators.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -12,7 +12,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use crate::{
     config::RouterConfig,
     fault::FaultClass,
-    memory::RememberedOrchestrator,
+    memory::{MAX_REMEMBERED, RememberedOrchestrator},
     pool::{ConfiguredOrchestrator, Pools},
 };
 
@@ -76,6 +76,9 @@ pub struct OrchestratorStatus {
     pub limit: u32,
     /// Its last quoted price.
     pub price: Option<String>,
+    /// The same as a number.
+    #[serde(skip)]
+    pub quoted: Option<PixelPrice>,
     /// How often it was caught with false work.
     pub offences: u32,
     /// The last fault, for people.
@@ -110,19 +113,33 @@ impl Fleet {
         StreamId(self.next_stream)
     }
 
-    /// Takes over the operator's pools. What was learned about an orchestrator stays.
+    /// Takes over the operator's pools. What was learned about an orchestrator stays, even while no
+    /// pool has it: one that cheated gains nothing by leaving a list and coming back.
     pub fn set_pools(&mut self, pools: Pools) {
         if *self.pools == pools {
             return;
         }
-        let listed = |address: &OrchestratorAddress| {
-            let mut all = pools.pools.iter().flat_map(|pool| &pool.orchestrators);
-            all.any(|it| it.address == *address)
-        };
-        self.nodes.retain(|address, node| node.in_flight > 0 || listed(address));
         self.pools = Arc::new(pools);
         self.pools_version += 1;
         self.version += 1;
+        self.forget_beyond(MAX_REMEMBERED);
+    }
+
+    /// Forgets orchestrators that no pool has, those heard of longest ago first, until so many are left.
+    fn forget_beyond(&mut self, most: usize) {
+        let excess = self.nodes.len().saturating_sub(most);
+        if excess == 0 {
+            return;
+        }
+        let pools = self.pools.pools.iter().flat_map(|pool| &pool.orchestrators);
+        let listed: BTreeSet<_> = pools.map(|it| &it.address).collect();
+        let idle =
+            self.nodes.iter().filter(|(it, node)| node.in_flight == 0 && !listed.contains(it));
+        let mut idle: Vec<_> = idle.map(|(it, node)| (node.heard(), it.clone())).collect();
+        idle.sort();
+        for (_, address) in idle.into_iter().take(excess) {
+            self.nodes.remove(&address);
+        }
     }
 
     /// The pools now.

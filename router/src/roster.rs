@@ -1,6 +1,10 @@
 //! The orchestrators one stream works with: who is asked, who is in use, who is set aside.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use orchestrator::{OrchestratorAddress, PixelPrice};
 use rand::{SeedableRng, rngs::StdRng};
@@ -20,6 +24,9 @@ mod candidates;
 
 pub(crate) use candidates::Excluded;
 
+/// A session is not replaced sooner than this, whatever its token says: a clock that is off must not
+/// have an orchestrator asked again and again.
+const SHORTEST_SESSION: Duration = Duration::from_secs(1);
 /// Attempts in a row that may come late before their session is dropped.
 const LATE_ALLOWED: u32 = 2;
 
@@ -157,6 +164,7 @@ impl Roster {
         outputs: &mut VecDeque<Output>,
     ) {
         self.expire(now, fleet, outputs);
+        self.leave_the_dear(now, fleet, outputs);
         if !wanted {
             return;
         }
@@ -224,6 +232,21 @@ impl Roster {
         }
     }
 
+    /// Gives up sessions with orchestrators that ask more by now than the stream's pool pays, whichever
+    /// stream learned of it.
+    fn leave_the_dear(&mut self, now: Instant, fleet: &Fleet, outputs: &mut VecDeque<Output>) {
+        let live = self.sessions.iter().filter(|it| it.is_live());
+        let dear = live.filter(|it| {
+            let price = fleet.view(it.address()).price;
+            !self.allows(it.address(), price.as_ref())
+        });
+        let dear: Vec<_> = dear.map(|it| (it.id, it.address().clone())).collect();
+        for (id, address) in dear {
+            self.pause(now, &address, Verdict::PricedOut);
+            self.retire(id, outputs);
+        }
+    }
+
     /// Takes the answer to [`Output::Discover`]; false when nobody waits for it any more, or the offer
     /// is not taken.
     pub(crate) fn answered(
@@ -249,7 +272,7 @@ impl Roster {
         };
         match answer {
             Ok(offer) => {
-                self.take(id, &address, offer, outputs);
+                self.take(now, id, &address, offer, outputs);
                 true
             }
             Err(fault) => {
@@ -270,13 +293,15 @@ impl Roster {
     /// Takes a session, in place of the one before with the same orchestrator.
     fn take(
         &mut self,
+        now: Instant,
         id: SessionId,
         address: &OrchestratorAddress,
         offer: SessionOffer,
         outputs: &mut VecDeque<Output>,
     ) {
         if let Some(session) = self.sessions.iter_mut().find(|it| it.id == id) {
-            session.phase = Phase::Live { refresh: offer.refresh };
+            let refresh = offer.refresh.map(|at| at.max(now + SHORTEST_SESSION));
+            session.phase = Phase::Live { refresh };
         }
         let before = self.sessions.iter().filter(|it| it.is_live() && it.id != id);
         let replaced = before.filter(|it| it.address() == address);

@@ -52,7 +52,9 @@ impl Dispatcher {
             let sequence = waiting.segment.sequence;
             let mut working = self.attempts.iter().filter(|it| it.sequence == sequence);
             let (Some(only), None) = (working.next(), working.next()) else { continue };
-            if !self.extra_work.affords() || !self.may_try(now, waiting) {
+            // One that found the segment bad and one at work on it are all it may have at a time.
+            let suspect = !waiting.blamed_by.is_empty();
+            if suspect || !self.extra_work.affords() || !self.may_try(now, waiting) {
                 continue;
             }
             if only.hedge_at.is_some_and(|at| at <= now) {
@@ -105,9 +107,13 @@ impl Dispatcher {
             more && chosen.candidates.iter().enumerate().any(open)
         };
         let budget = if another && !kind.is_extra() { remaining * 2 / 3 } else { remaining };
-        let patience = patience(fleet, &chosen.orchestrator.address, waiting);
-        let hedge_at = (another && !kind.is_extra()).then_some(now + patience);
         let duration = waiting.segment.duration.to_std();
+        let others = chosen.candidates.iter().enumerate();
+        let others = others.filter(|(at, it)| *at != chosen.index && it.rejected.is_none());
+        let second = others.min_by_key(|(_, it)| it.cost).and_then(|(_, it)| it.latency_permille);
+        let address = &chosen.orchestrator.address;
+        let patience = patience(fleet, address, second, duration, remaining);
+        let hedge_at = (another && !kind.is_extra()).then_some(now + patience);
         waiting.attempts += 1;
         waiting.sent = true;
         let id = AttemptId(self.next_attempt);
@@ -244,12 +250,23 @@ impl Dispatcher {
 }
 
 /// How long an attempt may take before a second orchestrator is asked: a quarter more than 19 of 20
-/// took on this one; the segment's own pace where that is not known.
-fn patience(fleet: &Fleet, address: &OrchestratorAddress, waiting: &Waiting) -> Duration {
-    let duration = waiting.segment.duration.to_std();
-    let usual = fleet.view(address).p95.map_or(750, |p95| p95.saturating_mul(5) / 4);
-    let usual = duration.max(Duration::from_secs(1)).saturating_mul(usual) / 1_000;
-    usual.max(SHORTEST_PATIENCE)
+/// took on this one; less where that would leave the second one too little time, but always longer than
+/// this one takes as a rule.
+fn patience(
+    fleet: &Fleet,
+    address: &OrchestratorAddress,
+    second: Option<u32>,
+    duration: Duration,
+    remaining: Duration,
+) -> Duration {
+    let whole = duration.max(Duration::from_secs(1));
+    let share = |permille: u32| whole.saturating_mul(permille) / 1_000;
+    let view = fleet.view(address);
+    let usual = view.latency.map_or(500, |latency| latency.saturating_mul(11) / 10);
+    let unusual = view.p95.map_or(usual.saturating_mul(3) / 2, |p95| p95.saturating_mul(5) / 4);
+    let needs = share(second.unwrap_or(400).saturating_mul(5) / 4);
+    let latest = remaining.saturating_sub(needs);
+    share(unusual).min(latest.max(share(usual))).max(SHORTEST_PATIENCE)
 }
 
 /// Lets those be chosen that have failed the segment. `None` when there is none.

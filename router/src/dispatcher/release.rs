@@ -8,6 +8,7 @@ use super::{Dispatcher, OUTAGE};
 use crate::{
     fleet::Fleet,
     output::Output,
+    pool::StreamClass,
     waiting::{Outcome, Waiting, gaps},
 };
 
@@ -39,11 +40,29 @@ impl Dispatcher {
     /// Releases every number that is complete or due, in order.
     pub(super) fn release(&mut self, now: Instant, fleet: &mut Fleet) {
         while let Some(head) = self.waiting.front() {
-            if head.is_open() && self.deadline(head) > now {
+            if self.release_time(head) > now {
                 return;
             }
             self.release_head(now, fleet);
         }
+    }
+
+    /// When the head is listed, as far as is known now: at its deadline; with all its renditions, after
+    /// the cushion; at once where there is nothing to wait for.
+    pub(super) fn release_time(&self, head: &Waiting) -> Instant {
+        let deadline = self.deadline(head);
+        match &head.outcome {
+            None => deadline,
+            Some(Outcome::Media(_)) if self.has_cushion() => {
+                deadline.min(head.segment.closed + self.config.cushion(head.segment.duration))
+            }
+            Some(Outcome::Media(_) | Outcome::Gaps(_) | Outcome::SourceOnly) => head.segment.closed,
+        }
+    }
+
+    /// A stream that wants speed has none, and one that ends needs none.
+    fn has_cushion(&self) -> bool {
+        self.roster.policy().class != StreamClass::LowLatency && self.finish_by.is_none()
     }
 
     /// Releases the oldest number with what there is.

@@ -8,7 +8,7 @@ use crate::{
     decision::{AttemptKind, AttemptOutcome, Decision},
     fault::FaultClass,
     fleet::Standing,
-    pool::{ConfiguredOrchestrator, Pool, PoolName, Pools},
+    pool::{ConfiguredOrchestrator, Pool, PoolName, Pools, StreamClass},
     price::PriceCap,
     selection::Rejection,
     test_media::{ladder, orchestrators, origin, renditions, segment},
@@ -23,6 +23,11 @@ const CONNECT: FaultClass = FaultClass::Network;
 const CAPPED: FaultClass = FaultClass::Capacity;
 const TOKEN: FaultClass = FaultClass::ExpiredSession;
 const MEDIA: FaultClass = FaultClass::Media;
+
+/// Settings without a cushion: what is complete is released.
+fn at_once() -> RouterConfig {
+    RouterConfig { cushion_percent: 0, ..RouterConfig::default() }
+}
 
 /// A dispatcher in virtual time, and everything it asked for.
 struct Bench {
@@ -40,7 +45,7 @@ struct Bench {
 impl Bench {
     /// A stream whose orchestrators have not answered yet.
     fn asking(count: usize) -> Self {
-        Self::configured(RouterConfig { extra_work_percent: 0, ..RouterConfig::default() }, count)
+        Self::configured(RouterConfig { extra_work_percent: 0, ..at_once() }, count)
     }
 
     fn configured(config: RouterConfig, count: usize) -> Self {
@@ -711,7 +716,7 @@ fn finishing_is_bounded_by_the_grace() {
 // Hedges, probes, pools, records.
 
 fn hedging() -> RouterConfig {
-    RouterConfig { extra_work_percent: 100, ..RouterConfig::default() }
+    RouterConfig { extra_work_percent: 100, ..at_once() }
 }
 
 /// Lets the first orchestrator take `time` for each of `count` segments.
@@ -763,9 +768,20 @@ fn a_hedged_attempt_may_still_win() {
 }
 
 #[test]
+fn a_segment_that_one_found_bad_is_not_hedged() {
+    let mut bench = Bench::configured(hedging(), 3);
+    bench.answer_all();
+    bench.push(1);
+    bench.fail(0, MEDIA);
+    bench.pass(SEGMENT * 9 / 10);
+    assert_eq!(bench.started.len(), 2, "a third could be the third to find it bad");
+    bench.fail(1, MEDIA);
+    assert_eq!(bench.gap(0), Some(GapReason::Quarantined));
+}
+
+#[test]
 fn hedges_stay_within_their_budget() {
-    let mut bench =
-        Bench::configured(RouterConfig { extra_work_percent: 25, ..RouterConfig::default() }, 2);
+    let mut bench = Bench::configured(RouterConfig { extra_work_percent: 25, ..at_once() }, 2);
     bench.answer_all();
     for sequence in 1..=40 {
         bench.push(sequence);
@@ -837,7 +853,7 @@ fn the_next_pool_takes_over_when_the_preferred_one_fails_and_no_other_is_touched
     };
     let named = ["premium", "standard"].map(|name| PoolName::new(name).unwrap());
     let policy = StreamPolicy { pools: named.to_vec(), ..StreamPolicy::default() };
-    let mut bench = Bench::bound(RouterConfig::default(), pools, policy);
+    let mut bench = Bench::bound(at_once(), pools, policy);
     bench.answer_all();
     bench.push(1);
     bench.fail(0, CONNECT);
@@ -856,7 +872,7 @@ fn a_price_above_the_cap_is_refused_at_discovery_and_in_the_middle() {
         ..Pool::default()
     };
     let pools = Pools { pools: vec![pool], region: None };
-    let mut bench = Bench::bound(RouterConfig::default(), pools, StreamPolicy::default());
+    let mut bench = Bench::bound(at_once(), pools, StreamPolicy::default());
     let quote = |price| Ok(SessionOffer { price, ..SessionOffer::default() });
     let [dear, fair] = [bench.questions[0].0, bench.questions[1].0];
     let Bench { dispatcher, fleet, now, .. } = &mut bench;
@@ -877,6 +893,46 @@ fn a_price_above_the_cap_is_refused_at_discovery_and_in_the_middle() {
     let held_up = bench.decided.last().unwrap().held_up.clone().unwrap();
     let reasons: Vec<_> = held_up.candidates.iter().map(|it| it.rejected).collect();
     assert_eq!(reasons, [Some(Rejection::Price), Some(Rejection::Price)]);
+}
+
+#[test]
+fn a_price_that_one_stream_hears_of_is_too_much_for_the_others_as_well() {
+    let wei = |wei| PixelPrice::new(wei, 1);
+    let pool = Pool {
+        orchestrators: orchestrators(1),
+        price_cap: PriceCap { most: wei(100), allows_absent: false },
+        ..Pool::default()
+    };
+    let pools = Pools { pools: vec![pool], region: None };
+    let mut bench = Bench::bound(at_once(), pools, StreamPolicy::default());
+    let offer = SessionOffer { price: wei(100), ..SessionOffer::default() };
+    let session = bench.questions.remove(0).0;
+    let Bench { dispatcher, fleet, now, .. } = &mut bench;
+    assert!(dispatcher.handle_discovered(*now, fleet, session, Ok(offer)));
+    let address = fleet.pools().pools[0].orchestrators[0].address.clone();
+    fleet.answered(&address, None, wei(101));
+    bench.push(1);
+    assert!(bench.started.is_empty());
+    assert_eq!(bench.ended, [(session, false)]);
+    bench.pass(RouterConfig::default().price_pause);
+    assert_eq!(bench.questions.len(), 1, "asked again later");
+}
+
+#[test]
+fn a_token_that_is_old_from_the_start_does_not_have_its_orchestrator_asked_again_and_again() {
+    let mut bench = Bench::asking(1);
+    let mut asked = 0;
+    for _ in 0..100 {
+        for (session, _) in std::mem::take(&mut bench.questions) {
+            asked += 1;
+            let offer = SessionOffer { refresh: Some(bench.now), ..SessionOffer::default() };
+            let Bench { dispatcher, fleet, now, .. } = &mut bench;
+            assert!(dispatcher.handle_discovered(*now, fleet, session, Ok(offer)));
+            bench.drain();
+        }
+        bench.pass(SECOND / 20);
+    }
+    assert!((4..=6).contains(&asked), "{asked} in five seconds");
 }
 
 #[test]
@@ -914,4 +970,30 @@ fn the_record_tells_who_was_considered_and_why_not() {
     let reasons: Vec<_> = second.candidates.iter().map(|it| it.rejected).collect();
     assert_eq!(reasons, [Some(Rejection::BreakerOpen), None, None]);
     assert_eq!(second.outcome, AttemptOutcome::Delivered);
+}
+
+#[test]
+fn what_is_there_early_waits_for_the_cushion_unless_speed_counts() {
+    let of = |class| {
+        let policy = StreamPolicy { class, ..StreamPolicy::default() };
+        let mut bench = Bench::bound(RouterConfig::default(), Pools::of(orchestrators(1)), policy);
+        bench.answer_all();
+        bench.push(1);
+        let closed = bench.now;
+        bench.pass(SEGMENT / 10);
+        bench.succeed(0);
+        bench.pass(SEGMENT);
+        bench.released[0].0 - closed
+    };
+    assert_eq!(of(StreamClass::Balanced), SEGMENT * 3 / 4);
+    assert_eq!(of(StreamClass::LowLatency), SEGMENT / 10);
+    let mut bench =
+        Bench::bound(RouterConfig::default(), Pools::of(orchestrators(1)), StreamPolicy::default());
+    bench.answer_all();
+    bench.push(1);
+    bench.succeed(0);
+    assert!(bench.released.is_empty());
+    bench.dispatcher.finish(bench.now, &mut bench.fleet);
+    bench.drain();
+    assert_eq!(bench.sequences(), [1], "a stream that ends waits for nothing");
 }

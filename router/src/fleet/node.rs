@@ -53,6 +53,8 @@ pub(super) struct Node {
     /// Comparisons so far since it was new, or returned.
     checks: u32,
     last_fault: Option<String>,
+    /// Its last attempt ran out of time: it may have stopped.
+    suspect: bool,
 }
 
 impl Default for Node {
@@ -70,6 +72,7 @@ impl Default for Node {
             unchecked: 0,
             checks: 0,
             last_fault: None,
+            suspect: false,
         }
     }
 }
@@ -121,7 +124,7 @@ impl Node {
         match self.breaker.passage(now, true) {
             Passage::Closed { .. } => Standing::Open,
             Passage::Trial | Passage::Probation => Standing::Probation,
-            Passage::Free if self.latency.is_slow() => Standing::Slow,
+            Passage::Free if self.suspect || self.latency.is_slow() => Standing::Slow,
             Passage::Free => Standing::Ready,
         }
     }
@@ -150,6 +153,7 @@ impl Node {
     }
 
     pub(super) fn delivered(&mut self, now: Instant, permille: u32) {
+        self.suspect = false;
         self.heard = Some(now);
         self.success = self.success + (INNOCENT - self.success.min(INNOCENT)) / 5;
         self.latency.observe(permille);
@@ -161,6 +165,7 @@ impl Node {
     }
 
     pub(super) fn failed(&mut self, now: Instant, class: FaultClass, detail: &str) {
+        self.suspect |= class == FaultClass::Timeout;
         self.heard = Some(now);
         self.success = self.success / 5 * 4;
         self.last_fault = Some(format!("{}: {detail}", class.as_str()));
@@ -187,6 +192,11 @@ impl Node {
     pub(super) fn wants_probe(&self, now: Instant, interval: Duration) -> bool {
         let quiet = self.heard.is_none_or(|at| now.saturating_duration_since(at) >= interval);
         quiet && self.in_flight == 0 && self.standing(now) == Standing::Slow
+    }
+
+    /// When an attempt last ended.
+    pub(super) const fn heard(&self) -> Option<Instant> {
+        self.heard
     }
 
     pub(super) fn view(&self) -> NodeView {
@@ -219,6 +229,7 @@ impl Node {
             in_flight: self.in_flight,
             limit: self.limit(now, limit),
             price: self.price.map(|price| price.to_string()),
+            quoted: self.price,
             offences: self.offences,
             last_fault: self.last_fault.clone(),
         }

@@ -95,3 +95,27 @@ fn new_orchestrators_are_checked_first_and_then_now_and_then() {
     assert_eq!(checks[..2], [true, true]);
     assert_eq!(checks.iter().filter(|checked| **checked).count(), 4, "{checks:?}");
 }
+
+#[test]
+fn leaving_the_pools_and_coming_back_forgives_nothing() {
+    let (mut fleet, all, now) = fleet(2, 4);
+    fleet.failed(now, &all[0].address, FaultClass::FalseWork, "black");
+    fleet.set_pools(Pools::default());
+    fleet.set_pools(Pools::of(all.clone()));
+    assert_eq!(fleet.standing(now, &all[0].address), Standing::Demoted);
+}
+
+#[test]
+fn those_heard_of_longest_ago_are_forgotten_first_and_none_in_use() {
+    let (mut fleet, all, now) = fleet(5, 4);
+    for (index, one) in all.iter().enumerate() {
+        let at = now + SECOND * u32::try_from(index).unwrap();
+        fleet.failed(at, &one.address, FaultClass::FalseWork, "black");
+    }
+    fleet.set_pools(Pools::of(all[..1].to_vec()));
+    let (stream, until) = (fleet.admit_stream(), now + SECOND);
+    assert!(fleet.begin(now + SECOND * 86_400, stream, &all[1], until));
+    fleet.forget_beyond(3);
+    let known: Vec<_> = all.iter().map(|it| fleet.nodes.contains_key(&it.address)).collect();
+    assert_eq!(known, [true, true, false, false, true], "one listed, one in use, the latest");
+}

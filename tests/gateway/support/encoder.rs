@@ -118,7 +118,11 @@ impl Publisher {
     /// Publishes the first `seconds` of the source.
     pub(crate) fn start(source: &Source, url: &str, seconds: u32) -> Self {
         let mut command = Command::new("ffmpeg");
-        command.args(["-v", "error", "-re", "-i"]).arg(source.file());
+        command.args(["-v", "error"]);
+        if seconds > source.seconds {
+            command.args(["-stream_loop", "-1"]);
+        }
+        command.args(["-re", "-i"]).arg(source.file());
         command.args(["-t", &seconds.to_string(), "-c", "copy", "-f", "flv", url]);
         command
             .stdin(Stdio::null())
