@@ -27,13 +27,16 @@ use crate::{
     config_watch,
     default_ladder::DefaultLadder,
     discovery::Discovery,
-    embedded, http_server,
+    embedded,
+    gateway_facts::Facts,
+    http_server,
     listener::Listener,
+    livepeer, livepeer_api,
     metrics::{MetricsPage, StreamMetrics},
     operator::{self, Operator},
     pool_feed::PoolFeed,
-    sequences::Sequences,
     publish_auth::PublishAuth,
+    sequences::Sequences,
     stream_task::StreamParts,
     streams::{OtherKeys, Streams},
     webhook::{AuthWebhook, HookClient},
@@ -101,12 +104,10 @@ impl App {
         let store = Store::open(&config.data_dir.join("headgate.db"))
             .await
             .context("can't open the store in the data directory")?;
-        let sequences = Sequences::new(store.clone());
-        stages.sessions.tasks.spawn(sequences.clone().keep(stages.sessions.closed.clone()));
-        let picture_check = picture_check(&config, &program);
+        let sequences = keep_sequences(&store, &stages.sessions);
         let ports = RouterPorts {
             memory: Some(Arc::new(store.clone())),
-            picture_check,
+            picture_check: picture_check(&config, &program),
             recording: config.routing.record.clone(),
         };
         let router = build_router(&config, &stages.sessions, ports, &mut registry).await?;
@@ -131,33 +132,20 @@ impl App {
         let readiness = Readiness::waiting_for("starting");
 
         serve_publishers(listeners.rtmp, &config, &streams, ingest_metrics, &stages.publishers);
-        let push_metrics = Arc::new(PushMetrics::default());
-        push_metrics.register(&mut registry);
-        let push = PushContext {
-            admission: Arc::new(streams.clone()),
-            config: PushConfig::default(),
-            metrics: push_metrics,
-            tasks: stages.publishers.tasks.clone(),
-            shutdown: stages.publishers.closed.clone(),
-        };
-        // go-livepeer's players find streams below /stream.
-        let viewers = playback::service(directory.clone())
-            .nest("/stream", playback::service(directory))
-            .merge(push_service(push));
+        let viewers = viewers_service(directory, &streams, &stages.publishers, &mut registry);
         stages.viewers.tasks.spawn(http_server::serve(
             listeners.http,
             viewers,
             stages.viewers.closed.clone(),
             stages.viewers.tasks.clone(),
         ));
-        let operator = operator::service(Operator {
-            streams: streams.clone(),
-            router: router.clone(),
-            store: store.clone(),
-        });
+        let admin = admin::service(readiness.clone(), MetricsPage::new(registry));
+        let facts = Facts::new(streams.clone(), feed.clone(), router.clone(), ladder, &config.log);
+        let operator = Operator { streams: streams.clone(), router, store: store.clone() };
+        let admin = admin.merge(operator::service(operator));
         stages.support.tasks.spawn(http_server::serve(
             listeners.admin,
-            admin::service(readiness.clone(), MetricsPage::new(registry)).merge(operator),
+            admin.merge(livepeer_api::service(Arc::new(facts))),
             stages.support.closed.clone(),
             stages.support.tasks.clone(),
         ));
@@ -268,6 +256,13 @@ fn take_data_dir(data_dir: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
+/// Where each stream goes on counting, kept in the store.
+fn keep_sequences(store: &Store, sessions: &Stage) -> Sequences {
+    let sequences = Sequences::new(store.clone());
+    sessions.tasks.spawn(sequences.clone().keep(sessions.closed.clone()));
+    sequences
+}
+
 async fn build_router(
     config: &Config,
     sessions: &Stage,
@@ -317,6 +312,29 @@ fn build_directory(config: &Config, registry: &mut Registry) -> Directory {
         ..PlaybackConfig::new(Epoch::starting_at(wall_clock_now()))
     };
     Directory::new(playback, metrics)
+}
+
+/// What the HTTP address answers: playback, HTTP push, and what is not built.
+fn viewers_service(
+    directory: Directory,
+    streams: &Streams,
+    publishers: &Stage,
+    registry: &mut Registry,
+) -> axum::Router {
+    let metrics = Arc::new(PushMetrics::default());
+    metrics.register(registry);
+    let push = PushContext {
+        admission: Arc::new(streams.clone()),
+        config: PushConfig::default(),
+        metrics,
+        tasks: publishers.tasks.clone(),
+        shutdown: publishers.closed.clone(),
+    };
+    // go-livepeer's players find streams below /stream.
+    playback::service(directory.clone())
+        .nest("/stream", playback::service(directory))
+        .merge(push_service(push))
+        .merge(livepeer::absent_service())
 }
 
 fn serve_publishers(

@@ -24,6 +24,7 @@ pub mod default_ladder;
 mod demo;
 mod discovery;
 mod embedded;
+mod gateway_facts;
 mod http_server;
 mod listener;
 mod livepeer;

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use orchestrator::PixelPrice;
 use router::{ConfiguredOrchestrator, Pool, PoolName, Pools, Router};
 
 use crate::config::{PoolConfig, Transcoding};
@@ -22,7 +23,15 @@ struct State {
     region: Option<String>,
     embedded: Option<ConfiguredOrchestrator>,
     discovered: HashMap<PoolName, Vec<ConfiguredOrchestrator>>,
+    /// What the operator has said while the gateway runs, in place of the pools' own caps; `Some(None)`:
+    /// any price.
+    max_price: Option<Option<PixelPrice>>,
 }
+
+/// There is no pool whose price a cap could limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no pool of orchestrators is configured that a price cap could limit")]
+pub(crate) struct NoPool;
 
 impl PoolFeed {
     pub(crate) fn new(router: Router, transcoding: Transcoding, region: Option<String>) -> Self {
@@ -38,6 +47,9 @@ impl PoolFeed {
         self.change(|state| {
             state.discovered.retain(|name, _| pools.iter().any(|it| it.pool.name == *name));
             state.transcoding.pools = pools;
+            if state.max_price.take().is_some() {
+                tracing::info!("the price caps of the configuration hold again");
+            }
         });
     }
 
@@ -53,6 +65,35 @@ impl PoolFeed {
         });
     }
 
+    /// Every configured pool pays so much at most, until the configuration changes; `None`: any price.
+    ///
+    /// # Errors
+    /// [`NoPool`].
+    pub(crate) fn set_max_price(&self, price: Option<PixelPrice>) -> Result<(), NoPool> {
+        if self.lock().transcoding.pools.is_empty() {
+            return Err(NoPool);
+        }
+        self.change(|state| state.max_price = Some(price));
+        Ok(())
+    }
+
+    /// The most that any configured pool pays; `None`: any price.
+    pub(crate) fn max_price(&self) -> Option<PixelPrice> {
+        self.lock().max_price()
+    }
+
+    /// All orchestrators of all pools, each once, in the pools' order.
+    pub(crate) fn orchestrators(&self) -> Vec<ConfiguredOrchestrator> {
+        let mut all: Vec<ConfiguredOrchestrator> = Vec::new();
+        for orchestrator in self.lock().compose().pools.into_iter().flat_map(|it| it.orchestrators)
+        {
+            if !all.iter().any(|it| it.address == orchestrator.address) {
+                all.push(orchestrator);
+            }
+        }
+        all
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
@@ -66,9 +107,19 @@ impl PoolFeed {
 }
 
 impl State {
+    fn max_price(&self) -> Option<PixelPrice> {
+        self.max_price.unwrap_or_else(|| {
+            let caps = self.transcoding.pools.iter().map(|it| it.pool.price_cap.most);
+            caps.collect::<Option<Vec<_>>>()?.into_iter().max()
+        })
+    }
+
     fn compose(&self) -> Pools {
         let configured = self.transcoding.pools.iter().map(|config| {
             let mut pool = config.pool.clone();
+            if let Some(price) = self.max_price {
+                pool.price_cap.most = price;
+            }
             for found in self.discovered.get(&pool.name).into_iter().flatten() {
                 if !pool.orchestrators.iter().any(|it| it.address == found.address) {
                     pool.orchestrators.push(found.clone());
@@ -86,5 +137,35 @@ impl State {
             }
         }
         Pools { pools, region: self.region.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_set_while_running_takes_the_place_of_every_configured_cap() {
+        let price = |text: &str| text.parse::<PixelPrice>().unwrap();
+        let pool = |name: &str, cap: Option<PixelPrice>| {
+            let price_cap = router::PriceCap { most: cap, ..router::PriceCap::default() };
+            let name = PoolName::new(name).unwrap();
+            PoolConfig { pool: Pool { name, price_cap, ..Pool::default() }, webhook: None }
+        };
+        let pools = vec![pool("a", Some(price("5"))), pool("b", None)];
+        let transcoding = Transcoding { pools, embedded: false };
+        let mut state = State { transcoding, ..State::default() };
+        let caps = |state: &State| -> Vec<_> {
+            state.compose().pools.iter().map(|pool| pool.price_cap.most).collect()
+        };
+        assert_eq!((caps(&state), state.max_price()), (vec![Some(price("5")), None], None));
+        state.max_price = Some(Some(price("3/2")));
+        assert_eq!(caps(&state), [Some(price("3/2")); 2]);
+        assert_eq!(state.max_price(), Some(price("3/2")));
+        state.max_price = Some(None);
+        assert_eq!((caps(&state), state.max_price()), (vec![None, None], None));
+        state.max_price = None;
+        state.transcoding.pools.pop();
+        assert_eq!(state.max_price(), Some(price("5")), "what the configuration says");
     }
 }

@@ -68,6 +68,9 @@ pub struct StreamParts {
 
 /// What a stream's task tells the registry of streams, and asks of it.
 pub(crate) trait Registry: std::fmt::Debug + Send + Sync {
+    /// Every playlist of the stream lists this one from now on.
+    fn listed(&self, stream: &StreamName, segment: &PresentationSegment);
+
     /// The publisher of this connection has left; another may come.
     fn publisher_left(&self, stream: &StreamName, connection: ConnectionId);
 
@@ -432,6 +435,7 @@ impl StreamTask {
             *at = now;
         }
         self.answers.released(&segment);
+        self.registry.listed(&self.config.name, &segment);
         self.parts.sequences.listed(&self.config.name, segment.source.sequence);
         if self.presentation.append(now, segment) {
             tracing::info!(playback_id = %self.config.playback_id, "playing");

@@ -1,17 +1,24 @@
 //! Which streams there are, who publishes them, and who may.
 
+mod figures;
 mod pushed;
+
+use figures::StreamFigures;
+pub(crate) use figures::{Figures, LiveStream};
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
 use ingest::{
     Activity, Admission, BoxFuture, ConnectionId, PublishRequest, PublisherSeat, Refusal, StreamKey,
 };
-use media::{Ladder, PlaybackId, SequenceNumber, StreamName};
+use media::{Ladder, PlaybackId, PresentationSegment, SequenceNumber, StreamName};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -38,7 +45,7 @@ struct Shared {
     parts: Arc<StreamParts>,
     configured: HashMap<KeyDigest, Arc<StreamConfig>>,
     other_keys: OtherKeys,
-    streams_max: usize,
+    streams_max: AtomicUsize,
     live: Mutex<HashMap<StreamName, Live>>,
     draining: CancellationToken,
     tasks: TaskTracker,
@@ -68,6 +75,7 @@ struct Live {
     holder: Option<Holder>,
     /// `Some` where segments are pushed over HTTP: nobody else publishes then.
     pushes: Option<mpsc::Sender<Pushed>>,
+    figures: StreamFigures,
 }
 
 /// A live stream, for the operator.
@@ -111,7 +119,7 @@ impl Streams {
             parts: Arc::new(parts),
             configured,
             other_keys,
-            streams_max,
+            streams_max: AtomicUsize::new(streams_max),
             live: Mutex::default(),
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -141,6 +149,16 @@ impl Streams {
         if !self.live().contains_key(stream) {
             self.0.parts.sequences.look_up(stream).await;
         }
+    }
+
+    /// Streams that may be live at the same time.
+    fn streams_max(&self) -> usize {
+        self.0.streams_max.load(Ordering::Relaxed)
+    }
+
+    /// From now on, no stream starts while so many are live.
+    pub(crate) fn set_streams_max(&self, most: usize) {
+        self.0.streams_max.store(most, Ordering::Relaxed);
     }
 
     /// Ends a stream's publisher; the stream waits for another as always. False when it has none.
@@ -247,7 +265,7 @@ impl Streams {
             live.replace(holder, publisher, &stream.policy, now)?;
             return Ok(seat);
         }
-        if live.len() >= self.0.streams_max {
+        if live.len() >= self.streams_max() {
             return Err(Refusal::TooManyStreams);
         }
         let arrivals = self.start(stream, self.0.parts.sequences.begin(&stream.name), publisher);
@@ -258,6 +276,7 @@ impl Streams {
                 arrivals,
                 holder: Some(holder),
                 pushes: None,
+                figures: StreamFigures::starting(now),
             },
         );
         Ok(seat)
@@ -361,6 +380,12 @@ impl Live {
 }
 
 impl Registry for Streams {
+    fn listed(&self, stream: &StreamName, segment: &PresentationSegment) {
+        if let Some(live) = self.live().get_mut(stream) {
+            live.figures.count(segment);
+        }
+    }
+
     /// The publisher of this connection has left; another may come.
     fn publisher_left(&self, stream: &StreamName, connection: ConnectionId) {
         if let Some(live) = self.live().get_mut(stream) {

@@ -16,9 +16,7 @@ use super::{
     facts::{GatewayFacts, SettingRefused},
     form::Form,
 };
-
-/// Wei of an ETH.
-const WEI_PER_ETH: u64 = 1_000_000_000_000_000_000;
+use crate::livepeer;
 
 /// Another method than POST.
 pub(super) async fn only_post() -> Response {
@@ -57,7 +55,7 @@ fn answer(changed: Result<String, Refusal>) -> Response {
         Ok(text) => text.into_response(),
         Err(Refusal::Bad(text)) => (StatusCode::BAD_REQUEST, text + "\n").into_response(),
         Err(Refusal::Setting(SettingRefused(text))) => {
-            (StatusCode::CONFLICT, text + "\n").into_response()
+            (StatusCode::NOT_IMPLEMENTED, text + "\n").into_response()
         }
     }
 }
@@ -92,26 +90,14 @@ fn change_max_sessions(facts: &Arc<dyn GatewayFacts>, form: &Form) -> Result<Str
 
 /// `Some(None)`: any price.
 fn max_price(form: &Form) -> Result<Option<Option<PixelPrice>>, String> {
-    let (wei, pixels) = match (form.get("maxPricePerUnit"), form.get("pixelsPerUnit")) {
-        (Some(wei), Some(pixels)) => (wei, pixels),
+    let (price, pixels) = match (form.get("maxPricePerUnit"), form.get("pixelsPerUnit")) {
+        (Some(price), Some(pixels)) => (price, pixels),
         (None, None) => return Ok(None),
         _ => return Err("maxPricePerUnit and pixelsPerUnit belong together".to_owned()),
     };
-    let price: PixelPrice = wei.parse().map_err(|error| format!("maxPricePerUnit: {error}"))?;
-    let factor = match form.get("currency").map(str::to_ascii_lowercase).as_deref() {
-        None | Some("wei") => 1,
-        Some("eth") => WEI_PER_ETH,
-        Some(_) => return Err("currency: only wei and eth: there is no price feed".to_owned()),
-    };
-    let pixels: u64 = pixels
-        .parse()
-        .ok()
-        .filter(|pixels| *pixels > 0)
-        .ok_or("pixelsPerUnit must be a whole number above zero")?;
-    let scaled = price.wei().checked_mul(factor).zip(price.pixels().checked_mul(pixels));
-    let price = scaled.and_then(|(wei, pixels)| PixelPrice::new(wei, pixels));
-    let price = price.ok_or("the price is out of range")?;
-    Ok(Some((price.wei() > 0).then_some(price)))
+    let currency = form.get("currency").unwrap_or_default();
+    let price = livepeer::max_price(price, currency, pixels);
+    price.map(Some).map_err(|fault| fault.to_string())
 }
 
 /// Preset names with commas.

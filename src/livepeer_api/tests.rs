@@ -225,6 +225,10 @@ async fn the_broadcast_config_is_set_and_shown() {
     let in_eth = "maxPricePerUnit=0.5&pixelsPerUnit=1000000000000&currency=ETH";
     assert_eq!(post_form(&gateway, "/setBroadcastConfig", in_eth).await.0, StatusCode::OK);
     assert_eq!(json(&gateway, "/getBroadcastConfig").await["MaxPrice"], "500000");
+    let large_unit = "maxPricePerUnit=3/2&pixelsPerUnit=1e12";
+    assert_eq!(post_form(&gateway, "/setBroadcastConfig", large_unit).await.0, StatusCode::OK);
+    let price = &json(&gateway, "/getBroadcastConfig").await["MaxPrice"];
+    assert_eq!(*price, "3/2000000000000");
 }
 
 #[tokio::test]
@@ -295,7 +299,10 @@ async fn a_setting_that_stays_says_why() {
         ("/setBroadcastConfig", "transcodingOptions=P720p30fps16x9"),
     ] {
         let (status, text) = post_form(&gateway, path, form).await;
-        assert_eq!((status, text.as_str()), (StatusCode::CONFLICT, "the file says otherwise\n"));
+        assert_eq!(
+            (status, text.as_str()),
+            (StatusCode::NOT_IMPLEMENTED, "the file says otherwise\n")
+        );
     }
 }
 

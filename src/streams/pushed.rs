@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ingest::push::{PushRefusal, PushRequest};
 use tokio::sync::mpsc;
 
-use super::{Live, Streams};
+use super::{Live, StreamFigures, Streams};
 use crate::{
     config::StreamConfig,
     push::Pushed,
@@ -51,7 +51,7 @@ impl Streams {
                 }
             });
         }
-        if live.len() >= self.0.streams_max {
+        if live.len() >= self.streams_max() {
             return Err(PushRefusal::NoStreamSlot);
         }
         let (pushes, received) = mpsc::channel(PUSHES_QUEUED);
@@ -60,7 +60,9 @@ impl Streams {
         let publisher = Publisher::pushing(received);
         let arrivals = self.start(&stream, self.0.parts.sequences.begin(&stream.name), publisher);
         let playback_id = stream.playback_id.clone();
-        let entry = Live { playback_id, arrivals, holder: None, pushes: Some(pushes) };
+        let figures = StreamFigures::starting(tokio::time::Instant::now().into_std());
+        let pushes = Some(pushes);
+        let entry = Live { playback_id, arrivals, holder: None, pushes, figures };
         live.insert(stream.name.clone(), entry);
         Ok(())
     }

@@ -12,6 +12,7 @@ mod admission;
 mod browser;
 mod fleet;
 mod hostile;
+mod livepeer;
 mod pointers;
 mod prove;
 mod push;
