@@ -149,7 +149,8 @@ impl Roster {
     fn keeps(&self, session: &OrchestratorSession, fleet: &Fleet) -> bool {
         self.contact(session.address()).is_some_and(|contact| {
             let price = fleet.view(contact.address()).price;
-            contact.member.orchestrator.container == session.orchestrator.container
+            let (wanted, used) = (&contact.member.orchestrator, &session.orchestrator);
+            (wanted.container, wanted.trusted) == (used.container, used.trusted)
                 && (session.is_discovering() || contact.member.price_cap.allows(price.as_ref()))
         })
     }

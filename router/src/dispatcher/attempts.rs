@@ -108,11 +108,7 @@ impl Dispatcher {
         };
         let budget = if another && !kind.is_extra() { remaining * 2 / 3 } else { remaining };
         let duration = waiting.segment.duration.to_std();
-        let others = chosen.candidates.iter().enumerate();
-        let others = others.filter(|(at, it)| *at != chosen.index && it.rejected.is_none());
-        let second = others.min_by_key(|(_, it)| it.cost).and_then(|(_, it)| it.latency_permille);
-        let address = &chosen.orchestrator.address;
-        let patience = patience(fleet, address, second, duration, remaining);
+        let patience = patience(fleet, &chosen, duration, remaining);
         let hedge_at = (another && !kind.is_extra()).then_some(now + patience);
         waiting.attempts += 1;
         waiting.sent = true;
@@ -252,18 +248,15 @@ impl Dispatcher {
 /// How long an attempt may take before a second orchestrator is asked: a quarter more than 19 of 20
 /// took on this one; less where that would leave the second one too little time, but always longer than
 /// this one takes as a rule.
-fn patience(
-    fleet: &Fleet,
-    address: &OrchestratorAddress,
-    second: Option<u32>,
-    duration: Duration,
-    remaining: Duration,
-) -> Duration {
+fn patience(fleet: &Fleet, chosen: &Chosen, duration: Duration, remaining: Duration) -> Duration {
+    let others = chosen.candidates.iter().enumerate();
+    let others = others.filter(|(at, it)| *at != chosen.index && it.rejected.is_none());
+    let second = others.min_by_key(|(_, it)| it.cost).and_then(|(_, it)| it.latency_permille);
     let whole = duration.max(Duration::from_secs(1));
     let share = |permille: u32| whole.saturating_mul(permille) / 1_000;
-    let view = fleet.view(address);
+    let view = fleet.view(&chosen.orchestrator.address);
     let usual = view.latency.map_or(500, |latency| latency.saturating_mul(11) / 10);
-    let unusual = view.p95.map_or(usual.saturating_mul(3) / 2, |p95| p95.saturating_mul(5) / 4);
+    let unusual = view.p95.map_or(usual / 2 * 3, |p95| p95.saturating_mul(5) / 4);
     let needs = share(second.unwrap_or(400).saturating_mul(5) / 4);
     let latest = remaining.saturating_sub(needs);
     share(unusual).min(latest.max(share(usual))).max(SHORTEST_PATIENCE)
