@@ -32,10 +32,10 @@ fn file(line: &[&str]) -> Table {
 
 fn at<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
     let (first, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
-    let value = match table.get(first)? {
-        Value::Array(items) if rest.is_some() => items.first()?,
-        value => value,
-    };
+    let mut value = table.get(first)?;
+    if rest.is_some() && value.is_array() {
+        value = &value[0];
+    }
     rest.map_or(Some(value), |rest| at(value.as_table()?, rest))
 }
 
