@@ -42,6 +42,8 @@ pub(crate) struct Waiting {
     pub(crate) attempts: u32,
     /// Whether it was ever sent.
     pub(crate) sent: bool,
+    /// The attempt beside one that takes too long has failed: a third may be begun.
+    pub(crate) second_failed: bool,
     /// Orchestrators that failed it.
     pub(crate) tried: Vec<OrchestratorAddress>,
     /// Of these, those that say that the segment itself is at fault.
@@ -66,6 +68,7 @@ impl Waiting {
             outcome,
             attempts: 0,
             sent: false,
+            second_failed: false,
             tried: Vec::new(),
             blamed_by: Vec::new(),
             attempts_recorded: Vec::new(),
@@ -76,6 +79,13 @@ impl Waiting {
     /// Whether its renditions may still get media.
     pub(crate) const fn is_open(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    /// An attempt begins.
+    pub(crate) const fn count_attempt(&mut self) {
+        self.attempts += 1;
+        self.sent = true;
+        self.second_failed = false;
     }
 
     /// Declares its renditions gaps, unless they came to something before.

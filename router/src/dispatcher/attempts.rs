@@ -36,7 +36,8 @@ impl Dispatcher {
     pub(super) fn send(&mut self, now: Instant, fleet: &mut Fleet) {
         for index in 0..self.waiting.len() {
             let Some(waiting) = self.waiting.get(index) else { return };
-            if self.is_in_flight(waiting.segment.sequence) || !self.may_try(now, waiting) {
+            let in_flight = self.is_in_flight(waiting.segment.sequence);
+            if (in_flight && !waiting.second_failed) || !self.may_try(now, waiting) {
                 continue;
             }
             let kind = if waiting.sent { AttemptKind::Retry } else { AttemptKind::First };
@@ -110,8 +111,7 @@ impl Dispatcher {
         let duration = waiting.segment.duration.to_std();
         let patience = patience(fleet, &chosen, duration, remaining);
         let hedge_at = (another && !kind.is_extra()).then_some(now + patience);
-        waiting.attempts += 1;
-        waiting.sent = true;
+        waiting.count_attempt();
         let id = AttemptId(self.next_attempt);
         self.next_attempt += 1;
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);

@@ -102,6 +102,9 @@ impl Dispatcher {
             let (class, detail) = (fault.class, fault.detail.clone());
             waiting.record_end(now, attempt.id, AttemptOutcome::Failed { class, detail }, None);
             note(waiting, attempt, fault.class, in_flight);
+            // One that found the segment bad and one at work on it are all it may have at a time.
+            waiting.second_failed =
+                in_flight && attempt.kind == AttemptKind::Hedge && waiting.blamed_by.is_empty();
         }
         let verdict = verdict_of(fault.class);
         self.roster.ended(now, attempt.session, verdict, &mut self.outputs);

@@ -755,6 +755,23 @@ fn a_second_orchestrator_is_asked_when_the_first_passes_what_it_usually_takes() 
 }
 
 #[test]
+fn a_hedge_that_fails_is_replaced_at_once() {
+    let mut bench = Bench::configured(hedging(), 3);
+    bench.answer_all();
+    accustom(&mut bench, 1..6, Duration::from_millis(400));
+    let first = bench.started.len();
+    bench.push(6);
+    bench.pass(SEGMENT / 2);
+    assert_eq!(bench.start(first + 1).kind, AttemptKind::Hedge);
+    bench.fail(first + 1, CONNECT);
+    assert_eq!(bench.start(first + 2).kind, AttemptKind::Retry);
+    assert_eq!(bench.host(first + 2), "o2", "the first one is still at it");
+    bench.succeed(first + 2);
+    assert_eq!(bench.gap(5), None);
+    assert!(bench.cancelled.contains(&bench.start(first).id));
+}
+
+#[test]
 fn a_hedged_attempt_may_still_win() {
     let mut bench = Bench::configured(hedging(), 2);
     bench.answer_all();
