@@ -92,7 +92,7 @@ async fn black_pictures_are_caught_documented_and_end_the_orchestrators_work() {
         false_url.as_str(),
         "the first of the list"
     );
-    false_one.set(Faults { black: true, ..Faults::default() });
+    false_one.set(Faults { black: true, ..Faults::default() }).unwrap();
     let turned = honest.len();
     let all = until_decided(&gateway, turned + 12).await;
     let caught = all.iter().skip(turned).position(|decision| {
@@ -114,7 +114,7 @@ async fn black_pictures_are_caught_documented_and_end_the_orchestrators_work() {
     assert_eq!(proof["pictures_pgm_base64"].as_array().unwrap().len(), 2, "{evidence}");
     publisher.kill().await;
     gateway.shut_down().await;
-    let now = std::time::Instant::now();
+    let now = tokio::time::Instant::now().into_std();
     let replayed = router::replay(now, recording(&false_url).lines()).unwrap();
     assert!(replayed.attempts >= 16, "{replayed:?}");
 }
@@ -128,7 +128,7 @@ async fn a_failing_orchestrator_is_replaced_within_the_segment_and_the_record_sa
     let gateway = gateway(&[&failing_url, &node.url], true);
     let publisher = Publisher::start(&SMALL, &gateway.publish_url("cam-key-cam"), 60);
     until_decided(&gateway, 3).await;
-    failing.set(Faults { status: Some(500), ..Faults::default() });
+    failing.set(Faults { status: Some(500), ..Faults::default() }).unwrap();
     let all = until_decided(&gateway, 7).await;
     assert!(all.iter().all(|it| it["outcome"] == "complete"), "{all:#?}");
     let retried = all.iter().find(|it| attempts(it).len() == 2).expect("a retried segment");
@@ -212,7 +212,7 @@ async fn a_stream_outlives_its_orchestrators() {
     assert!(first.is_some_and(|segments| segments <= 3), "{first:?}");
     publisher.kill().await;
     gateway.shut_down().await;
-    let now = std::time::Instant::now();
+    let now = tokio::time::Instant::now().into_std();
     println!("{:?}", router::replay(now, recording(&urls[0]).lines()).unwrap());
 }
 
@@ -224,10 +224,10 @@ async fn a_slow_orchestrator_is_left_and_taken_back() {
     let slow = faulty(&node).await;
     let slow_url = slow.url().to_string();
     let gateway = gateway(&[&slow_url, &node.url], true);
-    slow.set(Faults { delay_ms: 400, ..Faults::default() });
+    slow.set(Faults { delay_ms: 400, ..Faults::default() }).unwrap();
     let publisher = Publisher::start(&SMALL, &gateway.publish_url("cam-key-cam"), 120);
     let all = until_decided(&gateway, 10).await;
-    slow.set(Faults { delay_ms: 1_600, ..Faults::default() });
+    slow.set(Faults { delay_ms: 1_600, ..Faults::default() }).unwrap();
     let turned = all.len();
     let mut left = None;
     for segments in 1..=8 {
@@ -238,7 +238,7 @@ async fn a_slow_orchestrator_is_left_and_taken_back() {
         }
     }
     println!("slow after {left:?} segments");
-    slow.set(Faults { delay_ms: 400, ..Faults::default() });
+    slow.set(Faults { delay_ms: 400, ..Faults::default() }).unwrap();
     let healed = decisions(&gateway).await.len();
     let mut back = None;
     for segments in 1..=20 {
