@@ -91,7 +91,7 @@ pub struct Pool {
     pub orchestrators: Vec<ConfiguredOrchestrator>,
     /// What they may cost.
     pub price_cap: PriceCap,
-    /// Hosts, `host:port`s or ETH addresses never used, whatever the source of the list.
+    /// Hosts, `host:port`s or whole addresses never used, whatever the source of the list.
     pub deny: BTreeSet<String>,
     /// When not empty: only these are used.
     pub allow: BTreeSet<String>,

@@ -183,7 +183,7 @@ fn names(section: &mut Section, key: &str, faults: &mut Faults) -> BTreeSet<Stri
         | Value::Table(_) => None,
     };
     texts.unwrap_or_else(|| {
-        faults.add(path, "expected a list of hosts, host:ports, URLs or ETH addresses");
+        faults.add(path, "expected a list of hosts, host:ports or URLs");
         BTreeSet::new()
     })
 }
