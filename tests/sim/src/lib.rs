@@ -2,7 +2,7 @@
 //!
 //! Several [`router::Dispatcher`]s share one [`router::Fleet`], and each feeds a
 //! [`playback::Window`]. Publishers and orchestrators are scripted: a seed decides who sends what when,
-//! who is slow, hangs, dies, lies or asks too much. After every step the [`Watch`](watch::Watch)
+//! who is slow, hangs, dies, lies or asks too much. After every step the `Watch`
 //! compares what the cores did with its own books, which share no code with them.
 //!
 //! [`run`] runs one seed; equal seeds give equal traces.

@@ -136,6 +136,7 @@ fn config(dice: &mut Dice) -> RouterConfig {
     let seconds = Duration::from_secs;
     RouterConfig {
         hold_percent: dice.pick(150, &[100, 150, 200, 300]),
+        cushion_percent: dice.pick(75, &[0, 50, 100]),
         minimum_hold: dice.pick(seconds(1), &[Duration::from_millis(600), seconds(2)]),
         attempts: dice.pick(4, &[2, 3, 5]),
         extra_work_percent: dice.pick(20, &[0, 10, 50, 100]),

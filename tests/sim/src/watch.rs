@@ -149,9 +149,10 @@ impl Watch {
         let what = format!("stream {stream} asks o{orchestrator}");
         let member = self.members(stream).iter().any(|it| it.orchestrator == orchestrator);
         ensure!(at, member, "{what}, which is in none of its pools");
+        let until = at + self.config.discovery_timeout;
         let node = self.node(orchestrator)?;
         node.not_demoted(at, &what)?;
-        node.circuit.used(at, User::Question(stream, session), &what)?;
+        node.circuit.used(at, User::Question(stream, session), until, &what)?;
         let book = self.stream(stream)?;
         let asked = SessionBook {
             orchestrator,

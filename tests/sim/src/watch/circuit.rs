@@ -28,8 +28,8 @@ enum State {
     Closed { faults: u32 },
     /// Nobody may before this.
     Open { earliest: Duration },
-    /// One tries it; nobody else may until that has ended.
-    Trial { by: Option<User> },
+    /// One tries it; nobody else may until that has ended, or its time is over.
+    Trial { by: Option<User>, until: Duration },
     /// A quarter of its load.
     Probation { delivered: u32 },
 }
@@ -50,17 +50,18 @@ impl Default for Circuit {
 
 impl Circuit {
     /// Somebody uses it: whether that was allowed.
-    pub(super) fn used(&mut self, at: Duration, by: User, what: &str) -> Checked {
+    pub(super) fn used(&mut self, at: Duration, by: User, until: Duration, what: &str) -> Checked {
         match self.state {
             State::Closed { .. } | State::Probation { .. } => return Ok(()),
             State::Open { earliest } => {
                 ensure!(at, at >= earliest, "{what}, which failed, {:?} too early", earliest - at);
             }
-            State::Trial { by: other } => {
-                ensure!(at, other.is_none(), "{what}, which {other:?} is trying");
+            State::Trial { by: other, until } => {
+                let over = other.is_none() || at >= until;
+                ensure!(at, over, "{what}, which {other:?} is trying");
             }
         }
-        self.state = State::Trial { by: Some(by) };
+        self.state = State::Trial { by: Some(by), until };
         Ok(())
     }
 
@@ -75,8 +76,10 @@ impl Circuit {
 
     /// What somebody used it for has ended.
     pub(super) fn is_over(&mut self, user: User) {
-        if self.state == (State::Trial { by: Some(user) }) {
-            self.state = State::Trial { by: None };
+        if let State::Trial { by, .. } = &mut self.state
+            && *by == Some(user)
+        {
+            *by = None;
         }
     }
 

@@ -65,13 +65,14 @@ impl Watch {
         what: &str,
     ) -> Checked {
         let most = self.config.picture_check_every;
+        let deadline = self.stream(stream)?.deadline(start.segment.sequence.0).unwrap_or(at);
         let node = self.node(member.orchestrator)?;
         node.not_demoted(at, what)?;
         if let Some(quote) = node.quote {
             ensure!(at, member.pays(quote), "{what}, which asks {quote:?} of {}", member.pool);
         }
         let limit = node.circuit.limit(member.limit);
-        node.circuit.used(at, User::Attempt(stream, start.id), what)?;
+        node.circuit.used(at, User::Attempt(stream, start.id), deadline, what)?;
         let in_flight = node.in_flight + 1;
         ensure!(at, in_flight <= limit, "{what}, which has {in_flight} in flight of {limit}");
         ensure!(
