@@ -3,6 +3,7 @@
 # make check    formatting, lints and documentation
 # make bench    compare with nginx-rtmp; prints ratios
 # make fuzz TARGET=ts    fuzz one reader (FUZZ_SECONDS=60)
+# make sim SEEDS=1000  the routing of many streams in virtual time, from seeds
 # make prove-2  what takes too long for `make test`: bench, every fuzz target, a soak
 
 SHELL := /bin/bash
@@ -12,9 +13,10 @@ ARGS ?=
 TARGET ?= chunk_reader
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 20
+SEEDS ?= 1000
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help run build player test check fmt bench fuzz fuzz-all soak prove-2
+.PHONY: help run build player test check fmt bench fuzz fuzz-all soak sim prove-2 prove-3
 .DEFAULT_GOAL := help
 
 help:
@@ -79,3 +81,11 @@ prove-2: bench
 	$(CARGO) test --locked -p headgate --test gateway -- --ignored --test-threads 1 --nocapture prove::
 	$(MAKE) fuzz-all FUZZ_SECONDS=300
 	$(MAKE) soak
+
+sim:
+	$(CARGO) run --quiet --locked --package sim -- --seeds $(SEEDS)
+
+# Several orchestrators killed, stopped and slowed, with a browser watching: wants the machine for itself.
+prove-3: player tests/browser/node_modules/.package-lock.json
+	$(MAKE) sim
+	$(CARGO) test --locked -p headgate --test gateway -- --ignored --test-threads 1 --nocapture fleet::

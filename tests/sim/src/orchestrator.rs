@@ -176,11 +176,12 @@ impl Script {
         };
         let mut late = Duration::ZERO;
         for trouble in self.troubles(at) {
-            match trouble {
-                Trouble::Mute(percent) if dice.percent(percent) => late = Duration::from_secs(9),
-                Trouble::Refuses(percent) if dice.percent(percent / 4) => reply = Reply::Fails,
-                Trouble::Full(percent) if dice.percent(percent) => reply = Reply::Capped,
-                _ => {}
+            if let Trouble::Mute(percent) = trouble {
+                late = if dice.percent(percent) { Duration::from_secs(9) } else { late };
+            } else if let Trouble::Refuses(percent) = trouble {
+                reply = if dice.percent(percent / 4) { Reply::Fails } else { reply };
+            } else if let Trouble::Full(percent) = trouble {
+                reply = if dice.percent(percent) { Reply::Capped } else { reply };
             }
         }
         let end = self.done_at(at, time + late);
@@ -229,7 +230,12 @@ impl Script {
                     answer = Answer::Short;
                     continue;
                 }
-                _ => continue,
+                Trouble::Down
+                | Trouble::Hung
+                | Trouble::FalseWork
+                | Trouble::Short(_)
+                | Trouble::Mute(_)
+                | Trouble::Full(_) => continue,
             };
             if dice.percent(hit) {
                 (answer, early) = (Answer::Fails(ending), Some(part));

@@ -54,13 +54,14 @@ impl<'a> Trace<'a> {
         self.hasher.write_u128(at.as_nanos());
         self.hasher.write_usize(stream.map_or(usize::MAX, |index| index));
         // Hashing does not fail, and a trace nobody reads any more is no reason to stop.
-        let _: fmt::Result = fmt::write(&mut Hashing(&mut self.hasher), line);
+        fmt::write(&mut Hashing(&mut self.hasher), line).unwrap_or_default();
         if let Some(out) = &mut self.out {
             let seconds = at.as_secs_f64();
-            let _: io::Result<()> = match stream {
+            let written = match stream {
                 Some(stream) => writeln!(out, "{seconds:11.6} s{stream} {line}"),
                 None => writeln!(out, "{seconds:11.6} -- {line}"),
             };
+            written.unwrap_or_default();
         }
     }
 
