@@ -316,6 +316,7 @@ impl Dispatcher {
             let before = self.outputs.len();
             self.release(now, fleet);
             self.expire_attempts(now, fleet);
+            self.roster.set_losing(self.misses > 0);
             self.roster.maintain(now, fleet, self.wants_sessions(), &mut self.outputs);
             self.send(now, fleet);
             self.send_twice(now, fleet);

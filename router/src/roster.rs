@@ -77,6 +77,8 @@ pub(crate) struct Roster {
     next_session: u64,
     rng: StdRng,
     pools_version: Option<u64>,
+    /// The stream's latest segments were lost.
+    losing: bool,
 }
 
 impl Roster {
@@ -90,6 +92,7 @@ impl Roster {
             next_session: 0,
             rng: StdRng::seed_from_u64(seed),
             pools_version: None,
+            losing: false,
         }
     }
 
@@ -109,6 +112,17 @@ impl Roster {
             !matches!(fleet.passage(now, it.address(), false), Passage::Closed { .. })
         };
         self.sessions.iter().filter(|it| it.is_live()).any(|it| open(&it))
+    }
+
+    /// Whether whoever could help is asked at once: no session takes segments, or those that do lose
+    /// them.
+    pub(crate) fn is_urgent(&self, now: Instant, fleet: &Fleet) -> bool {
+        self.losing || !self.has_live(now, fleet)
+    }
+
+    /// Says whether the stream's latest segments were lost.
+    pub(crate) const fn set_losing(&mut self, losing: bool) {
+        self.losing = losing;
     }
 
     /// Every orchestrator the stream may use.
@@ -169,7 +183,7 @@ impl Roster {
         if !wanted {
             return;
         }
-        let urgent = !self.has_live(now, fleet);
+        let urgent = self.is_urgent(now, fleet);
         let mut room = self.room(urgent);
         let mut preferred = self.room_of_the_first_pool(room);
         let mut due = Vec::new();
@@ -540,7 +554,7 @@ impl Roster {
             Phase::Discovering { give_up } => Some((give_up, Reason::DiscoveryTimeout)),
             Phase::Live { .. } | Phase::Retiring => None,
         });
-        let urgent = !self.has_live(now, fleet);
+        let urgent = self.is_urgent(now, fleet);
         let room = self.room(urgent);
         let questions = self.contacts.iter().filter(move |_| wanted).filter_map(move |contact| {
             let again = self.open_again(now, fleet, contact, urgent);

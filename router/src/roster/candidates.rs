@@ -72,7 +72,7 @@ impl Roster {
         if fleet.standing(now, address) == Standing::Demoted {
             return Some(Rejection::Demoted);
         }
-        let urgent = !self.has_live(now, fleet);
+        let urgent = self.is_urgent(now, fleet);
         if matches!(fleet.passage(now, address, urgent), Passage::Closed { .. }) {
             return Some(Rejection::BreakerOpen);
         }

@@ -123,12 +123,13 @@ fn report(results: &Results, took: Duration) -> io::Result<()> {
     writeln!(
         out,
         "{run} seeds, {} failed: {hours:.1} simulated hours, {} streams, {} segments ({} complete, \
-         {} without renditions, {} required), {} attempts ({} retries, {} hedges, {} probes) in {:.1} s",
+         {} without renditions; {} of {} lost with a good orchestrator there), {} attempts ({} retries, {} hedges, {} probes) in {:.1} s",
         failed.len(),
         it.streams,
         it.segments,
         it.complete,
         it.missing,
+        it.lost,
         it.required,
         it.attempts,
         it.retries,

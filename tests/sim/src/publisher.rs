@@ -106,7 +106,7 @@ impl Script {
         self.at += self.habits.usual * u32::try_from(dice.range(1..=6)).unwrap_or(1);
         for _ in 0..dice.range(1..=8) {
             let duration = self.duration(dice);
-            self.at += dice.millis(0..=5);
+            self.at += dice.millis(0..=5) + Duration::from_micros(1);
             self.push(Push { punctual: false, ..self.blank(duration) });
         }
     }

@@ -112,15 +112,6 @@ impl PoolScript {
             only_if_named: self.only_if_named,
         }
     }
-
-    /// Whether it pays this price.
-    pub(crate) fn pays(&self, price: Option<u64>) -> bool {
-        match (price, self.cap) {
-            (None, _) => self.allows_absent,
-            (Some(_), None) => true,
-            (Some(price), Some(cap)) => price <= cap,
-        }
-    }
 }
 
 /// All pools as the router takes them.

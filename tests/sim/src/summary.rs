@@ -27,6 +27,8 @@ pub struct Summary {
     pub probes: u64,
     /// Segments of which it was required that their renditions are there.
     pub required: u64,
+    /// Of these, lost all the same.
+    pub lost: u64,
 }
 
 impl AddAssign for Summary {
@@ -42,5 +44,6 @@ impl AddAssign for Summary {
         self.hedges += other.hedges;
         self.probes += other.probes;
         self.required += other.required;
+        self.lost += other.lost;
     }
 }

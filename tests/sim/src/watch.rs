@@ -5,7 +5,7 @@ use std::time::Duration;
 use router::{AttemptId, AttemptKind, FaultClass, RouterConfig, SessionId};
 
 use crate::{
-    orchestrator::Token,
+    orchestrator::{Script, Token},
     scenario::{PoolScript, Scenario},
     summary::Summary,
     violation::{Checked, ensure},
@@ -92,6 +92,7 @@ struct NodeBook {
 pub(crate) struct Watch {
     config: RouterConfig,
     names: Vec<String>,
+    scripts: Vec<Script>,
     pools: Vec<PoolScript>,
     nodes: Vec<NodeBook>,
     streams: Vec<StreamBook>,
@@ -111,6 +112,7 @@ impl Watch {
         Self {
             config: scenario.config.clone(),
             names: scenario.addresses.iter().map(ToString::to_string).collect(),
+            scripts: scenario.orchestrators.clone(),
             pools: Vec::new(),
             nodes,
             streams: scenario.streams.iter().map(StreamBook::new).collect(),
@@ -423,6 +425,11 @@ impl Watch {
             self.node(orchestrator)?.circuit.is_over(User::Question(stream, session));
         }
         Ok(())
+    }
+
+    /// Whether every stream has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.streams.iter().all(|book| book.over)
     }
 
     /// At the end of the run nothing may be left.

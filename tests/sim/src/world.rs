@@ -170,6 +170,9 @@ impl<'a> World<'a> {
 
     /// The next thing that happens; false when nothing is left.
     fn step(&mut self) -> Checked<bool> {
+        if self.streams.is_empty() && self.watch.is_over() {
+            return Ok(false);
+        }
         let wake = self.streams.values().filter_map(|stream| stream.wake).min();
         let event = self.agenda.next_at();
         let Some(next) = wake.into_iter().chain(event).min() else { return Ok(false) };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use router::{AttemptId, AttemptKind, AttemptStart};
 
-use super::{AttemptBook, SessionState, User, Watch, membership::Member};
+use super::{AttemptBook, Ended, SessionState, User, Watch, membership::Member};
 use crate::violation::{Checked, ensure};
 
 impl Watch {
@@ -102,11 +102,16 @@ impl Watch {
         let deadline = book.deadline(sequence);
         let of_it = book.attempts.values().filter(|it| it.sequence == sequence);
         let working: Vec<_> = of_it.clone().filter(|it| it.ended.is_none()).collect();
+        // A second attempt that failed may be replaced while the first is still at work.
+        let latest = of_it.clone().max_by_key(|it| it.id);
+        let replaces = latest.is_some_and(|it| {
+            it.kind == AttemptKind::Hedge && matches!(it.ended, Some((_, Ended::Failed(_))))
+        });
         let first = of_it.count() == 0;
         let kind = start.kind;
         let fits = match kind {
             AttemptKind::First => first && working.is_empty(),
-            AttemptKind::Retry => !first && working.is_empty(),
+            AttemptKind::Retry => !first && working.len() <= usize::from(replaces),
             AttemptKind::Hedge | AttemptKind::Probe => working.len() == 1,
         };
         ensure!(at, fits, "{what} as {kind:?}, with {} at work on it", working.len());

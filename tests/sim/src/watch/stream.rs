@@ -40,6 +40,8 @@ pub(super) struct StreamBook {
     pub(super) transcoding: bool,
     /// Since when each orchestrator may be used without a break.
     pub(super) member_since: BTreeMap<usize, Duration>,
+    /// Segments in a row without the renditions that had to be there.
+    pub(super) missing: u32,
     /// When each orchestrator was asked lately.
     questions: BTreeMap<usize, VecDeque<Duration>>,
 }
@@ -68,6 +70,7 @@ impl StreamBook {
             extras: 0,
             transcoding: false,
             member_since: BTreeMap::new(),
+            missing: 0,
             questions: BTreeMap::new(),
         }
     }
