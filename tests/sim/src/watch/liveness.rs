@@ -7,8 +7,11 @@ use crate::violation::{Checked, ensure};
 
 /// Segments after which renditions have to be there again.
 const SEGMENTS: u32 = 3;
-/// Segments in a row that others may lose all the same: whoever has just failed costs the one it had.
-const LOST: u32 = 2;
+/// Segments in a row that others may lose all the same: whoever stops answering costs the ones it has,
+/// and with many to choose from it takes more than one to find the good one.
+const LOST: usize = 2;
+/// Of so many to choose from, one more may be lost.
+const CHOICE: usize = 4;
 /// What may pass besides.
 const MORE: Duration = Duration::from_secs(2);
 /// An orchestrator with at least this limit has room for all.
@@ -30,13 +33,15 @@ impl Watch {
         let Some(beacon) = self.beacon(at, stream, pushed) else { return Ok(()) };
         self.summary.required += 1;
         let outcome = pushed.outcome;
+        let choice = self.members(stream).len();
         let book = self.stream(stream)?;
         let missing = outcome != "complete";
         book.missing = if missing { book.missing + 1 } else { 0 };
         let in_a_row = book.missing;
+        let most = LOST + choice / CHOICE;
         ensure!(
             at,
-            in_a_row <= LOST,
+            in_a_row <= most,
             "{what} as {outcome}, {in_a_row} in a row while o{beacon} could have made them"
         );
         self.summary.lost += u64::from(missing);

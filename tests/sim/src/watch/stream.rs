@@ -41,7 +41,7 @@ pub(super) struct StreamBook {
     /// Since when each orchestrator may be used without a break.
     pub(super) member_since: BTreeMap<usize, Duration>,
     /// Segments in a row without the renditions that had to be there.
-    pub(super) missing: u32,
+    pub(super) missing: usize,
     /// When each orchestrator was asked lately.
     questions: BTreeMap<usize, VecDeque<Duration>>,
 }
