@@ -4,6 +4,7 @@
 # make bench    compare with nginx-rtmp; prints ratios
 # make fuzz TARGET=ts    fuzz one reader (FUZZ_SECONDS=60)
 # make sim SEEDS=1000  the routing of many streams in virtual time, from seeds
+# make sim-mutations  shows that the simulation fails when the routing is broken on purpose
 # make prove-2  what takes too long for `make test`: bench, every fuzz target, a soak
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ SOAK_MINUTES ?= 20
 SEEDS ?= 1000
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help run build player test check fmt bench fuzz fuzz-all soak sim prove-2 prove-3
+.PHONY: help run build player test check fmt bench fuzz fuzz-all soak sim sim-mutations prove-2 prove-3
 .DEFAULT_GOAL := help
 
 help:
@@ -84,6 +85,9 @@ prove-2: bench
 
 sim:
 	$(CARGO) run --quiet --locked --package sim -- --seeds $(SEEDS)
+
+sim-mutations:
+	tests/sim/mutations.sh
 
 # Several orchestrators killed, stopped and slowed, with a browser watching: wants the machine for itself.
 prove-3: player tests/browser/node_modules/.package-lock.json

@@ -118,7 +118,8 @@ impl Script {
         self.phases.iter().filter(move |it| it.when.contains(&at)).map(|it| it.what)
     }
 
-    fn is(&self, trouble: Trouble, at: Duration) -> bool {
+    /// Whether it has this trouble.
+    pub(crate) fn is(&self, trouble: Trouble, at: Duration) -> bool {
         self.troubles(at).any(|it| it == trouble)
     }
 

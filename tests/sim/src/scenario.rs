@@ -31,6 +31,8 @@ pub(crate) struct Scenario {
     /// The pools, each from a time on; the first from the start.
     pub(crate) pools: Vec<(Duration, Vec<PoolScript>)>,
     pub(crate) streams: Vec<StreamScript>,
+    /// How late a wake may be.
+    pub(crate) timer_lag: Duration,
     /// Orchestrators that an earlier run caught, and how much longer they get no work.
     pub(crate) caught: Vec<(usize, Duration)>,
 }
@@ -83,8 +85,9 @@ impl Scenario {
         if dice.percent(15) {
             caught.push((dice.index(count), Duration::from_secs(dice.range(5..=80))));
         }
+        let timer_lag = dice.pick(Duration::ZERO, &[Duration::ZERO, Duration::from_millis(4)]);
         let streams = (0..=dice.index(6)).map(|_| stream(&mut dice)).collect();
-        Self { config, addresses, orchestrators, pools, streams, caught }
+        Self { config, addresses, orchestrators, pools, streams, timer_lag, caught }
     }
 }
 

@@ -16,6 +16,12 @@ impl Violation {
         Self { at: Some(at), what: what.into() }
     }
 
+    /// The same seed came to something else when it was run again.
+    #[must_use]
+    pub fn unequal() -> Self {
+        Self { at: None, what: "run twice, it comes to something else".to_owned() }
+    }
+
     /// A core panicked.
     pub(crate) fn panicked(message: impl fmt::Display) -> Self {
         Self { at: None, what: format!("panicked: {message}") }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use router::{AttemptId, AttemptKind, FaultClass, RouterConfig, SessionId};
+use router::{AttemptId, AttemptKind, FaultClass, OrchestratorStatus, RouterConfig, SessionId};
 
 use crate::{
     orchestrator::{Script, Token},
@@ -27,6 +27,9 @@ use stream::StreamBook;
 
 /// Longest demotion.
 const LONGEST_DEMOTION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Comparisons of a cheat's pictures that may come to nothing, because its results were not needed.
+const CHECKS_LOST: u32 = 3;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +88,8 @@ struct NodeBook {
     quote: Option<Option<u64>>,
     /// Segments since its picture was last compared.
     unchecked: u32,
+    /// Black ones it delivered since it was last caught.
+    black: u32,
 }
 
 /// All books.
@@ -93,6 +98,8 @@ pub(crate) struct Watch {
     config: RouterConfig,
     names: Vec<String>,
     scripts: Vec<Script>,
+    /// How late a wake may be.
+    timer_lag: Duration,
     pools: Vec<PoolScript>,
     nodes: Vec<NodeBook>,
     streams: Vec<StreamBook>,
@@ -112,6 +119,7 @@ impl Watch {
         Self {
             config: scenario.config.clone(),
             names: scenario.addresses.iter().map(ToString::to_string).collect(),
+            timer_lag: scenario.timer_lag,
             scripts: scenario.orchestrators.clone(),
             pools: Vec::new(),
             nodes,
@@ -314,6 +322,14 @@ impl Watch {
         Ok(())
     }
 
+    /// The fleet counts what is in flight like the books.
+    pub(crate) fn check_status(&self, at: Duration, status: &OrchestratorStatus) -> Checked {
+        let index = self.named(at, &status.address)?;
+        let (counted, says) = (self.in_flight_on(index), status.in_flight);
+        ensure!(at, counted == says, "{says} are said to be in flight on o{index}, not {counted}");
+        Ok(())
+    }
+
     /// The token of a session.
     pub(crate) fn token(&self, stream: usize, session: SessionId) -> Option<Token> {
         Some(self.streams.get(stream)?.sessions.get(&session)?.token)
@@ -321,13 +337,14 @@ impl Watch {
 
     // How attempts end.
 
-    /// The end of an attempt is about to be handed in. False when nobody waits for it any more.
+    /// The end of an attempt is about to be handed in; `black` when it brings black pictures. False when nobody waits for it any more.
     pub(crate) fn ending(
         &mut self,
         at: Duration,
         stream: usize,
         id: AttemptId,
         result: Result<Option<u64>, FaultClass>,
+        black: bool,
     ) -> Checked<bool> {
         let ended = match result {
             Ok(_) => Ended::Delivered,
@@ -342,7 +359,11 @@ impl Watch {
             Ok(price) => {
                 let slanderers = book.exonerated(sequence);
                 book.note_delivery(id, sequence);
+                let most = self.config.picture_check_every.saturating_mul(CHECKS_LOST);
                 let node = self.node(orchestrator)?;
+                node.black += u32::from(black);
+                let black = node.black;
+                ensure!(at, black <= most, "o{orchestrator} delivers {black} black segments");
                 node.circuit.delivered();
                 if price.is_some() {
                     node.quote = Some(price);
@@ -458,6 +479,7 @@ impl NodeBook {
         let doubled = 1_u32.checked_shl(self.offences).unwrap_or(u32::MAX);
         self.demoted_until = Some(at + shortest.saturating_mul(doubled).min(LONGEST_DEMOTION));
         self.offences += 1;
+        self.black = 0;
     }
 
     fn not_demoted(&self, at: Duration, what: &str) -> Checked {

@@ -29,6 +29,8 @@ mod streams;
 
 /// Steps at one instant, of all streams together; more is a loop.
 const MOST_STEPS: u32 = 1_000;
+/// The fleet's own account is compared every so many steps.
+const STATUS_EVERY: u64 = 16;
 /// Longest a run may take.
 const LONGEST: Duration = Duration::from_secs(400);
 /// Answers to what was cancelled that come all the same, in percent.
@@ -62,6 +64,8 @@ struct Work {
     segment: Arc<media::Segment>,
     ladder: Arc<Ladder>,
     tag: u64,
+    /// Its pictures are black.
+    black: bool,
 }
 
 /// A stream that was begun.
@@ -152,16 +156,25 @@ impl<'a> World<'a> {
     }
 
     fn run(mut self) -> Result<Summary, Violation> {
-        while self.step()? {}
-        self.watch.at_the_end(self.now)?;
-        for status in self.fleet.status(self.instant()) {
-            let left = status.in_flight;
-            ensure!(self.now, left == 0, "{} is left with {left} in flight", status.address);
+        for step in 0_u64.. {
+            if !self.step()? {
+                break;
+            }
+            if step % STATUS_EVERY == 0 {
+                self.check_fleet()?;
+            }
         }
+        self.watch.at_the_end(self.now)?;
+        self.check_fleet()?;
         self.watch.summary.trace = self.trace.hash();
         self.watch.summary.simulated = self.now;
         self.watch.summary.streams = u64::try_from(self.scenario.streams.len()).unwrap_or(0);
         Ok(self.watch.summary)
+    }
+
+    fn check_fleet(&self) -> Checked {
+        let status = self.fleet.status(self.instant());
+        status.iter().try_for_each(|it| self.watch.check_status(self.now, it))
     }
 
     fn instant(&self) -> Instant {

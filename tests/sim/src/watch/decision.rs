@@ -85,6 +85,7 @@ fn check_attempt(
         ("start", record.started_micros == micros(pushed, attempt.started)),
         ("budget", record.budget_micros == budget),
         ("end", record.ended_micros == attempt.ended.map(|(end, _)| micros(pushed, end))),
+        ("measure", record.facts.is_none_or(|it| it.pixels == attempt.tag)),
         ("outcome", is_same_outcome(&record.outcome, attempt, pushed)),
     ];
     let wrong = same.into_iter().find(|(_, it)| !it).map(|it| it.0);

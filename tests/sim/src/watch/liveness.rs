@@ -27,7 +27,7 @@ impl Watch {
         what: &str,
     ) -> Checked {
         let sound = pushed.transcodable && !pushed.source_only && !pushed.poison;
-        if !sound || !pushed.punctual {
+        if !sound || !pushed.punctual || pushed.overflowed {
             return Ok(());
         }
         let Some(beacon) = self.beacon(at, stream, pushed) else { return Ok(()) };

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use media::{GapReason, Ladder, PresentationSegment, RenditionOutcome};
-use router::AttemptId;
+use router::{AttemptId, StreamClass};
 
 use super::{Ended, Watch, stream::StreamBook};
 use crate::{
@@ -30,6 +30,8 @@ pub(super) struct Pushed {
     pub(super) source_only: bool,
     pub(super) poison: bool,
     pub(super) punctual: bool,
+    /// The queue was full while it waited.
+    pub(super) overflowed: bool,
     pub(super) blamed_by: Vec<usize>,
     /// The attempt whose result has to be used.
     pub(super) delivered_by: Option<AttemptId>,
@@ -81,14 +83,15 @@ impl Watch {
             transcodable: push.content == Content::Pictures,
             source_only: ladder.is_empty() || !book.transcoding,
             poison: push.poison,
-            punctual: push.punctual && !overflows,
+            punctual: push.punctual,
+            overflowed: overflows,
             blamed_by: Vec::new(),
             delivered_by: None,
             outcome: "",
         });
         if overflows {
             // It is let go whatever its state.
-            book.waiting.iter_mut().for_each(|it| it.punctual = false);
+            book.waiting.iter_mut().for_each(|it| it.overflowed = true);
         }
         Ok(())
     }
@@ -102,6 +105,7 @@ impl Watch {
     ) -> Checked {
         let sequence = segment.source.sequence.0;
         let what = format!("stream {stream} releases {sequence}");
+        let (lag, percent) = (self.timer_lag, self.config.cushion_percent);
         let book = self.stream(stream)?;
         ensure!(at, book.undecided.is_none(), "{what} before the decision about the one before");
         ensure!(at, sequence == book.next, "{what} where {} comes next", book.next);
@@ -110,11 +114,17 @@ impl Watch {
             ensure!(at, false, "{what}, which was not pushed");
             return Ok(());
         };
-        let latest = deadline.max(pushed.at);
+        // Who wakes late releases late.
+        let latest = deadline.max(pushed.at) + lag;
         ensure!(at, at <= latest, "{what} {:?} after its deadline", at - latest);
         book.next += 1;
         book.last_release = Some(at);
         pushed.outcome = check_renditions(at, &what, book, &pushed, segment)?;
+        let has_cushion = book.policy.class != StreamClass::LowLatency && book.finish_by.is_none();
+        if pushed.outcome == "complete" && has_cushion && !pushed.overflowed {
+            let earliest = deadline.min(pushed.closed + pushed.duration * percent / 100);
+            ensure!(at, at >= earliest, "{what} {:?} before its time", earliest - at);
+        }
         book.undecided = Some(pushed.clone());
         self.check_presence(at, stream, &pushed, &what)?;
         self.summary.segments += 1;

@@ -15,7 +15,7 @@ use router::{
 
 use super::{Event, LATE_ANSWERS, Work, World};
 use crate::{
-    orchestrator::{Answer, Job, Reply, Script},
+    orchestrator::{Answer, Job, Reply, Script, Trouble},
     tiny_media::renditions,
     trace::Detail,
     violation::{Checked, ensure},
@@ -41,9 +41,11 @@ impl World<'_> {
             return self.finished(stream);
         }
         let wake = live.dispatcher.poll_timeout(instant, &self.fleet);
-        live.wake = wake.map(|(at, _)| at.saturating_duration_since(self.origin));
-        let past = live.wake.is_some_and(|at| at < now);
-        ensure!(now, !past, "stream {stream} wants to wake in the past: {:?}", live.wake);
+        let wake = wake.map(|(at, _)| at.saturating_duration_since(self.origin));
+        let past = wake.is_some_and(|at| at < now);
+        ensure!(now, !past, "stream {stream} wants to wake in the past: {wake:?}");
+        let lag = u64::try_from(self.scenario.timer_lag.as_millis()).unwrap_or(0);
+        live.wake = wake.map(|at| at + self.dice.millis(0..=lag));
         Ok(())
     }
 
@@ -151,7 +153,8 @@ impl World<'_> {
             beside,
         };
         let (at, answer) = script.answer(&mut self.dice, self.now, job);
-        let work = Work { orchestrator, segment: start.segment, ladder: start.ladder, tag };
+        let black = script.is(Trouble::FalseWork, self.now);
+        let work = Work { orchestrator, segment: start.segment, ladder: start.ladder, tag, black };
         self.agenda.add(at, self.dice.seed(), Event::Answer(stream, start.id, answer, work));
         Ok(())
     }
@@ -189,7 +192,8 @@ impl World<'_> {
             }
             Answer::Fails(class) => (Err(AttemptFault::new(class, "simulated")), Err(class)),
         };
-        let known = self.watch.ending(self.now, stream, id, noted)?;
+        let black = work.black && noted.is_ok();
+        let known = self.watch.ending(self.now, stream, id, noted, black)?;
         ensure!(self.now, known == wanted, "attempt {id} of stream {stream} ends twice");
         let call = |it: &mut router::Dispatcher, now, fleet: &mut router::Fleet| {
             it.handle_attempt(now, fleet, id, result);
