@@ -190,7 +190,7 @@ impl Dispatcher {
         let percent = self.roster.policy().hold_percent.unwrap_or(self.config.hold_percent);
         let own = segment.closed + self.config.hold(segment.duration, percent);
         let due = self.waiting.back().map_or(own, |ahead| ahead.due.max(own));
-        let outcome = self.outcome_without_attempt(now, fleet, &segment);
+        let outcome = self.outcome_without_attempt(now, fleet, &segment, due);
         let ladder = Arc::clone(&self.ladder);
         self.waiting.push_back(Waiting::new(segment, ladder, self.epoch, due, outcome));
         self.advance(now, fleet);
@@ -202,10 +202,12 @@ impl Dispatcher {
         now: Instant,
         fleet: &Fleet,
         segment: &Segment,
+        due: Instant,
     ) -> Option<Outcome> {
         if self.ladder.is_empty() || !self.transcoding {
             return Some(Outcome::SourceOnly);
         }
+        let (duration, hold) = (segment.duration.to_std(), due.saturating_duration_since(now));
         let has_pictures = segment.video.as_ref().is_some_and(|video| !video.samples.is_empty());
         if segment.is_gap() {
             Some(Outcome::Gaps(GapReason::PublisherAway))
@@ -213,7 +215,7 @@ impl Dispatcher {
             Some(Outcome::Gaps(GapReason::NotTranscodable))
         } else if self.roster.is_empty() {
             Some(Outcome::Gaps(GapReason::NoOrchestrator))
-        } else if fleet.is_full(now, self.stream, self.roster.orchestrators()) {
+        } else if fleet.is_full(now, self.stream, self.roster.orchestrators(), duration, hold) {
             Some(Outcome::Gaps(GapReason::FleetFull))
         } else {
             None
@@ -322,9 +324,6 @@ impl Dispatcher {
             self.send_twice(now, fleet);
             self.give_up(now, fleet);
             self.release(now, fleet);
-            if !self.waiting.iter().any(Waiting::is_open) {
-                fleet.stop_waiting(self.stream);
-            }
             if self.finish_by.is_some() && self.waiting.is_empty() {
                 self.cancel_all(now, fleet);
                 self.roster.close(&mut self.outputs);

@@ -29,6 +29,9 @@ use node::Node;
 pub use node::Standing;
 use waiting_list::WaitingList;
 
+/// Latency assumed of an orchestrator that was never used, in thousandths of a segment's duration.
+pub(crate) const UNKNOWN_LATENCY: u32 = 400;
+
 /// Names one stream among those that share a fleet. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub(crate) u64);
@@ -219,36 +222,44 @@ impl Fleet {
         price: Option<PixelPrice>,
     ) {
         let node = self.entry(address);
-        node.price = price;
+        let other = std::mem::replace(&mut node.price, price) != price;
         if let Some(round_trip) = round_trip {
             node.observe_round_trip(round_trip);
         }
-        if node.breaker.answered() {
-            self.version += 1;
-        }
+        let again = node.breaker.answered();
+        self.version += u64::from(again || other);
     }
 
     /// It takes one more segment of a stream: false when it has no room, or another stream waits
-    /// longer for it. Then the stream waits too, until `until`.
+    /// longer for it.
     pub(crate) fn begin(
         &mut self,
         now: Instant,
         stream: StreamId,
         orchestrator: &ConfiguredOrchestrator,
-        until: Instant,
     ) -> bool {
-        let address = &orchestrator.address;
-        let node = self.nodes.entry(address.clone()).or_default();
+        let node = self.nodes.entry(orchestrator.address.clone()).or_default();
         let limit = node.limit(now, orchestrator.in_flight);
         let free = limit.saturating_sub(node.in_flight);
-        let ahead = self.waiting.ahead(now, stream, address);
-        if usize::try_from(free).is_ok_and(|free| free > ahead) {
-            self.waiting.remove(stream, address);
+        let ahead = self.waiting.ahead(now, stream, &orchestrator.address);
+        let granted = usize::try_from(free).is_ok_and(|free| free > ahead);
+        if granted {
             node.in_flight += 1;
-            true
-        } else {
-            self.waiting.add(now, stream, address, until);
-            false
+            self.waiting.take(stream, &orchestrator.address);
+        }
+        granted
+    }
+
+    /// A stream waits for room at these orchestrators, each until then, and at no other. Where it waited
+    /// before it keeps its place, unless it had its turn and waits for the next.
+    pub(crate) fn wait_for_room(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        wanted: &[(OrchestratorAddress, Instant)],
+    ) {
+        if self.waiting.set(now, stream, wanted) {
+            self.version += 1;
         }
     }
 
@@ -258,20 +269,28 @@ impl Fleet {
         node.in_flight < node.limit(now, orchestrator.in_flight)
     }
 
-    /// Whether so many streams wait for each of these that one more has no chance.
+    /// Whether so many streams wait for each of these that one more, whose segment has so long, has no
+    /// chance.
     pub(crate) fn is_full<'a>(
         &self,
         now: Instant,
         stream: StreamId,
         mut orchestrators: impl Iterator<Item = &'a ConfiguredOrchestrator>,
+        duration: Duration,
+        hold: Duration,
     ) -> bool {
         orchestrators.all(|it| {
-            let waiting = self.waiting.ahead(now, stream, &it.address);
-            !self.has_room(now, it) && u32::try_from(waiting).is_ok_and(|n| n >= it.in_flight)
+            let ahead = self.waiting.ahead(now, stream, &it.address);
+            let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+            let latency = self.view(&it.address).latency.unwrap_or(UNKNOWN_LATENCY);
+            let one = duration.saturating_mul(latency) / 1_000;
+            // So many have to end first, and as many at once as it takes.
+            let wait = one.saturating_mul(ahead.saturating_add(1)) / it.in_flight.max(1);
+            ahead > 0 && !self.has_room(now, it) && wait.saturating_add(one) > hold
         })
     }
 
-    /// A stream no longer waits for room.
+    /// A stream that is gone waits for nothing.
     pub(crate) fn stop_waiting(&mut self, stream: StreamId) {
         if self.waiting.remove_all(stream) {
             self.version += 1;

@@ -334,6 +334,12 @@ impl Roster {
         self.contact(address).is_some_and(|contact| contact.member.price_cap.allows(price))
     }
 
+    /// Whether a session takes one more segment, as far as the stream's own limit goes.
+    pub(crate) fn takes_more(&self, id: SessionId) -> bool {
+        let session = self.sessions.iter().find(|it| it.id == id);
+        session.is_some_and(|it| it.in_flight < self.config.in_flight_per_session)
+    }
+
     /// Counts an attempt on a session; tells whether its encoder has to start anew.
     pub(crate) fn begin(&mut self, id: SessionId, epoch: u64) -> bool {
         let Some(session) = self.sessions.iter_mut().find(|it| it.id == id) else { return false };

@@ -12,14 +12,12 @@ use orchestrator::PixelPrice;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    fleet::Standing,
+    fleet::{Standing, UNKNOWN_LATENCY},
     pool::{PoolName, StreamClass},
     price::permille_of,
     session::SessionId,
 };
 
-/// Latency assumed of an orchestrator that was never used, in thousandths of a segment's duration.
-const UNKNOWN_LATENCY: u64 = 400;
 /// What a swap adds to the cost of every session but the one in use, in percent.
 const SWAP_PERCENT: u64 = 30;
 /// What another region adds, in thousandths of a segment's duration.
@@ -101,7 +99,7 @@ impl Candidate {
 
     /// Latency to expect, in thousandths of the segment's duration.
     fn expected(&self, duration_micros: u64) -> u64 {
-        let latency = self.latency_permille.map_or(UNKNOWN_LATENCY, u64::from).max(1);
+        let latency = u64::from(self.latency_permille.unwrap_or(UNKNOWN_LATENCY)).max(1);
         let limit = u64::from(self.limit.max(1));
         let loaded = latency.saturating_mul(limit + u64::from(self.in_flight)) / limit;
         let sound =

@@ -155,6 +155,11 @@ impl Waiting {
         self.held_up = Some(HeldUp { at_micros: self.micros(now), candidates });
     }
 
+    /// Whom it could have gone to when it last went to nobody.
+    pub(crate) fn held_up_candidates(&self) -> &[Candidate] {
+        self.held_up.as_ref().map_or(&[], |held_up| &held_up.candidates)
+    }
+
     /// The whole record.
     pub(crate) fn decision(
         &mut self,

@@ -34,14 +34,38 @@ struct Chosen {
 impl Dispatcher {
     /// Sends what can be sent, oldest first.
     pub(super) fn send(&mut self, now: Instant, fleet: &mut Fleet) {
+        let mut wanted = Vec::new();
         for index in 0..self.waiting.len() {
-            let Some(waiting) = self.waiting.get(index) else { return };
+            let Some(waiting) = self.waiting.get(index) else { break };
             let in_flight = self.is_in_flight(waiting.segment.sequence);
             if (in_flight && !waiting.second_failed) || !self.may_try(now, waiting) {
                 continue;
             }
             let kind = if waiting.sent { AttemptKind::Retry } else { AttemptKind::First };
-            self.attempt(now, fleet, index, kind, |_| true);
+            if self.attempt(now, fleet, index, kind, |_| true).is_none() {
+                self.note_full(index, &mut wanted);
+            }
+        }
+        fleet.wait_for_room(now, self.stream, &wanted);
+    }
+
+    /// Notes the orchestrators that a segment would go to if only they had room for it.
+    fn note_full(&self, index: usize, wanted: &mut Vec<(OrchestratorAddress, Instant)>) {
+        let Some(waiting) = self.waiting.get(index) else { return };
+        let full = |it: &&Candidate| {
+            let full = matches!(it.rejected, Some(Rejection::InFlight | Rejection::OthersWait));
+            full && it.session_id().is_some_and(|id| self.roster.takes_more(id))
+        };
+        let until = self.deadline(waiting);
+        for candidate in waiting.held_up_candidates().iter().filter(full) {
+            let session = candidate.session_id();
+            let Some(found) = session.and_then(|id| self.roster.orchestrator_of(id)) else {
+                continue;
+            };
+            match wanted.iter_mut().find(|(address, _)| *address == found.address) {
+                Some((_, known)) => *known = until.max(*known),
+                None => wanted.push((found.address.clone(), until)),
+            }
         }
     }
 
@@ -208,7 +232,7 @@ impl Dispatcher {
             let found = candidates.get_mut(index)?;
             let session = found.session_id()?;
             let orchestrator = self.roster.orchestrator_of(session)?;
-            if fleet.begin(now, self.stream, &orchestrator, deadline) {
+            if fleet.begin(now, self.stream, &orchestrator) {
                 fleet.asks(now, &orchestrator.address, deadline.saturating_duration_since(now));
                 return Some(Chosen { session, orchestrator, candidates, index });
             }

@@ -971,6 +971,51 @@ fn a_fault_that_one_stream_meets_is_known_to_the_others() {
 }
 
 #[test]
+fn a_stream_that_found_no_room_is_woken_when_there_is_some_and_comes_before_the_next() {
+    let one = ConfiguredOrchestrator { in_flight: 1, ..orchestrators(1).remove(0) };
+    let mut bench = Bench::bound(at_once(), Pools::of(vec![one]), StreamPolicy::default());
+    bench.answer_all();
+    bench.push(1);
+    let [mut second, mut third] = [8, 9].map(|seed| {
+        let stream = bench.fleet.admit_stream();
+        let config = Arc::clone(&bench.dispatcher.config);
+        let mut other = Dispatcher::new(config, stream, StreamPolicy::default(), seed);
+        other.set_ladder(bench.now, &mut bench.fleet, Arc::new(ladder()));
+        let Some(Output::Discover { session, .. }) = other.poll_output() else { panic!("asks") };
+        let offer = Ok(SessionOffer::default());
+        assert!(other.handle_discovered(bench.now, &mut bench.fleet, session, offer));
+        other.push(bench.now, &mut bench.fleet, Arc::new(segment(1, bench.now, SEGMENT)));
+        assert!(other.poll_output().is_none(), "there is no room");
+        other
+    });
+    let before = bench.fleet.version();
+    bench.succeed(0);
+    assert_ne!(bench.fleet.version(), before, "those that wait are woken");
+    third.handle_timeout(bench.now, &mut bench.fleet);
+    assert!(third.poll_output().is_none(), "another waits longer");
+    second.handle_timeout(bench.now, &mut bench.fleet);
+    assert!(matches!(second.poll_output(), Some(Output::StartAttempt(_))));
+}
+
+#[test]
+fn a_stream_that_loses_its_segments_asks_whoever_it_had_left_alone() {
+    let config = RouterConfig { sessions: 1, extra_work_percent: 0, ..at_once() };
+    let mut bench = Bench::configured(config, 2);
+    let (session, host) = bench.questions.remove(0);
+    assert_eq!(host, "o0");
+    let Bench { dispatcher, fleet, now, .. } = &mut bench;
+    assert!(dispatcher.handle_discovered(*now, fleet, session, Ok(SessionOffer::default())));
+    bench.answer_all_failed();
+    bench.pass(SEGMENT);
+    assert!(bench.questions.is_empty(), "one session is enough");
+    bench.push(1);
+    bench.pass(HOLD);
+    assert_eq!(bench.gap(0), Some(GapReason::Deadline));
+    let asked: Vec<_> = bench.questions.iter().map(|(_, host)| host.as_str()).collect();
+    assert_eq!(asked, ["o1"]);
+}
+
+#[test]
 fn the_record_tells_who_was_considered_and_why_not() {
     let mut bench = Bench::with(3);
     bench.push(1);

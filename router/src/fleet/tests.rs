@@ -16,39 +16,55 @@ fn room_goes_to_the_stream_that_waits_longest() {
     let (mut fleet, all, now) = fleet(1, 2);
     let [first, second, third] = [(); 3].map(|()| fleet.admit_stream());
     let until = now + SECOND;
-    assert!(fleet.begin(now, first, &all[0], until));
-    assert!(fleet.begin(now, first, &all[0], until));
-    assert!(!fleet.begin(now, first, &all[0], until), "the first stream wants even more");
-    assert!(!fleet.begin(now, second, &all[0], until));
-    assert!(!fleet.begin(now, third, &all[0], until));
+    let wanted = [(all[0].address.clone(), until)];
+    assert!(fleet.begin(now, first, &all[0]));
+    assert!(fleet.begin(now, first, &all[0]));
+    for stream in [first, second, third] {
+        assert!(!fleet.begin(now, stream, &all[0]), "the first stream wants even more");
+        fleet.wait_for_room(now, stream, &wanted);
+    }
     let before = fleet.version();
     fleet.ended(&all[0].address);
     assert_ne!(fleet.version(), before, "those that wait are woken");
-    assert!(!fleet.begin(now, third, &all[0], until));
-    assert!(!fleet.begin(now, second, &all[0], until));
-    assert!(fleet.begin(now, first, &all[0], until));
+    assert!(!fleet.begin(now, third, &all[0]));
+    assert!(!fleet.begin(now, second, &all[0]));
+    assert!(fleet.begin(now, first, &all[0]));
+    fleet.wait_for_room(now, first, &wanted);
     fleet.ended(&all[0].address);
-    assert!(!fleet.begin(now, first, &all[0], until), "took its turn");
-    assert!(fleet.begin(now, second, &all[0], until));
-    // A stream that gave up waiting, or whose time is over, holds nobody up.
+    assert!(!fleet.begin(now, first, &all[0]), "took its turn");
+    assert!(fleet.begin(now, second, &all[0]));
     fleet.ended(&all[0].address);
-    assert!(fleet.begin(until, first, &all[0], until + SECOND));
+    // A stream that found room elsewhere holds nobody up.
+    let before = fleet.version();
+    fleet.wait_for_room(now, third, &[]);
+    assert_ne!(fleet.version(), before, "those behind it are woken");
+    assert!(fleet.begin(now, first, &all[0]));
+    // Neither does one whose time is over.
+    fleet.ended(&all[0].address);
+    fleet.wait_for_room(now, second, &wanted);
+    assert!(!fleet.begin(now, first, &all[0]));
+    assert!(fleet.begin(until, first, &all[0]));
 }
 
 #[test]
 fn a_full_fleet_is_known_as_full() {
     let (mut fleet, all, now) = fleet(2, 1);
-    let streams: Vec<_> = (0..5).map(|_| fleet.admit_stream()).collect();
-    let until = now + SECOND;
-    assert!(fleet.begin(now, streams[0], &all[0], until));
-    assert!(fleet.begin(now, streams[0], &all[1], until));
-    assert!(!fleet.is_full(now, streams[4], all.iter()));
-    for orchestrator in &all {
-        assert!(!fleet.begin(now, streams[1], orchestrator, until));
+    let streams: Vec<_> = (0..6).map(|_| fleet.admit_stream()).collect();
+    let wanted: Vec<_> = all.iter().map(|it| (it.address.clone(), now + 9 * SECOND)).collect();
+    for one in &all {
+        fleet.delivered(now, &one.address, SECOND, 2 * SECOND);
+        assert!(fleet.begin(now, streams[0], one));
     }
-    assert!(fleet.is_full(now, streams[4], all.iter()));
+    // Half its duration each: in three seconds there is room for one ahead of it, not for two.
+    let is_full =
+        |fleet: &Fleet| fleet.is_full(now, streams[5], all.iter(), 2 * SECOND, 3 * SECOND);
+    assert!(!is_full(&fleet));
+    fleet.wait_for_room(now, streams[1], &wanted);
+    assert!(!is_full(&fleet));
+    fleet.wait_for_room(now, streams[2], &wanted);
+    assert!(is_full(&fleet));
     fleet.ended(&all[1].address);
-    assert!(!fleet.is_full(now, streams[4], all.iter()));
+    assert!(!is_full(&fleet));
 }
 
 #[test]
@@ -113,8 +129,8 @@ fn those_heard_of_longest_ago_are_forgotten_first_and_none_in_use() {
         fleet.failed(at, &one.address, FaultClass::FalseWork, "black");
     }
     fleet.set_pools(Pools::of(all[..1].to_vec()));
-    let (stream, until) = (fleet.admit_stream(), now + SECOND);
-    assert!(fleet.begin(now + SECOND * 86_400, stream, &all[1], until));
+    let stream = fleet.admit_stream();
+    assert!(fleet.begin(now + SECOND * 86_400, stream, &all[1]));
     fleet.forget_beyond(3);
     let known: Vec<_> = all.iter().map(|it| fleet.nodes.contains_key(&it.address)).collect();
     assert_eq!(known, [true, true, false, false, true], "one listed, one in use, the latest");

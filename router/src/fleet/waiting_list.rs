@@ -32,24 +32,33 @@ impl WaitingList {
         others.take_while(|it| it.stream != stream).filter(|it| it.until > now).count()
     }
 
-    /// Puts a stream at the end, or leaves it where it is.
-    pub(super) fn add(
+    /// A stream waits for these from now on, each until then: new ones at the end, known ones where they
+    /// are. True when it gave up a place that it had.
+    pub(super) fn set(
         &mut self,
         now: Instant,
         stream: StreamId,
-        address: &OrchestratorAddress,
-        until: Instant,
-    ) {
+        wanted: &[(OrchestratorAddress, Instant)],
+    ) -> bool {
+        let before = self.0.len();
         self.0.retain(|it| it.until > now || it.stream == stream);
-        let known = self.0.iter_mut().find(|it| it.stream == stream && it.address == *address);
-        if let Some(known) = known {
-            known.until = known.until.max(until);
-        } else if self.0.len() < MOST {
-            self.0.push(Waiter { stream, address: address.clone(), until });
+        let kept = |it: &Waiter| wanted.iter().any(|(address, _)| it.address == *address);
+        let alive = self.0.len();
+        self.0.retain(|it| it.stream != stream || kept(it));
+        let gave_up = self.0.len() < alive || alive < before;
+        for (address, until) in wanted {
+            let known = |it: &&mut Waiter| it.stream == stream && it.address == *address;
+            if let Some(known) = self.0.iter_mut().find(known) {
+                known.until = *until;
+            } else if self.0.len() < MOST {
+                self.0.push(Waiter { stream, address: address.clone(), until: *until });
+            }
         }
+        gave_up
     }
 
-    pub(super) fn remove(&mut self, stream: StreamId, address: &OrchestratorAddress) {
+    /// The stream had its turn there.
+    pub(super) fn take(&mut self, stream: StreamId, address: &OrchestratorAddress) {
         self.0.retain(|it| it.stream != stream || it.address != *address);
     }
 
