@@ -85,7 +85,7 @@ fn run_all(arguments: &Arguments) -> Results {
             }
             let seed = arguments.first.saturating_add(index);
             let mut result = run(seed, Detail::Events, None);
-            if seed % TWICE == 0 && result != run(seed, Detail::Events, None) {
+            if seed.is_multiple_of(TWICE) && result != run(seed, Detail::Events, None) {
                 result = Err(Violation::unequal());
             }
             locked(&results).take(seed, result);

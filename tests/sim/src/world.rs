@@ -10,7 +10,7 @@ use std::{
 
 use media::{Ladder, PresentationSegment};
 use playback::{RenditionId, Window};
-use router::{AttemptId, Dispatcher, Fleet, RememberedOrchestrator, SessionId};
+use router::{AttemptId, Dispatcher, Fleet, Output, RememberedOrchestrator, SessionId};
 
 use crate::{
     agenda::Agenda,
@@ -31,6 +31,8 @@ mod streams;
 const MOST_STEPS: u32 = 1_000;
 /// The fleet's own account is compared every so many steps.
 const STATUS_EVERY: u64 = 16;
+/// After every so many instants it is seen whether anybody was left waiting.
+const REST_EVERY: u64 = 4;
 /// Longest a run may take.
 const LONGEST: Duration = Duration::from_secs(400);
 /// Answers to what was cancelled that come all the same, in percent.
@@ -98,6 +100,9 @@ struct World<'a> {
     trace: Trace<'a>,
     /// Steps at this instant.
     steps: u32,
+    instants: u64,
+    /// The latest instant after which nobody was left waiting.
+    rested: Option<Duration>,
 }
 
 /// Runs one seed to its end.
@@ -152,7 +157,20 @@ impl<'a> World<'a> {
         }
         let watch = Watch::new(&scenario);
         let (now, streams) = (Duration::ZERO, BTreeMap::new());
-        Self { scenario, origin, now, fleet, streams, agenda, dice, watch, trace, steps: 0 }
+        Self {
+            scenario,
+            origin,
+            now,
+            fleet,
+            streams,
+            agenda,
+            dice,
+            watch,
+            trace,
+            steps: 0,
+            instants: 0,
+            rested: None,
+        }
     }
 
     fn run(mut self) -> Result<Summary, Violation> {
@@ -170,6 +188,31 @@ impl<'a> World<'a> {
         self.watch.summary.simulated = self.now;
         self.watch.summary.streams = u64::try_from(self.scenario.streams.len()).unwrap_or(0);
         Ok(self.watch.summary)
+    }
+
+    /// When nothing more happens at an instant, nobody is left who could do more if only it was woken.
+    fn check_rest(&mut self) -> Checked {
+        self.instants += 1;
+        if !self.instants.is_multiple_of(REST_EVERY) || !self.scenario.timer_lag.is_zero() {
+            return Ok(());
+        }
+        let streams: Vec<usize> = self.streams.keys().copied().collect();
+        for stream in streams {
+            self.call(stream, Dispatcher::handle_timeout)?;
+            let live = self.streams.get_mut(&stream);
+            let Some(output) = live.and_then(|it| it.dispatcher.poll_output()) else { continue };
+            // What has become hopeless may go out before its deadline, and need not.
+            let hopeless = matches!(output, Output::Release(_));
+            ensure!(
+                self.now,
+                hopeless,
+                "stream {stream} was not woken to {}",
+                outputs::label(&output)
+            );
+            self.act(stream, output)?;
+            self.settle(stream)?;
+        }
+        Ok(())
     }
 
     fn check_fleet(&self) -> Checked {
@@ -191,6 +234,11 @@ impl<'a> World<'a> {
         let Some(next) = wake.into_iter().chain(event).min() else { return Ok(false) };
         ensure!(self.now, next >= self.now, "a wake in the past, at {next:?}");
         ensure!(next, next < LONGEST, "the run does not end");
+        if next > self.now && self.rested != Some(self.now) {
+            self.rested = Some(self.now);
+            self.check_rest()?;
+            return Ok(true);
+        }
         self.steps = if next == self.now { self.steps + 1 } else { 0 };
         self.now = next;
         ensure!(self.now, self.steps < MOST_STEPS, "{} steps at one instant", self.steps);

@@ -55,7 +55,7 @@ impl World<'_> {
         self.watch.check_bounds(self.now, stream, waiting, attempts)
     }
 
-    fn act(&mut self, stream: usize, output: Output) -> Checked {
+    pub(super) fn act(&mut self, stream: usize, output: Output) -> Checked {
         match output {
             Output::Discover { session, orchestrator } => {
                 let asked = self.watch.named(self.now, &orchestrator.address.to_string())?;
@@ -253,6 +253,21 @@ impl World<'_> {
 
     pub(super) fn line(&mut self, stream: usize, line: std::fmt::Arguments<'_>) {
         self.trace.line(self.now, Some(stream), line);
+    }
+}
+
+/// What an output is about, without times that differ from run to run.
+pub(super) fn label(output: &Output) -> String {
+    match output {
+        Output::Discover { orchestrator, .. } => format!("ask {}", orchestrator.address),
+        Output::CancelDiscovery { session } => format!("give up question {session}"),
+        Output::StartAttempt(start) => {
+            format!("send {} to {}", start.segment.sequence, start.orchestrator.address)
+        }
+        Output::CancelAttempt(id) => format!("cancel attempt {id}"),
+        Output::EndSession { session, .. } => format!("end session {session}"),
+        Output::Release(segment) => format!("release {}", segment.source.sequence),
+        Output::Decided(decision) => format!("decide {}", decision.sequence),
     }
 }
 
