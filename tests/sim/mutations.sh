@@ -22,7 +22,7 @@ router=router/src
 # Name, file, and the sed script that breaks it.
 mutations=(
     "breaker-removed|$router/fleet/breaker.rs|/pub(crate) fn passage/,/^    }/ s/match self.state {/if urgent || !urgent { return Passage::Free; }\n        match self.state {/"
-    "release-order-removed|$router/dispatcher/release.rs|/pub(super) fn release_head/,/^    }/ s/self.waiting.pop_front()/self.waiting.iter().position(|it| !it.is_open()).or(Some(0)).and_then(|at| self.waiting.remove(at))/; /pub(super) fn release(/,/^    }/ s/if self.release_time(head) > now {/if self.release_time(head) > now \&\& self.waiting.iter().all(Waiting::is_open) {/"
+    "release-order-removed|$router/dispatcher/release.rs|s/self.waiting.pop_front()/self.waiting.iter().position(|it| self.release_time(it) <= now).or(Some(0)).and_then(|at| self.waiting.remove(at))/; s/if self.release_time(head) > now {/if self.waiting.iter().all(|it| self.release_time(it) > now) {/"
     "hedge-budget-ignored|$router/extra_work.rs|s/self.saved >= WHOLE/self.saved < u32::MAX/"
     "price-cap-ignored|$router/price.rs|s/\*price <= most/price.wei() < u64::MAX || *price <= most/"
     "in-flight-limit-ignored|$router/fleet/node.rs|s/Passage::Free => configured,/Passage::Free => configured.saturating_mul(1_000),/"
@@ -31,10 +31,11 @@ mutations=(
     "deadline-ignored|$router/dispatcher/release.rs|s/None => deadline,/None => deadline + std::time::Duration::from_millis(50),/"
     "interval-ignored|$router/dispatcher.rs|s/due.min(last + interval))/due.min(last + 2 * interval))/"
     "quarantine-late|$router/dispatcher/endings.rs|s/^const WITNESSES: usize = 2;/const WITNESSES: usize = 3;/"
+    "room-not-told|$router/fleet.rs|s/if self.waiting.is_awaited(address) {/if self.waiting.is_awaited(address) \&\& node.in_flight > 1_000 {/"
     "queue-unbounded|$router/dispatcher.rs|s/self.waiting.len() >= self.config.waiting_segments.max(1)/self.waiting.len() > self.config.waiting_segments.max(1)/"
     "others-not-woken|$router/fleet.rs|s/self.version += 1;/self.version += 0;/; s/self.version += u64::from(changed);/self.version += u64::from(changed) * 0;/"
-    "failed-left-alone|$router/roster.rs|s/self.losing || !self.has_live(now, fleet)/self.losing \&\& !self.has_live(now, fleet)/"
-    "loser-not-cancelled|$router/dispatcher/endings.rs|s/self.outputs.push_back(Output::CancelAttempt(attempt.id));/if reason != \"another was faster\" { self.outputs.push_back(Output::CancelAttempt(attempt.id)); }/"
+    "hurry-removed|$router/roster.rs|s/self.losing || !self.has_live(now, fleet)/self.losing \&\& self.has_live(now, fleet) \&\& self.sessions.is_empty()/"
+    "loser-not-cancelled|$router/dispatcher/endings.rs|/    fn cancel($/,/^    }/ s/self.outputs.push_back(Output::CancelAttempt(attempt.id));/if reason != \"another was faster\" { self.outputs.push_back(Output::CancelAttempt(attempt.id)); }/"
     "encoder-goes-on|$router/roster.rs|s/let force_session_reinit = session.used \&\& session.epoch != epoch;/let force_session_reinit = session.used \&\& session.epoch > epoch;/"
     "worst-is-chosen|$router/selection.rs|s/let best = usable.min_by_key/let best = usable.max_by_key/"
     "discontinuity-not-counted|playback/src/window.rs|s/self.discontinuity_sequence += u64::from(oldest.discontinuity);/self.discontinuity_sequence += 0;/"
@@ -71,7 +72,8 @@ for mutation in "${mutations[@]}"; do
         cat "$copy/errors" >&2
         exit 1
     else
-        echo "$name: seen, ${said%%$'\n'*}"
+        said=${said%%$'\n'*}
+        echo "$name: seen, ${said:0:160}"
     fi
     cp "$copy/unbroken" "$copy/$file"
     touch "$copy/$file"

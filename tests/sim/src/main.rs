@@ -17,6 +17,8 @@ use sim::{Detail, Summary, Violation, run};
 /// Failing seeds that are named.
 const NAMED: usize = 20;
 
+/// Characters of a violation that are printed without --trace.
+const LONGEST: usize = 300;
 /// One in so many seeds is run twice, and has to come to the same.
 const TWICE: u64 = 50;
 
@@ -57,7 +59,8 @@ fn main() -> ExitCode {
         Some(seed) => run_one(seed, arguments.trace),
         None => run_all(&arguments),
     };
-    if report(&results, now() - begun).is_err() || !results.failed.is_empty() {
+    let longest = if arguments.trace { usize::MAX } else { LONGEST };
+    if report(&results, longest, now() - begun).is_err() || !results.failed.is_empty() {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -116,13 +119,11 @@ impl Results {
     }
 }
 
-fn report(results: &Results, took: Duration) -> io::Result<()> {
+fn report(results: &Results, longest: usize, took: Duration) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for (seed, violation) in results.failed.iter().take(NAMED) {
-        writeln!(
-            out,
-            "seed {seed}: {violation}; reproduce: cargo run -p sim -- --seed {seed} --trace"
-        )?;
+        let what: String = violation.to_string().chars().take(longest).collect();
+        writeln!(out, "seed {seed}: {what}; reproduce: cargo run -p sim -- --seed {seed} --trace")?;
     }
     let Results { summary: it, run, failed } = results;
     let hours = it.simulated.as_secs_f64() / 3_600.0;
