@@ -211,7 +211,8 @@ impl Fleet {
 
     /// Notes that a stream asks it; where its breaker is open, that is the trial.
     pub(crate) fn asks(&mut self, now: Instant, address: &OrchestratorAddress, limit: Duration) {
-        self.entry(address).breaker.try_it(now + limit);
+        let trial = self.entry(address).breaker.try_it(now + limit);
+        self.version += u64::from(trial);
     }
 
     /// It offered a session, after this round trip.

@@ -562,17 +562,21 @@ impl Roster {
         });
         let urgent = self.is_urgent(now, fleet);
         let room = self.room(urgent);
-        let questions = self.contacts.iter().filter(move |_| wanted).filter_map(move |contact| {
+        let questions = self.contacts.iter().filter_map(move |contact| {
             let again = self.open_again(now, fleet, contact, urgent);
             match self.engagement(contact) {
-                Engagement::Idle => again.filter(|_| room > 0).map(|at| (at, Reason::Rediscovery)),
-                Engagement::RefreshAt(refresh) => {
+                Engagement::Idle if wanted && room > 0 => again.map(|at| (at, Reason::Rediscovery)),
+                Engagement::Idle => None,
+                Engagement::RefreshAt(refresh) if wanted => {
                     let refresh = again.map_or(refresh, |at| at.max(refresh));
                     // A session whose breaker is closed is good again before its token is old.
                     let first = again.map_or(refresh, |at| at.min(refresh));
                     Some((first, Reason::SessionRefresh)).filter(|(at, _)| *at > now)
                 }
-                Engagement::Busy => again.map(|at| (at, Reason::Rediscovery)),
+                // That its orchestrator may be used again matters to a stream that ends as well.
+                Engagement::RefreshAt(_) | Engagement::Busy => {
+                    again.map(|at| (at, Reason::Rediscovery))
+                }
             }
         });
         ends.chain(questions)

@@ -703,6 +703,19 @@ fn finishing_lets_attempts_end_and_ends_every_session() {
 }
 
 #[test]
+fn a_stream_that_ends_still_wakes_for_one_that_may_be_used_again() {
+    let mut bench = Bench::with(2);
+    let address = bench.fleet.pools().pools[0].orchestrators[1].address.clone();
+    bench.fleet.failed(bench.now, &address, CONNECT, "another stream's");
+    bench.push_segment(segment(1, bench.now, 8 * SECOND));
+    bench.dispatcher.finish(bench.now, &mut bench.fleet);
+    bench.fail(0, MEDIA);
+    bench.pass(SECOND);
+    assert_eq!(bench.started.len(), 2);
+    assert_eq!(bench.host(1), "o1");
+}
+
+#[test]
 fn finishing_is_bounded_by_the_grace() {
     let mut bench = Bench::with(1);
     bench.push_segment(segment(1, bench.now, 10 * SECOND));

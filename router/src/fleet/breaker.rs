@@ -77,11 +77,14 @@ impl Breaker {
         }
     }
 
-    /// One stream tries it, and has so long to come to a result.
-    pub(crate) fn try_it(&mut self, lease: Instant) {
-        if matches!(self.state, State::Open { .. } | State::HalfOpen { .. }) {
+    /// One stream tries it, and has so long to come to a result. True when that changed what others
+    /// may do, and when.
+    pub(crate) fn try_it(&mut self, lease: Instant) -> bool {
+        let trial = matches!(self.state, State::Open { .. } | State::HalfOpen { .. });
+        if trial {
             self.state = State::HalfOpen { lease };
         }
+        trial
     }
 
     /// It answered a question. True when that changed what others may do.

@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use super::UNKNOWN_LATENCY;
+
 /// Attempts the spread is taken from.
 const RECENT: usize = 20;
 /// Attempts after which the spread says something.
@@ -60,7 +62,8 @@ impl Latency {
 
     /// Takes the time of an attempt that was given up: it would have taken longer, so it weighs more.
     pub(crate) fn observe_at_least(&mut self, permille: u32) {
-        if self.smoothed.is_none_or(|smoothed| permille > smoothed) {
+        // That a new one was not done at once does not make it faster than what is assumed of it.
+        if permille > self.smoothed.unwrap_or(UNKNOWN_LATENCY) {
             self.take(permille, 700);
         }
     }
@@ -135,6 +138,15 @@ mod tests {
         assert_eq!(latency.p95(), Some(900));
         (0..20).for_each(|_| latency.observe(100));
         assert_eq!(latency.p95(), Some(100));
+    }
+
+    #[test]
+    fn a_new_one_that_was_given_up_early_is_not_known_as_fast() {
+        let mut latency = Latency::default();
+        latency.observe_at_least(120);
+        assert_eq!(latency.smoothed(), None);
+        latency.observe_at_least(900);
+        assert_eq!(latency.smoothed(), Some(900));
     }
 
     #[test]

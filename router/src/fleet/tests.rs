@@ -135,3 +135,20 @@ fn those_heard_of_longest_ago_are_forgotten_first_and_none_in_use() {
     let known: Vec<_> = all.iter().map(|it| fleet.nodes.contains_key(&it.address)).collect();
     assert_eq!(known, [true, true, false, false, true], "one listed, one in use, the latest");
 }
+
+#[test]
+fn a_trial_is_told_to_the_others_because_it_moves_their_turn() {
+    let (mut fleet, all, now) = fleet(1, 4);
+    let address = &all[0].address;
+    fleet.asks(now, address, SECOND);
+    let before = fleet.version();
+    fleet.asks(now, address, SECOND);
+    assert_eq!(fleet.version(), before, "one that works is no trial");
+    fleet.failed(now, address, FaultClass::Network, "gone");
+    let Passage::Closed { until } = fleet.passage(now, address, false) else { panic!("not open") };
+    let before = fleet.version();
+    fleet.asks(until, address, SECOND);
+    assert_ne!(fleet.version(), before);
+    let passage = fleet.passage(until, address, false);
+    assert_eq!(passage, Passage::Closed { until: until + SECOND });
+}
