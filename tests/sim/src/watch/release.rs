@@ -141,9 +141,12 @@ impl Watch {
         Ok(())
     }
 
-    /// The stream has another ladder from now on.
+    /// The stream has another ladder from now on, if it `changes`.
     pub(crate) fn set_ladder(&mut self, stream: usize, changes: bool) -> Checked {
-        self.stream(stream)?.epoch += u64::from(changes);
+        let any = !self.members(stream).is_empty();
+        let book = self.stream(stream)?;
+        book.epoch += u64::from(changes);
+        book.transcoding |= changes && any;
         Ok(())
     }
 
@@ -151,8 +154,8 @@ impl Watch {
     pub(crate) fn begun(&mut self, at: Duration, stream: usize) -> Checked {
         let members = self.members(stream);
         let book = self.stream(stream)?;
-        book.begun = Some(at);
         book.follow(at, &members);
+        book.begun = Some(at);
         Ok(())
     }
 

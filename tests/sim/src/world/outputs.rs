@@ -41,11 +41,18 @@ impl World<'_> {
             return self.finished(stream);
         }
         let wake = live.dispatcher.poll_timeout(instant, &self.fleet);
+        let reason = wake.map(|(_, reason)| reason);
         let wake = wake.map(|(at, _)| at.saturating_duration_since(self.origin));
-        let past = wake.is_some_and(|at| at < now);
+        let past = wake.is_some_and(|at| at + self.scenario.timer_lag < now);
         ensure!(now, !past, "stream {stream} wants to wake in the past: {wake:?}");
         let lag = u64::try_from(self.scenario.timer_lag.as_millis()).unwrap_or(0);
-        live.wake = wake.map(|at| at + self.dice.millis(0..=lag));
+        live.wake = wake.map(|at| now.max(at + self.dice.millis(0..=lag)));
+        if let (Detail::Decisions, Some(at), Some(reason)) = (self.trace.detail(), wake, reason) {
+            self.line(
+                stream,
+                format_args!("will wake for {reason:?} at {:.6} s", at.as_secs_f64()),
+            );
+        }
         Ok(())
     }
 
