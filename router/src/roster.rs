@@ -542,10 +542,7 @@ impl Roster {
         urgent: bool,
     ) -> Option<Instant> {
         let ours = contact.back_off.until(urgent);
-        let fleets = match fleet.passage(now, contact.address(), urgent) {
-            Passage::Closed { until } => Some(until),
-            Passage::Free | Passage::Probation | Passage::Trial => None,
-        };
+        let fleets = closed_until(now, fleet, contact, urgent);
         ours.into_iter().chain(fleets).max().filter(|until| *until > now)
     }
 
@@ -570,12 +567,14 @@ impl Roster {
                 Engagement::RefreshAt(refresh) if wanted => {
                     let refresh = again.map_or(refresh, |at| at.max(refresh));
                     // A session whose breaker is closed is good again before its token is old.
-                    let first = again.map_or(refresh, |at| at.min(refresh));
+                    let first = closed_until(now, fleet, contact, urgent);
+                    let first = first.map_or(refresh, |at| at.min(refresh));
                     Some((first, Reason::SessionRefresh)).filter(|(at, _)| *at > now)
                 }
                 // That its orchestrator may be used again matters to a stream that ends as well.
                 Engagement::RefreshAt(_) | Engagement::Busy => {
-                    again.map(|at| (at, Reason::Rediscovery))
+                    let until = closed_until(now, fleet, contact, urgent);
+                    until.filter(|at| *at > now).map(|at| (at, Reason::Rediscovery))
                 }
             }
         });
@@ -596,6 +595,14 @@ impl Roster {
     #[cfg(test)]
     pub(crate) fn session_count(&self) -> usize {
         self.sessions.len()
+    }
+}
+
+/// When its breaker lets a stream use an orchestrator; `None` for at once.
+fn closed_until(now: Instant, fleet: &Fleet, contact: &Contact, urgent: bool) -> Option<Instant> {
+    match fleet.passage(now, contact.address(), urgent) {
+        Passage::Closed { until } => Some(until),
+        Passage::Free | Passage::Probation | Passage::Trial => None,
     }
 }
 
