@@ -79,7 +79,11 @@ impl Scenario {
         let addresses: Vec<_> = (0..count).filter_map(|index| named(index).ok()).collect();
         let config = config(&mut dice);
         let pools = pools(&mut dice, count);
-        let orchestrators = (0..count).map(|_| scripts::orchestrator(&mut dice)).collect();
+        let mut orchestrators: Vec<_> =
+            (0..count).map(|_| scripts::orchestrator(&mut dice)).collect();
+        if dice.percent(20) {
+            scripts::outage(&mut dice, &mut orchestrators);
+        }
         let pools = changes(&mut dice, pools, count);
         let mut caught = Vec::new();
         if dice.percent(15) {

@@ -97,6 +97,15 @@ fn absences(dice: &mut Dice, script: &mut Script, what: Trouble) {
     }
 }
 
+/// Nobody is there for a while; then they return one after another.
+pub(super) fn outage(dice: &mut Dice, scripts: &mut [Script]) {
+    let start = dice.millis(5_000..=40_000);
+    for script in scripts {
+        let end = start + dice.millis(2_000..=40_000);
+        script.phases.push(Phase { when: start..end, what: Trouble::Down });
+    }
+}
+
 /// Up and down, again and again.
 fn flaps(dice: &mut Dice, script: &mut Script) {
     let mut at = dice.millis(0..=10_000);
