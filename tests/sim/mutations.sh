@@ -3,11 +3,11 @@
 # copy of the workspace, and expects each broken copy to fail. Builds in target/mutations.
 #
 #   tests/sim/mutations.sh [NAME...]    only these mutations
-#   SEEDS=300                           seeds for each
+#   SEEDS=1000                          seeds for each
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-SEEDS=${SEEDS:-300}
+SEEDS=${SEEDS:-1000}
 CARGO=${CARGO:-cargo}
 export CARGO_TARGET_DIR=${MUTATIONS_TARGET_DIR:-$PWD/target/mutations}
 
