@@ -111,11 +111,19 @@ impl Sequences {
         if changed.is_empty() {
             return;
         }
-        if let Err(error) = self.0.store.keep_next_sequences(&changed).await {
-            tracing::warn!(%error, "sequence numbers can't be kept");
-            for (name, _) in &changed {
-                if let Some(entry) = self.streams().get_mut(name) {
-                    entry.changed = true;
+        let kept = self.0.store.keep_next_sequences(&changed).await;
+        let mut streams = self.streams();
+        match kept {
+            // From here on the store knows; a stream that returns is looked up again.
+            Ok(()) => streams.retain(|name, entry| {
+                entry.live || entry.changed || !changed.iter().any(|(kept, _)| kept == name)
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "sequence numbers can't be kept");
+                for (name, _) in &changed {
+                    if let Some(entry) = streams.get_mut(name) {
+                        entry.changed = true;
+                    }
                 }
             }
         }
@@ -158,6 +166,7 @@ mod tests {
             sequences.listed(&cam, SequenceNumber(first.0 + 4));
             sequences.ended(&cam);
             sequences.keep_once().await;
+            assert!(sequences.streams().is_empty(), "what has ended is the store's alone");
             sequences.0.store.close().await;
             first
         };
