@@ -16,8 +16,9 @@ use crate::decision::Decision;
 const PER_STREAM: usize = 1_800;
 /// Streams whose records are kept, the live ones included; the one heard of longest ago goes first.
 const STREAMS: usize = 1_024;
-/// Records of all streams together: at about 2 kB each, 100 MB.
-const ALTOGETHER: usize = 50_000;
+/// Candidates in the records of all streams together, each record counted as one more: at about 250
+/// bytes each, 100 MB. A large pool makes large records.
+const ALTOGETHER: usize = 400_000;
 /// Records a listener may be behind before it misses some; it is told how many.
 const BEHIND: usize = 1_024;
 
@@ -39,6 +40,15 @@ struct StreamRecords {
     records: VecDeque<Arc<DecisionRecord>>,
 }
 
+impl DecisionRecord {
+    /// What the record weighs: its candidates, and itself.
+    fn weight(&self) -> usize {
+        let attempts = self.decision.attempts.iter().map(|it| it.candidates.len());
+        let held_up = self.decision.held_up.as_ref().map_or(0, |it| it.candidates.len());
+        attempts.sum::<usize>() + held_up + 1
+    }
+}
+
 /// Cheap to share.
 #[derive(Debug)]
 pub(super) struct DecisionLog {
@@ -49,7 +59,7 @@ pub(super) struct DecisionLog {
 #[derive(Debug, Default)]
 struct Streams {
     by_name: HashMap<StreamName, StreamRecords>,
-    count: usize,
+    weight: usize,
     clock: u64,
 }
 
@@ -102,14 +112,24 @@ impl Streams {
         let unknown = || StreamRecords { latest: 0, records: VecDeque::new() };
         let found = self.by_name.entry(stream.clone()).or_insert_with(unknown);
         found.latest = self.clock;
+        self.weight += record.weight();
         found.records.push_back(record);
-        self.count += 1;
         if found.records.len() > PER_STREAM {
-            found.records.pop_front();
-            self.count -= 1;
+            self.drop_oldest_record(stream);
         }
-        while self.count > ALTOGETHER {
-            self.drop_oldest_stream();
+        while self.weight > ALTOGETHER {
+            if self.by_name.len() > 1 {
+                self.drop_oldest_stream();
+            } else {
+                self.drop_oldest_record(stream);
+            }
+        }
+    }
+
+    fn drop_oldest_record(&mut self, stream: &StreamName) {
+        let records = self.by_name.get_mut(stream).map(|found| &mut found.records);
+        if let Some(oldest) = records.and_then(VecDeque::pop_front) {
+            self.weight -= oldest.weight();
         }
     }
 
@@ -117,7 +137,7 @@ impl Streams {
         let oldest =
             self.by_name.iter().min_by_key(|(_, it)| it.latest).map(|(name, _)| name.clone());
         if let Some(gone) = oldest.and_then(|name| self.by_name.remove(&name)) {
-            self.count -= gone.records.len();
+            self.weight -= gone.records.iter().map(|it| it.weight()).sum::<usize>();
         }
     }
 }
@@ -155,6 +175,29 @@ mod tests {
         assert_eq!(log.latest(&cam, 2)[0].decision.sequence, 1_999);
         let missed = listener.try_recv().unwrap_err();
         assert!(matches!(missed, broadcast::error::TryRecvError::Lagged(_)));
+    }
+
+    #[test]
+    fn large_records_are_bounded_by_what_they_hold() {
+        let log = DecisionLog::new();
+        let cam = StreamName::new("cam").unwrap();
+        let candidate: crate::selection::Candidate = serde_json::from_value(serde_json::json!({
+            "orchestrator": "https://o", "pool": "default", "pool_rank": 0, "session": null,
+            "current": false, "standing": "ready", "latency_permille": null,
+            "success_permille": 1_000, "round_trip_micros": null, "in_flight": 0, "limit": 32,
+            "price": null, "away": false, "weight": 100, "cost": null, "in_time": false,
+            "rejected": "not_asked"
+        }))
+        .unwrap();
+        let candidates = vec![candidate; 999];
+        for sequence in 1..=1_000 {
+            let held_up =
+                Some(crate::decision::HeldUp { at_micros: 1, candidates: candidates.clone() });
+            let decision = Decision { held_up, ..decision(sequence) };
+            log.keep(&cam, SystemTime::UNIX_EPOCH, decision);
+        }
+        assert_eq!(log.latest(&cam, 10_000).len(), ALTOGETHER / 1_000);
+        assert!(log.find(&cam, 1_000).is_some());
     }
 
     #[test]
