@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use media::{Chain, Ladder, RenditionName, Segment, TrackSegment};
+use media::{Ladder, RenditionName, Segment, TrackSegment};
 use orchestrator::{
     BodyContainer, OrchestratorClient, OrchestratorInfo, OutputFormat, SegmentJob, TranscodeError,
     TranscodedRendition,
@@ -131,7 +131,6 @@ impl Attempting {
     pub(super) async fn run(self) -> Result<Attempted, AttemptError> {
         let _in_flight = self.metrics.begin_attempt();
         let begun = now();
-        let sent: Chain = self.job.body.clone();
         let result = self.client.transcode(&self.info, &self.job).await?;
         if self.first {
             let first_byte = result.timing.first_byte_sent;
@@ -142,9 +141,9 @@ impl Attempting {
         let checking = now();
         let files: Vec<Bytes> = result.renditions.iter().map(|it| it.data.clone()).collect();
         let pixels = result.renditions.iter().map(|it| it.pixels).fold(0, u64::saturating_add);
-        let bytes_received = files.iter().map(Bytes::len).sum::<usize>();
-        let renditions = self.checked(result.renditions, bytes_received).await?;
-        let similarity_permille = self.compare(sent.clone(), files).await?;
+        let size = files.iter().map(Bytes::len).sum::<usize>();
+        let renditions = self.checked(result.renditions, size).await?;
+        let similarity_permille = self.compare(files).await?;
         let done = now();
         self.metrics.delivered(done - begun, done - checking);
         let timing = result.timing;
@@ -153,8 +152,8 @@ impl Attempting {
             transcode_micros: micros(timing.uploaded, timing.transcoded),
             download_micros: micros(timing.transcoded, timing.downloaded),
             check_micros: micros(checking, done),
-            bytes_sent: u64::try_from(sent.len()).unwrap_or(u64::MAX),
-            bytes_received: u64::try_from(bytes_received).unwrap_or(u64::MAX),
+            bytes_sent: result.bytes_sent,
+            bytes_received: result.bytes_received,
             pixels,
             similarity_permille,
         };
@@ -176,16 +175,13 @@ impl Attempting {
     }
 
     /// Compares pictures where that is asked for; how alike the worst rendition is.
-    async fn compare(
-        &self,
-        source: Chain,
-        renditions: Vec<Bytes>,
-    ) -> Result<Option<u32>, AttemptError> {
+    async fn compare(&self, renditions: Vec<Bytes>) -> Result<Option<u32>, AttemptError> {
         let Some(check) = &self.picture_check else { return Ok(None) };
         // One at a time, in turn: decoding costs more than everything else the gateway does.
         let count = u64::try_from(renditions.len()).unwrap_or(1).max(1);
         let turn = usize::try_from(self.segment.sequence.0 % count).unwrap_or(0);
         let Some(rendition) = renditions.into_iter().nth(turn) else { return Ok(None) };
+        let source = self.job.body.clone();
         let comparing = check.compare(PicturesToCompare { source, renditions: vec![rendition] });
         let Ok(Some(findings)) = tokio::time::timeout(COMPARISON_LIMIT, comparing).await else {
             tracing::debug!("pictures were not compared");
