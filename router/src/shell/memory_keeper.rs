@@ -14,17 +14,18 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Longest a memory may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Recalls, then keeps what is learned and found, until the router closes; then once more.
+/// Keeps what is learned and found, until the router closes; then once more.
 pub(super) async fn keep(
     shared: Arc<Shared>,
     memory: Arc<dyn FleetMemory>,
     mut evidence: mpsc::Receiver<Evidence>,
     closed: CancellationToken,
 ) {
+    let mut due = tokio::time::interval_at(tokio::time::Instant::now() + EVERY, EVERY);
     loop {
         tokio::select! {
             () = closed.cancelled() => break,
-            () = tokio::time::sleep(EVERY) => remember(&shared, &*memory).await,
+            _ = due.tick() => remember(&shared, &*memory).await,
             Some(evidence) = evidence.recv() => keep_evidence(&*memory, evidence).await,
         }
     }
@@ -34,6 +35,7 @@ pub(super) async fn keep(
     remember(&shared, &*memory).await;
 }
 
+/// Takes over what an earlier run has learned.
 pub(super) async fn recall(shared: &Shared, memory: &dyn FleetMemory) {
     match tokio::time::timeout(LIMIT, memory.recall()).await {
         Ok(Ok(learned)) => {
