@@ -23,8 +23,6 @@ pub enum FaultClass {
     Busy,
     /// The orchestrator has no free session. No fault, and no attempt counted.
     Capacity,
-    /// The orchestrator asks for more than its pool allows. No fault; asked again later.
-    Price,
     /// The orchestrator does not know the session (any more): the same one is tried with a new session.
     ExpiredSession,
     /// Ours.
@@ -44,7 +42,6 @@ impl FaultClass {
             Self::Timeout => "timeout",
             Self::Busy => "busy",
             Self::Capacity => "capacity",
-            Self::Price => "price",
             Self::ExpiredSession => "expired_session",
             Self::Internal => "internal",
         }
@@ -59,12 +56,9 @@ impl FaultClass {
             | Self::FalseWork
             | Self::Network
             | Self::Timeout => true,
-            Self::Media
-            | Self::Busy
-            | Self::Capacity
-            | Self::Price
-            | Self::ExpiredSession
-            | Self::Internal => false,
+            Self::Media | Self::Busy | Self::Capacity | Self::ExpiredSession | Self::Internal => {
+                false
+            }
         }
     }
 }

@@ -195,7 +195,7 @@ impl Dispatcher {
 fn note(waiting: &mut Waiting, attempt: &Attempt, class: FaultClass, in_flight: bool) {
     match class {
         FaultClass::ExpiredSession => {}
-        FaultClass::Capacity | FaultClass::Price => {
+        FaultClass::Capacity => {
             waiting.attempts = waiting.attempts.saturating_sub(1);
             waiting.tried.push(attempt.address().clone());
         }
@@ -225,7 +225,6 @@ const fn verdict_of(class: FaultClass) -> Verdict {
         | FaultClass::Timeout => Verdict::Fault,
         FaultClass::Busy => Verdict::Late,
         FaultClass::Capacity => Verdict::Capped,
-        FaultClass::Price => Verdict::PricedOut,
         FaultClass::ExpiredSession => Verdict::Renew,
         FaultClass::Media | FaultClass::Internal => Verdict::Innocent,
     }
