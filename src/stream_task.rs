@@ -321,7 +321,8 @@ impl StreamTask {
             PublisherEvent::Track(track) => {
                 if let CodecParameters::H264(video) = &track.parameters {
                     let (width, height) = video.display_size();
-                    self.settle_ladder(|| Ladder::for_source(width, height, video.frame_rate));
+                    let default = || Ladder::for_source(width, height, video.frame_rate);
+                    self.settle_ladder(|configured| configured.unwrap_or_else(default));
                 }
                 self.segmenter.set_track(now, track);
             }
@@ -334,15 +335,8 @@ impl StreamTask {
         }
     }
 
-    fn settle_ladder_as(&mut self, ladder: Ladder) {
-        self.settle_ladder_with(|_| ladder);
-    }
-
-    fn settle_ladder(&mut self, default: impl FnOnce() -> Ladder) {
-        self.settle_ladder_with(|configured| configured.unwrap_or_else(default));
-    }
-
-    fn settle_ladder_with(&mut self, choose: impl FnOnce(Option<Ladder>) -> Ladder) {
+    /// Settles the renditions, unless they are: `choose` gets the operator's ladder, where there is one.
+    fn settle_ladder(&mut self, choose: impl FnOnce(Option<Ladder>) -> Ladder) {
         if self.ladder.is_none() {
             let ladder = choose(self.config.ladder.clone().or_else(|| self.parts.ladder.get()));
             self.ladder = Some(ladder.clone());
@@ -378,7 +372,7 @@ impl StreamTask {
                 drop(reply.send(Err(PushRefusal::LaddersDisagree)));
                 return;
             }
-            self.settle_ladder_as(ladder);
+            self.settle_ladder(|_| ladder);
         }
         if let Some(end) = self.pushed_end {
             segment.continue_from(end);
@@ -398,7 +392,8 @@ impl StreamTask {
         }
     }
 
-    /// Hands what was cut to the router; the numbers that went there.
+    /// Hands what was cut to the router; the numbers with media that went there. A stand-in for what
+    /// came late is no part of what came.
     fn forward_segments(&mut self) -> Vec<SequenceNumber> {
         let mut forwarded = Vec::new();
         while let Some(output) = self.segmenter.poll_output() {
@@ -406,7 +401,9 @@ impl StreamTask {
                 Output::Segment(segment) => {
                     tracing::debug!(sequence = %segment.sequence, duration = %segment.duration, "segment");
                     self.parts.metrics.segments.inc();
-                    forwarded.push(segment.sequence);
+                    if !segment.is_gap() {
+                        forwarded.push(segment.sequence);
+                    }
                     self.route.push(segment);
                 }
                 Output::LongGop { length, limit } => {
