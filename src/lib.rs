@@ -31,6 +31,7 @@ mod livepeer;
 pub mod livepeer_api;
 pub mod metrics;
 mod operator;
+mod origin;
 #[cfg(feature = "local")]
 mod picture_check;
 mod pool_feed;

@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::{Body, Bytes},
     extract::{Path, Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, get},
 };
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use store::Store;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::streams::Streams;
+use crate::{origin::refuse_other_pages, streams::Streams};
 
 /// Decisions listed at once.
 const MOST_DECISIONS: usize = 1_000;
@@ -35,10 +35,11 @@ pub(crate) struct Operator {
 
 /// `/v1/…` below the admin address.
 pub(crate) fn service(operator: Operator) -> Router {
+    let kicks = delete(kick).layer(axum::middleware::from_fn(refuse_other_pages));
     Router::new()
         .route("/v1/streams", get(list_streams))
         .route("/v1/streams/{id}", get(show_stream))
-        .route("/v1/streams/{id}/publisher", delete(kick))
+        .route("/v1/streams/{id}/publisher", kicks)
         .route("/v1/streams/{id}/decisions", get(list_decisions))
         .route("/v1/streams/{id}/segments/{number}/decision", get(show_decision))
         .route("/v1/decisions", get(follow_decisions))
@@ -58,11 +59,7 @@ async fn show_stream(State(operator): Shared, Path(id): Path<String>) -> Respons
     found.map_or_else(|| no_stream(&id), |stream| Json(stream).into_response())
 }
 
-async fn kick(State(operator): Shared, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    // A page in the operator's browser is not the operator.
-    if headers.contains_key(header::ORIGIN) {
-        return refusal(StatusCode::FORBIDDEN, "requests from web pages are refused");
-    }
+async fn kick(State(operator): Shared, Path(id): Path<String>) -> Response {
     let Ok(name) = StreamName::new(&id) else { return no_stream(&id) };
     if operator.streams.kick(&name) {
         tracing::info!(stream = %name, "publisher ended by the operator");

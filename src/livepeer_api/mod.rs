@@ -10,7 +10,6 @@
 mod absent;
 mod facts;
 mod form;
-mod origin;
 mod settings;
 mod status;
 
@@ -79,7 +78,9 @@ where
 
 /// What changes something is told to by POST, and not by a page of somebody else.
 fn change(route: MethodRouter<Arc<dyn GatewayFacts>>) -> MethodRouter<Arc<dyn GatewayFacts>> {
-    route.layer(axum::middleware::from_fn(origin::refuse_other_pages)).fallback(settings::only_post)
+    route
+        .layer(axum::middleware::from_fn(crate::origin::refuse_other_pages))
+        .fallback(settings::only_post)
 }
 
 async fn status(State(facts): Facts) -> Response {

@@ -15,7 +15,7 @@ use axum::{
 };
 
 /// Answers 403 to pages of other hosts.
-pub(super) async fn refuse_other_pages(request: Request<Body>, next: Next) -> Response {
+pub(crate) async fn refuse_other_pages(request: Request<Body>, next: Next) -> Response {
     if may_change(request.headers(), request.uri().authority()) {
         next.run(request).await
     } else {
