@@ -18,25 +18,41 @@ pub(crate) struct BackOff {
     why: Option<Rejection>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Until {
-    without_session: Instant,
-    otherwise: Instant,
+/// The end of a time apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Until {
+    /// For a stream without any session.
+    pub(crate) without_session: Instant,
+    /// For the others.
+    pub(crate) otherwise: Instant,
+}
+
+impl Until {
+    /// After so many times apart before: twice as long each time, up to the limit that applies, less up
+    /// to a fifth by chance.
+    pub(crate) fn after(
+        before: u32,
+        now: Instant,
+        config: &RouterConfig,
+        rng: &mut StdRng,
+    ) -> Self {
+        let doubled = 1_u32.checked_shl(before).unwrap_or(u32::MAX);
+        let delay = config.set_aside.saturating_mul(doubled);
+        let percent = rng.random_range(80..=100);
+        let after = |limit: Duration| now + delay.min(limit) * percent / 100;
+        Self {
+            without_session: after(config.set_aside_longest_without_session),
+            otherwise: after(config.set_aside_longest),
+        }
+    }
 }
 
 impl BackOff {
     /// Counts a fault.
     pub(crate) fn fault(&mut self, now: Instant, config: &RouterConfig, rng: &mut StdRng) {
-        let doubled = 1_u32.checked_shl(self.faults).unwrap_or(u32::MAX);
-        let delay = config.set_aside.saturating_mul(doubled);
+        self.until = Some(Until::after(self.faults, now, config, rng));
         self.faults = self.faults.saturating_add(1);
         self.why = Some(Rejection::SetAside);
-        let percent = rng.random_range(80..=100);
-        let after = |limit: Duration| now + delay.min(limit) * percent / 100;
-        self.until = Some(Until {
-            without_session: after(config.set_aside_longest_without_session),
-            otherwise: after(config.set_aside_longest),
-        });
     }
 
     /// Leaves an orchestrator at capacity alone for a while, without holding it against it.

@@ -9,9 +9,9 @@
 
 use std::time::{Duration, Instant};
 
-use rand::{RngExt, rngs::StdRng};
+use rand::rngs::StdRng;
 
-use crate::config::RouterConfig;
+use crate::{back_off::Until, config::RouterConfig};
 
 /// Faults in a row, of whatever streams, that open it.
 const FAULTS: u32 = 3;
@@ -31,20 +31,10 @@ pub(crate) struct Breaker {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Closed {
-        faults: u32,
-    },
-    /// Until the first time for a stream without any session, until the second for the others.
-    Open {
-        urgent: Instant,
-        until: Instant,
-    },
-    HalfOpen {
-        lease: Instant,
-    },
-    Probation {
-        delivered: u32,
-    },
+    Closed { faults: u32 },
+    Open(Until),
+    HalfOpen { lease: Instant },
+    Probation { delivered: u32 },
 }
 
 impl Default for State {
@@ -72,7 +62,8 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => Passage::Free,
             State::Probation { .. } => Passage::Probation,
-            State::Open { urgent: early, until } => later(now, if urgent { early } else { until }),
+            State::Open(until) if urgent => later(now, until.without_session),
+            State::Open(until) => later(now, until.otherwise),
             State::HalfOpen { lease } => later(now, lease),
         }
     }
@@ -80,7 +71,7 @@ impl Breaker {
     /// One stream tries it, and has so long to come to a result. True when that changed what others
     /// may do, and when.
     pub(crate) fn try_it(&mut self, lease: Instant) -> bool {
-        let trial = matches!(self.state, State::Open { .. } | State::HalfOpen { .. });
+        let trial = matches!(self.state, State::Open(_) | State::HalfOpen { .. });
         if trial {
             self.state = State::HalfOpen { lease };
         }
@@ -89,7 +80,7 @@ impl Breaker {
 
     /// It answered a question. True when that changed what others may do.
     pub(crate) fn answered(&mut self) -> bool {
-        let trial = matches!(self.state, State::HalfOpen { .. } | State::Open { .. });
+        let trial = matches!(self.state, State::HalfOpen { .. } | State::Open(_));
         if trial {
             self.state = State::Probation { delivered: 0 };
         }
@@ -111,7 +102,7 @@ impl Breaker {
                 self.state = State::default();
                 true
             }
-            State::Open { .. } | State::HalfOpen { .. } => {
+            State::Open(_) | State::HalfOpen { .. } => {
                 self.state = State::Probation { delivered: 1 };
                 true
             }
@@ -133,7 +124,7 @@ impl Breaker {
             }
             State::HalfOpen { .. } | State::Probation { .. } => true,
             // Attempts that were under way when it opened.
-            State::Open { .. } => false,
+            State::Open(_) => false,
         };
         if opens {
             self.open(now, config, rng);
@@ -146,23 +137,16 @@ impl Breaker {
             self.last_opening.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let forgiven = good_time.as_secs().checked_div(FORGIVEN_AFTER.as_secs()).unwrap_or(0);
         self.openings = self.openings.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX));
-        let doubled = 1_u32.checked_shl(self.openings).unwrap_or(u32::MAX);
-        let delay = config.set_aside.saturating_mul(doubled);
+        self.state = State::Open(Until::after(self.openings, now, config, rng));
         self.openings = self.openings.saturating_add(1);
         self.last_opening = Some(now);
-        let percent = rng.random_range(80..=100);
-        let after = |limit: Duration| now + delay.min(limit) * percent / 100;
-        self.state = State::Open {
-            urgent: after(config.set_aside_longest_without_session),
-            until: after(config.set_aside_longest),
-        };
     }
 
     /// A bounded label for people.
     pub(crate) const fn label(&self) -> &'static str {
         match self.state {
             State::Closed { .. } => "closed",
-            State::Open { .. } => "open",
+            State::Open(_) => "open",
             State::HalfOpen { .. } => "half_open",
             State::Probation { .. } => "probation",
         }
