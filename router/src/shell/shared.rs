@@ -106,8 +106,8 @@ impl Shared {
         self.with_fleet(|Recorded { fleet, tape }| {
             let mut make = |dispatcher: &mut Dispatcher, call| dispatcher.apply(now, fleet, call);
             match tape {
-                Some(tape) => tape.made(now, stream.0, call, dispatcher, make),
-                None => make(dispatcher, call),
+                Some(tape) if tape.is_running() => tape.made(now, stream.0, call, dispatcher, make),
+                Some(_) | None => make(dispatcher, call),
             }
         })
     }
@@ -135,7 +135,7 @@ pub(super) struct Recorded {
 
 impl Recorded {
     fn note(&mut self, line: impl FnOnce(&Recorder) -> String) {
-        if let Some(tape) = &mut self.tape {
+        if let Some(tape) = self.tape.as_mut().filter(|tape| tape.is_running()) {
             let line = line(tape.recorder());
             tape.write(line);
         }

@@ -38,6 +38,11 @@ impl Tape {
         &self.recorder
     }
 
+    /// Whether it still takes lines: not once the disk was too slow, failed or was full.
+    pub(super) fn is_running(&self) -> bool {
+        self.lines.as_ref().is_some_and(|lines| !lines.is_closed())
+    }
+
     pub(super) fn write(&mut self, line: String) {
         let Some(lines) = &self.lines else { return };
         // One place is kept for the mark.
