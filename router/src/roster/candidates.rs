@@ -29,6 +29,7 @@ impl Roster {
         fleet: &Fleet,
         excluded: Excluded<'_>,
     ) -> Vec<Candidate> {
+        let urgent = self.is_urgent(now, fleet);
         let one = |contact: &Contact| {
             let session = self.session_with(contact.address());
             let orchestrator = &contact.member.orchestrator;
@@ -50,7 +51,7 @@ impl Roster {
                 weight: orchestrator.weight,
                 cost: None,
                 in_time: false,
-                rejected: self.rejection(now, fleet, contact, session, excluded),
+                rejected: self.rejection(now, fleet, urgent, contact, session, excluded),
             }
         };
         self.contacts.iter().map(one).collect()
@@ -64,6 +65,7 @@ impl Roster {
         &self,
         now: Instant,
         fleet: &Fleet,
+        urgent: bool,
         contact: &Contact,
         session: Option<&OrchestratorSession>,
         excluded: Excluded<'_>,
@@ -72,7 +74,6 @@ impl Roster {
         if fleet.standing(now, address) == Standing::Demoted {
             return Some(Rejection::Demoted);
         }
-        let urgent = self.is_urgent(now, fleet);
         if matches!(fleet.passage(now, address, urgent), Passage::Closed { .. }) {
             return Some(Rejection::BreakerOpen);
         }
