@@ -1,6 +1,6 @@
 //! How attempts end, and what follows: each class of fault has its own rule.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media::{GapReason, SequenceNumber};
 
@@ -50,7 +50,10 @@ impl Dispatcher {
         delivery: Delivery,
     ) {
         let address = attempt.address();
-        fleet.delivered(now, address, attempt.elapsed(now), attempt.duration);
+        // How long we took to look at it is not the orchestrator's time.
+        let ours = Duration::from_micros(delivery.facts.check_micros);
+        let theirs = attempt.elapsed(now).saturating_sub(ours);
+        fleet.delivered(now, address, theirs, attempt.duration);
         self.misses = 0;
         let mut verdict = Verdict::Delivered;
         if let Some(price) = delivery.price {
@@ -88,7 +91,7 @@ impl Dispatcher {
             .partition(|it| it.sequence == sequence && it.kind != AttemptKind::Probe);
         self.attempts = going;
         for other in others {
-            self.cancel(now, fleet, &other, "another was faster", None);
+            self.cancel(now, fleet, &other, cancelled("another was faster"), None);
         }
     }
 
@@ -115,22 +118,12 @@ impl Dispatcher {
             self.attempts.drain(..).partition(|attempt| attempt.give_up <= now);
         self.attempts = going;
         for attempt in over {
-            self.outputs.push_back(Output::CancelAttempt(attempt.id));
-            fleet.ended(attempt.address());
-            let elapsed = attempt.elapsed(now);
-            fleet.took_longer(now, attempt.address(), elapsed, attempt.duration);
-            let late = attempt.is_late(now);
-            if late {
-                fleet.failed(now, attempt.address(), FaultClass::Timeout, "no result in time");
-            }
+            let detail = format!("no result within {:?}", attempt.elapsed(now));
+            let outcome = AttemptOutcome::Failed { class: FaultClass::Timeout, detail };
+            self.cancel(now, fleet, &attempt, outcome, None);
             if let Some(waiting) = self.waiting_for(attempt.sequence) {
-                let detail = format!("no result within {elapsed:?}");
-                let outcome = AttemptOutcome::Failed { class: FaultClass::Timeout, detail };
-                waiting.record_end(now, attempt.id, outcome, None);
                 waiting.tried.push(attempt.address().clone());
             }
-            let verdict = if late { Verdict::Late } else { Verdict::Innocent };
-            self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
         }
     }
 
@@ -150,7 +143,7 @@ impl Dispatcher {
         });
         self.attempts = going;
         for attempt in &over {
-            self.cancel(now, fleet, attempt, reason, Some(head));
+            self.cancel(now, fleet, attempt, cancelled(reason), Some(head));
         }
         !over.is_empty()
     }
@@ -158,23 +151,22 @@ impl Dispatcher {
     /// The stream is over: probes that nothing waits for end with it.
     pub(super) fn cancel_all(&mut self, now: Instant, fleet: &mut Fleet) {
         for attempt in std::mem::take(&mut self.attempts) {
-            self.cancel(now, fleet, &attempt, "the stream ended", None);
+            self.cancel(now, fleet, &attempt, cancelled("the stream ended"), None);
         }
     }
 
-    /// Ends an attempt whose result is not needed any more.
+    /// Ends an attempt whose result is not waited for any more.
     fn cancel(
         &mut self,
         now: Instant,
         fleet: &mut Fleet,
         attempt: &Attempt,
-        reason: &'static str,
+        outcome: AttemptOutcome,
         waiting: Option<&mut Waiting>,
     ) {
         self.outputs.push_back(Output::CancelAttempt(attempt.id));
         fleet.ended(attempt.address());
         fleet.took_longer(now, attempt.address(), attempt.elapsed(now), attempt.duration);
-        let outcome = AttemptOutcome::Cancelled { reason: reason.to_owned() };
         let waiting = match waiting {
             Some(waiting) => Some(waiting),
             None => self.waiting.iter_mut().find(|it| it.segment.sequence == attempt.sequence),
@@ -184,11 +176,15 @@ impl Dispatcher {
         }
         let late = attempt.is_late(now);
         if late {
-            fleet.failed(now, attempt.address(), FaultClass::Timeout, reason);
+            fleet.failed(now, attempt.address(), FaultClass::Timeout, "no result in time");
         }
         let verdict = if late { Verdict::Late } else { Verdict::Innocent };
         self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
     }
+}
+
+fn cancelled(reason: &str) -> AttemptOutcome {
+    AttemptOutcome::Cancelled { reason: reason.to_owned() }
 }
 
 /// Notes on the segment what a failed attempt means for it.

@@ -17,6 +17,7 @@ use super::placeholder;
 use crate::{
     attempt::{AttemptId, Delivery},
     call::Call,
+    decision::AttemptFacts,
     fault::{AttemptFault, DiscoveryFault},
     memory::RememberedOrchestrator,
     pool::{ConfiguredOrchestrator, Pool, PoolName, Pools},
@@ -45,6 +46,7 @@ pub(crate) enum RecordedCall {
         attempt: u64,
         renditions: usize,
         price: Option<PixelPrice>,
+        check_micros: u64,
     },
     Failed {
         attempt: u64,
@@ -100,6 +102,7 @@ impl RecordedCall {
                 attempt: id.0,
                 renditions: delivery.media.len(),
                 price: delivery.price,
+                check_micros: delivery.facts.check_micros,
             },
             Call::Attempt(id, Err(fault)) => Self::Failed { attempt: id.0, fault: fault.clone() },
             Call::Timeout => Self::Timeout,
@@ -119,10 +122,11 @@ impl RecordedCall {
                 Call::Discovered(SessionId(session), Ok(offer))
             }
             Self::NoOffer { session, fault } => Call::Discovered(SessionId(session), Err(fault)),
-            Self::Delivered { attempt, renditions, price } => {
+            Self::Delivered { attempt, renditions, price, check_micros } => {
                 // A ladder has at most a dozen rungs, whatever the file says.
                 let media = (0..renditions.min(64)).map(|_| placeholder::video()).collect();
-                let delivery = Delivery { media, price, ..Delivery::default() };
+                let facts = AttemptFacts { check_micros, ..AttemptFacts::default() };
+                let delivery = Delivery { media, price, facts };
                 Call::Attempt(AttemptId(attempt), Ok(delivery))
             }
             Self::Failed { attempt, fault } => Call::Attempt(AttemptId(attempt), Err(fault)),
