@@ -13,6 +13,27 @@ pub struct PresentationSegment {
     pub renditions: Vec<RenditionSegment>,
 }
 
+impl PresentationSegment {
+    /// Why renditions have no media, where they have none. They share one fate.
+    #[must_use]
+    pub fn gap(&self) -> Option<GapReason> {
+        self.renditions.iter().find_map(|rendition| match rendition.outcome {
+            RenditionOutcome::Gap(reason) => Some(reason),
+            RenditionOutcome::Media(_) => None,
+        })
+    }
+
+    /// What its renditions came to, as a bounded label: `complete`, `source_only`, or the gap's reason.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self.gap() {
+            Some(reason) => reason.as_str(),
+            None if self.renditions.is_empty() => "source_only",
+            None => "complete",
+        }
+    }
+}
+
 /// One transcoded rendition's share of a [`PresentationSegment`].
 #[derive(Clone, Debug)]
 pub struct RenditionSegment {

@@ -73,7 +73,6 @@ impl Dispatcher {
         }
         let reason = head.reason(!self.roster.is_empty(), self.roster.has_live(now, fleet));
         let outcome = head.outcome.take().unwrap_or(Outcome::Gaps(reason));
-        let label = label(&outcome);
         let (renditions, new_header) = match outcome {
             Outcome::SourceOnly => (Vec::new(), false),
             Outcome::Gaps(reason) => {
@@ -85,28 +84,20 @@ impl Dispatcher {
                 self.inits.list(&head.ladder, media)
             }
         };
-        let decision = head.decision(now, self.roster.policy(), label);
-        let source = with_discontinuity(head, new_header);
+        let source = with_discontinuity(&head.segment, new_header);
+        let released = PresentationSegment { source, renditions };
+        let decision = head.decision(now, self.roster.policy(), released.outcome());
         self.stats.released += 1;
         self.last_publication = Some(now);
-        self.outputs.push_back(Output::Release(PresentationSegment { source, renditions }));
+        self.outputs.push_back(Output::Release(released));
         self.outputs.push_back(Output::Decided(Box::new(decision)));
     }
 }
 
-const fn label(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::SourceOnly => "source_only",
-        Outcome::Gaps(reason) => reason.as_str(),
-        Outcome::Media(_) => "complete",
-    }
-}
-
-fn with_discontinuity(head: Waiting, new_header: bool) -> Arc<Segment> {
-    let source = head.segment;
+fn with_discontinuity(source: &Arc<Segment>, new_header: bool) -> Arc<Segment> {
     if new_header && !source.discontinuity {
-        Arc::new(Segment { discontinuity: true, ..Segment::clone(&source) })
+        Arc::new(Segment { discontinuity: true, ..Segment::clone(source) })
     } else {
-        source
+        Arc::clone(source)
     }
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use media::{
-    GapReason, Ladder, PresentationSegment, RenditionName, RenditionOutcome, Segment,
-    SequenceNumber, StreamName, wall_clock_now,
+    GapReason, Ladder, PresentationSegment, RenditionName, Segment, SequenceNumber, StreamName,
+    wall_clock_now,
 };
 use orchestrator::{
     DiscoveryError, JobCapabilities, NetworkPolicy, OrchestratorAddress, OrchestratorInfo,
@@ -438,15 +438,7 @@ impl StreamRoute {
     fn release(&mut self, segment: PresentationSegment) {
         let sequence = segment.source.sequence;
         let delay = now().saturating_duration_since(segment.source.closed);
-        let gap = segment.renditions.iter().find_map(|rendition| match rendition.outcome {
-            RenditionOutcome::Gap(reason) => Some(reason),
-            RenditionOutcome::Media(_) => None,
-        });
-        let outcome = match gap {
-            Some(reason) => reason.as_str(),
-            None if segment.renditions.is_empty() => "source_only",
-            None => "complete",
-        };
+        let (gap, outcome) = (segment.gap(), segment.outcome());
         self.shared.metrics.released(outcome, delay);
         let span = self.segments.remove(&sequence).unwrap_or_else(|| self.stream.clone());
         span.in_scope(|| {
