@@ -27,7 +27,7 @@ pub trait PushAdmission: Send + Sync + 'static {
     /// Calls for one stream are made one after another, in the order in which the bodies were whole:
     /// the next when this one has returned its future, which only waits for the answer. So a segment
     /// takes its place in the stream within the call. The same segment never comes twice while its
-    /// answer is known or under way. The future is dropped when the answer is late.
+    /// answer is known or under way. The future is dropped when the work takes too long.
     ///
     /// A segment without video ([`PushedSegment::has_video`]) is answered with its own bytes
     /// ([`PushAnswer::copies`]); an empty ladder, and a client that wants no renditions, with none.

@@ -19,8 +19,8 @@ pub struct PushConfig {
     pub body_limit: Duration,
     /// How long [`PushAdmission::admit`] may take.
     pub admit_limit: Duration,
-    /// How long a segment's result may take once its body is there; a client can stretch it, to five
-    /// minutes at most (`timeoutMultiplier`).
+    /// How long a client waits for a segment's result once its body is there; it can stretch this, to
+    /// five minutes at most (`timeoutMultiplier`). Work goes on for five minutes, or for this if longer.
     pub result_limit: Duration,
     /// How long a client may take to read its answer.
     pub send_limit: Duration,

@@ -19,7 +19,8 @@ use crate::{
     shell::now,
 };
 
-/// Longest that a client can stretch the time for a result to.
+/// Longest that a client can stretch the time for a result to, and how long work goes on at least when
+/// its client has been told that it is late: the client comes again.
 const RESULT_LIMIT_MAX: Duration = Duration::from_secs(300);
 
 /// How a segment ended.
@@ -82,8 +83,8 @@ pub(super) async fn outcome(
 ) -> Outcome {
     let limit = result_limit(context, &request);
     let mut handle = begin(context, known, stream, request, received)?;
-    // The work ends by itself in the same time, and says so.
-    let waiting = timeout(limit + limit / 4, handle.wait_for(Option::is_some)).await;
+    // The work goes on: whoever comes again finds it under way, or done.
+    let waiting = timeout(limit, handle.wait_for(Option::is_some)).await;
     let gone = || PushRefusal::Transient("work on the segment broke off".to_owned());
     match waiting {
         Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(gone())),
@@ -168,7 +169,7 @@ async fn work(context: PushContext, known: Arc<Known>, job: Job) {
     let _under_way = UnderWay::new(&context.metrics.under_way);
     let Job { stream, request, received, ticket, out_of_order, turn, outcome } = job;
     let mut settle = Settle { known, stream: stream.clone(), ticket, kept: None };
-    let limit = result_limit(&context, &request);
+    let limit = RESULT_LIMIT_MAX.max(context.config.result_limit);
     let result = result(&context, stream.clone(), request, received, out_of_order, turn);
     let result = match timeout(limit, result).await {
         Ok(result) => result.map(Arc::new),

@@ -62,14 +62,14 @@ async fn one_stream_has_so_many_segments_under_way_and_others_are_not_harmed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_that_does_not_come_is_given_up_and_may_be_asked_for_again() {
+async fn a_result_that_is_late_is_asked_for_again_and_not_worked_for_twice() {
     let rig = Rig::new(PushConfig::default());
     rig.close_gate();
     let begin = tokio::time::Instant::now();
     let answer = rig.put(1, body(1)).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(begin.elapsed().as_secs(), 30);
-    let mut patient = put(1, body(1));
+    let mut patient = put(2, body(2));
     let json = HeaderValue::from_static(r#"{"timeoutMultiplier":3}"#);
     patient.headers_mut().insert("livepeer-transcode-configuration", json);
     let begin = tokio::time::Instant::now();
@@ -77,7 +77,23 @@ async fn a_result_that_does_not_come_is_given_up_and_may_be_asked_for_again() {
     assert_eq!(begin.elapsed().as_secs(), 90);
     rig.root.gate.add_permits(1);
     assert_eq!(rig.put(1, body(1)).await.status, StatusCode::OK);
-    assert_eq!(rig.sequences(), [1, 1, 1]);
+    assert_eq!(rig.sequences(), [1, 2]);
+    assert_eq!(rig.metrics.repeated.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_without_a_result_ends_and_the_segment_is_new_again() {
+    let rig = Rig::new(PushConfig::default());
+    rig.close_gate();
+    for _ in 0..2 {
+        assert_eq!(rig.put(1, body(1)).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    assert_eq!((rig.sequences().len(), rig.metrics.under_way.get()), (1, 1));
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(rig.metrics.under_way.get(), 0);
+    rig.root.gate.add_permits(1);
+    assert_eq!(rig.put(1, body(1)).await.status, StatusCode::OK);
+    assert_eq!(rig.sequences(), [1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
