@@ -14,7 +14,7 @@ use std::{
 };
 
 use media::Ladder;
-use router::{Pool, RouterConfig, StreamPolicy};
+use router::{Pool, PoolName, RouterConfig, StreamPolicy};
 use segmenter::{LongGop, SegmenterConfig};
 
 pub use pool::PoolConfig;
@@ -209,6 +209,31 @@ impl Config {
             }
             if earlier().any(|other| other.playback_id == stream.playback_id) {
                 refuse("playback_id");
+            }
+        }
+        self.check_pool_names(faults);
+    }
+
+    /// A pool that nobody has configured would leave its streams without orchestrators, or drop out of
+    /// their list unnoticed. Where nothing is transcoded, names mean nothing.
+    fn check_pool_names(&self, faults: &mut Faults) {
+        let Transcoding { pools, embedded } = &self.transcoding;
+        if pools.is_empty() && !embedded {
+            return;
+        }
+        let is_known = |name: &PoolName| {
+            name.as_str() == PoolName::LOCAL || pools.iter().any(|it| it.pool.name == *name)
+        };
+        let inherited = &self.routing.policy.pools;
+        let of_streams = self.streams.iter().enumerate();
+        let of_streams = of_streams.filter(|(_, stream)| stream.routing.pools != *inherited);
+        let of_streams = of_streams
+            .map(|(index, stream)| (format!("stream[{index}].pools"), &stream.routing.pools));
+        for (path, named) in
+            std::iter::once(("router.pools".to_owned(), inherited)).chain(of_streams)
+        {
+            for name in named.iter().filter(|name| !is_known(name)) {
+                faults.add(path.as_str(), format!("there is no pool {:?}", name.as_str()));
             }
         }
     }

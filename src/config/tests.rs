@@ -23,6 +23,51 @@ fn the_sample_is_valid_and_says_the_defaults() {
 }
 
 #[test]
+fn the_readmes_examples_work() {
+    let readme = include_str!("../../README.md");
+    let examples: Vec<_> = readme
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .map(|example| (example, read(example, &ServeArgs::default())))
+        .collect();
+    for (example, read) in &examples {
+        assert!(read.is_ok(), "{read:?} in\n{example}");
+    }
+    let (_, fleet) = examples.iter().find(|(text, _)| text.contains("local_fallback")).unwrap();
+    let fleet = fleet.as_ref().unwrap();
+    assert!(fleet.transcoding.embedded);
+    let named = fleet.routing.policy.pools.iter().map(PoolName::as_str).collect::<Vec<_>>();
+    assert_eq!(named, ["premium", PoolName::LOCAL]);
+}
+
+#[test]
+fn a_pool_that_is_named_has_to_be_there() {
+    let text = r#"
+        [router]
+        pools = ["premium", "local", "standrad"]
+        [[pool]]
+        name = "premium"
+        [[stream]]
+        name = "a"
+        stream_key = "first-key"
+        playback_id = "p"
+        pools = "premiun"
+        [[stream]]
+        name = "b"
+        stream_key = "second-key"
+        playback_id = "q"
+    "#;
+    let expected = [
+        "router.pools: there is no pool \"standrad\"",
+        "stream[0].pools: there is no pool \"premiun\"",
+    ];
+    assert_eq!(read(text, &ServeArgs::default()).unwrap_err(), expected);
+    let off = ServeArgs { no_transcode: Some(true), ..ServeArgs::default() };
+    assert!(read(text, &off).is_ok(), "nobody is asked");
+}
+
+#[test]
 fn every_fault_is_reported_at_once_without_the_key() {
     let text = r#"
         speed = 3
