@@ -120,9 +120,9 @@ impl Admitted {
     }
 }
 
-/// Fields of the contract that nothing here follows. Deadlines and hardware sessions are the client's
-/// to stretch only where it pushes, from its header; a webhook's word on them never counted. How often
-/// work is checked is the gateway's own setting.
+/// Fields of the contract that nothing here follows, beside those that no configuration is followed in
+/// ([`TranscodeConfiguration::ignored`]). Deadlines are stretched for a client that pushes, by its
+/// header; a webhook's word on them never counted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct NotServed {
@@ -131,8 +131,6 @@ struct NotServed {
     record_object_store_url: Value,
     previous_sessions: Value,
     timeout_multiplier: Value,
-    force_session_reinit: Value,
-    verification_freq: Value,
 }
 
 /// The names of those that ask for something.
@@ -144,8 +142,6 @@ fn not_served(body: &[u8]) -> Vec<&'static str> {
         ("recordObjectStoreUrl", fields.record_object_store_url),
         ("previousSessions", fields.previous_sessions),
         ("timeoutMultiplier", fields.timeout_multiplier),
-        ("forceSessionReinit", fields.force_session_reinit),
-        ("verificationFreq", fields.verification_freq),
     ];
     named.into_iter().filter(|(_, value)| asks(value)).map(|(name, _)| name).collect()
 }

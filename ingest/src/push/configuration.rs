@@ -48,14 +48,11 @@ pub struct TranscodeConfiguration {
     pub ladder: Option<Ladder>,
     /// Stretches the deadlines of an upload and its transcoding (`timeoutMultiplier`); 1 to 100.
     pub timeout_multiplier: u32,
-    /// A new session at the orchestrator for each segment (`forceSessionReinit`).
-    pub force_session_reinit: bool,
-    /// Sessions are checked once in about so many segments; 0 is never (`verificationFreq`).
-    pub verification_frequency: Option<u32>,
     /// Results or recordings are to be put into a store of the client's (`objectStore`,
     /// `recordObjectStore`).
     pub wants_object_store: bool,
-    /// Fields of profiles that renditions don't follow, each once.
+    /// What it asks for and nothing follows, by the fields' names, each once: fields of profiles,
+    /// `forceSessionReinit`, `verificationFreq`.
     pub ignored: Vec<&'static str>,
 }
 
@@ -93,7 +90,13 @@ impl TranscodeConfiguration {
             return Err(ConfigurationError::Json("expected an object".to_owned()));
         }
         let json: Json = serde_json::from_slice(value).map_err(json)?;
-        let (ladder, ignored) = ladder(json.presets, json.profiles)?;
+        let (ladder, mut ignored) = ladder(json.presets, json.profiles)?;
+        if json.force_session_reinit == Some(true) {
+            ignored.push("forceSessionReinit");
+        }
+        if json.verification_freq.is_some_and(|frequency| frequency > 0) {
+            ignored.push("verificationFreq");
+        }
         let multiplier = json.timeout_multiplier.unwrap_or(1).clamp(1, MULTIPLIER_MAX);
         let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         Ok(Self {
@@ -103,8 +106,6 @@ impl TranscodeConfiguration {
             session_id: text("sessionID", json.session_id)?,
             ladder,
             timeout_multiplier: u32::try_from(multiplier).unwrap_or(1),
-            force_session_reinit: json.force_session_reinit.unwrap_or(false),
-            verification_frequency: json.verification_freq,
             wants_object_store: given(&json.object_store) || given(&json.record_object_store),
             ignored,
         })

@@ -1,9 +1,6 @@
 //! What a client asks for, by method, path and header fields.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use http::{HeaderMap, Method, Uri, header};
 use media::Redacted;
@@ -15,11 +12,8 @@ use crate::publish::StreamKey;
 const DEFAULT_DURATION: Duration = Duration::from_secs(2);
 /// Longest a segment may claim to be, in milliseconds.
 const DURATION_MAX_MS: f64 = 300_000.0;
-/// Longest side of a picture that is believed.
-const SIDE_MAX: u32 = 16_384;
 
 const CONTENT_DURATION: &str = "Content-Duration";
-const CONTENT_RESOLUTION: &str = "Content-Resolution";
 const CONFIGURATION: &str = "Livepeer-Transcode-Configuration";
 const SLICE_FROM: &str = "Content-Slice-From";
 const SLICE_TO: &str = "Content-Slice-To";
@@ -35,8 +29,6 @@ pub struct PushRequest {
     pub container: PushContainer,
     /// How long the client says the segment is; 1 ms to 300 s.
     pub declared_duration: Duration,
-    /// Width and height the client says the picture has, in pixels.
-    pub resolution: Option<(u32, u32)>,
     /// What it asks for, where it does.
     pub configuration: Option<TranscodeConfiguration>,
     /// Renditions are wanted in the answer (`Accept: multipart/mixed`).
@@ -47,8 +39,6 @@ pub struct PushRequest {
     pub query: Option<Redacted<String>>,
     /// Where it comes from, where the listener says so.
     pub peer: Option<SocketAddr>,
-    /// The first address in `X-Forwarded-For`: for logs, never for decisions.
-    pub forwarded_for: Option<IpAddr>,
 }
 
 impl PushRequest {
@@ -82,14 +72,12 @@ impl PushRequest {
             sequence,
             container,
             declared_duration: declared_duration(headers)?,
-            resolution: resolution(headers)?,
             configuration,
             wants_renditions: text(headers, header::ACCEPT.as_str())?
                 .is_some_and(|accept| accept.eq_ignore_ascii_case("multipart/mixed")),
             bearer: bearer(headers)?,
             query: query.map(|query| Redacted::new(query.to_owned())),
             peer,
-            forwarded_for: forwarded_for(headers),
         })
     }
 }
@@ -115,14 +103,6 @@ fn declared_duration(headers: &HeaderMap) -> Result<Duration, PushRefusal> {
         Some(_) => Err(PushRefusal::Header { name, reason: "not within 1 ms and 300 s" }),
         None => Err(PushRefusal::Header { name, reason: "not a number of milliseconds" }),
     }
-}
-
-fn resolution(headers: &HeaderMap) -> Result<Option<(u32, u32)>, PushRefusal> {
-    let name = CONTENT_RESOLUTION;
-    let Some(text) = text(headers, name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let side = |text: &str| text.trim().parse().ok().filter(|side| (1..=SIDE_MAX).contains(side));
-    let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some((side(w)?, side(h)?)));
-    sides.map(Some).ok_or(PushRefusal::Header { name, reason: "not WIDTHxHEIGHT in pixels" })
 }
 
 /// A part of a segment can be asked for by its first and last millisecond.
@@ -151,11 +131,6 @@ fn bearer(headers: &HeaderMap) -> Result<Option<StreamKey>, PushRefusal> {
         return Err(forbidden());
     }
     StreamKey::new(token.trim().to_owned()).map(Some).ok_or_else(forbidden)
-}
-
-fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
-    let value = headers.get("X-Forwarded-For")?.to_str().ok()?;
-    value.split(',').next()?.trim().parse().ok()
 }
 
 #[cfg(test)]

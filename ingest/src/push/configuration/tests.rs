@@ -26,9 +26,8 @@ fn what_catalyst_sends_is_understood() {
     assert_eq!(configuration.stream_id.as_deref(), Some("stream"));
     assert_eq!(configuration.session_id.as_deref(), Some("session"));
     assert_eq!(configuration.timeout_multiplier, 10);
-    assert!(configuration.force_session_reinit);
-    assert_eq!(configuration.verification_frequency, Some(3));
-    assert_eq!(configuration.ignored, ["gop", "quality"]);
+    let ignored = ["gop", "quality", "forceSessionReinit", "verificationFreq"];
+    assert_eq!(configuration.ignored, ignored);
     let ladder = configuration.ladder.as_ref().unwrap();
     assert_eq!(
         names(&configuration).unwrap(),

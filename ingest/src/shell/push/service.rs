@@ -110,7 +110,7 @@ impl Service {
             && !configuration.ignored.is_empty()
         {
             let fields = configuration.ignored.join(" ");
-            debug!(%stream, fields, "fields of profiles that renditions don't follow");
+            debug!(%stream, fields, "the configuration asks for what is not done");
         }
         Box::pin(work::outcome(&self.context, &self.known, stream, request, received)).await
     }

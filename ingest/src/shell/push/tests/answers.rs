@@ -82,7 +82,6 @@ async fn requests_that_lead_nowhere_never_reach_the_root() {
         (to("/live/a/b/1.ts"), 400),
         (to("/live/1.ts"), 400),
         (with("content-duration", "0"), 400),
-        (with("content-resolution", "big"), 400),
         (with("livepeer-transcode-configuration", "{"), 400),
         (with("content-slice-to", "1000"), 501),
         (with("authorization", "Bearer other"), 403),
