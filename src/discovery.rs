@@ -28,8 +28,8 @@ struct Asked {
     webhook: PoolWebhook,
     /// What it names; `None` before it has.
     found: watch::Receiver<Option<Vec<DiscoveredOrchestrator>>>,
-    /// What it, or the one before it, has named last.
-    orchestrators: Vec<DiscoveredOrchestrator>,
+    /// What this endpoint has named last; `None` before it has named any.
+    orchestrators: Option<Vec<DiscoveredOrchestrator>>,
     _task: JoinSet<()>,
 }
 
@@ -39,8 +39,9 @@ impl Discovery {
         Self { feed, asked: HashMap::new() }
     }
 
-    /// Asks the webhooks of these pools, and no other. A pool whose webhook has changed keeps its
-    /// orchestrators until the new one answers; without a webhook it keeps none of them.
+    /// Asks the webhooks of these pools, and no other. A pool whose webhook is another now keeps its
+    /// orchestrators, trusted as they were, until the new one answers: what one list has named is not
+    /// vouched for by the settings of the next. Without a webhook it keeps none of them.
     pub(crate) fn set_pools(&mut self, pools: &[PoolConfig]) {
         let with_webhook =
             pools.iter().filter_map(|it| Some((&it.pool.name, it.webhook.as_ref()?)));
@@ -57,7 +58,8 @@ impl Discovery {
             if before.is_some_and(|before| before.webhook == *webhook) {
                 continue;
             }
-            let known = before.map(|before| before.orchestrators.clone()).unwrap_or_default();
+            let before = before.filter(|before| before.webhook.endpoint == webhook.endpoint);
+            let known = before.and_then(|before| before.orchestrators.clone());
             match Asked::start(webhook.clone(), known) {
                 Ok(asked) => {
                     asked.hand_to(&self.feed, pool);
@@ -92,7 +94,7 @@ impl Asked {
     /// Begins to ask.
     fn start(
         webhook: PoolWebhook,
-        orchestrators: Vec<DiscoveredOrchestrator>,
+        orchestrators: Option<Vec<DiscoveredOrchestrator>>,
     ) -> Result<Self, HookClientError> {
         let client = HookClient::new([&webhook.endpoint])?;
         let (asking, found) =
@@ -111,15 +113,17 @@ impl Asked {
                 return future::pending().await;
             }
             if let Some(orchestrators) = self.found.borrow_and_update().clone() {
-                self.orchestrators = orchestrators;
+                self.orchestrators = Some(orchestrators);
                 return;
             }
         }
     }
 
+    /// Nothing, before there is a list.
     fn hand_to(&self, feed: &PoolFeed, pool: &PoolName) {
+        let Some(orchestrators) = &self.orchestrators else { return };
         let trusted = self.webhook.allow_private;
-        let found = self.orchestrators.iter().map(|found| configured(found, trusted)).collect();
+        let found = orchestrators.iter().map(|found| configured(found, trusted)).collect();
         feed.set_discovered(pool.clone(), found);
     }
 }
@@ -138,7 +142,67 @@ fn weight(score: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use orchestrator::{ClientConfig, OrchestratorClient};
+    use prometheus_client::registry::Registry;
+    use router::{Pool, Router, RouterConfig, RouterMetrics, RouterPorts};
+    use tokio_util::task::TaskTracker;
+
     use super::*;
+    use crate::{config::Transcoding, webhook::HookEndpoint};
+
+    async fn feed() -> PoolFeed {
+        let client = OrchestratorClient::new(ClientConfig::default()).unwrap();
+        let metrics = RouterMetrics::register(&mut Registry::default());
+        let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
+        let (config, ports) = (RouterConfig::default(), RouterPorts::default());
+        let router = Router::start(config, client, tasks, metrics, ports, closed).await;
+        PoolFeed::new(router, Transcoding::default(), None)
+    }
+
+    fn pool(url: &str, allow_private: bool) -> PoolConfig {
+        let endpoint = HookEndpoint::new(&url.parse().unwrap()).unwrap();
+        let interval = Duration::from_secs(60);
+        let webhook = Some(PoolWebhook { endpoint, interval, allow_private });
+        PoolConfig { pool: Pool::default(), webhook }
+    }
+
+    #[tokio::test]
+    async fn only_what_an_endpoint_has_named_itself_gets_its_trust() {
+        let feed = feed().await;
+        let mut discovery = Discovery::new(feed.clone());
+        let configure = |discovery: &mut Discovery, url: &str, allow_private| {
+            let pools = [pool(url, allow_private)];
+            feed.set_configured(pools.to_vec());
+            discovery.set_pools(&pools);
+            let known = feed.orchestrators().into_iter();
+            known.map(|it| (it.address.host().to_owned(), it.trusted)).collect::<Vec<_>>()
+        };
+        // Nobody listens there.
+        let (first, second) = ("http://127.0.0.1:1/a", "http://127.0.0.1:1/b");
+        assert_eq!(configure(&mut discovery, first, false), []);
+        let name = PoolName::default();
+        let found = DiscoveredOrchestrator { address: "http://o:1".parse().unwrap(), score: 1.0 };
+        let asked = discovery.asked.get_mut(&name).unwrap();
+        asked.orchestrators = Some(vec![found]);
+        asked.hand_to(&discovery.feed, &name);
+
+        let stranger = [("o".to_owned(), false)];
+        assert_eq!(configure(&mut discovery, second, true), stranger, "of the list before");
+        assert_eq!(configure(&mut discovery, second, false), stranger);
+        assert_eq!(configure(&mut discovery, second, true), stranger, "it has named nobody yet");
+
+        let asked = discovery.asked.get_mut(&name).unwrap();
+        let found = DiscoveredOrchestrator { address: "http://p:1".parse().unwrap(), score: 1.0 };
+        asked.orchestrators = Some(vec![found]);
+        asked.hand_to(&discovery.feed, &name);
+        let trusted = |trusted| [("p".to_owned(), trusted)];
+        assert_eq!(configure(&mut discovery, second, false), trusted(false), "at once");
+        assert_eq!(configure(&mut discovery, second, true), trusted(true));
+        discovery.set_pools(&[]);
+        assert_eq!(feed.orchestrators(), [], "nobody is asked for it");
+    }
 
     #[test]
     fn a_score_is_a_weight_and_none_of_it_still_one() {
