@@ -131,7 +131,9 @@ mod tests {
         assert_eq!(config.routing.region.as_deref(), Some("FRA"));
         assert!(config.log.filter.unwrap().contains("router=debug"));
         let noted: Vec<_> = remarks.iter().map(|it| it.path.as_str()).collect();
-        assert_eq!(noted, ["-gateway", "-localVerify", "-monitor", "-metricsPerStream"]);
+        let expected =
+            ["-gateway", "-localVerify", "-monitor", "-metricsPerStream", "-authWebhookUrl"];
+        assert_eq!(noted, expected, "the webhook's is about pushed segments");
     }
 
     #[test]

@@ -39,8 +39,7 @@ const METRICS: &str = "metrics are always on, on the admin address, and carry no
 const DENY: &str =
     "ETH addresses can't be refused; `deny` of [[pool]] takes hosts, host:ports and URLs";
 const VERSIONS: &str = "orchestrators can't be chosen by version";
-const PUSH: &str =
-    "HTTP push can't be switched off; it takes a stream key, or what -authWebhookUrl lets in";
+const PUSH: &str = "HTTP push can't be switched off; it takes the keys of configured streams, and any key where `open` is true";
 const ANY_PRICE: &str = "a price cap always holds; leave it out to pay any price";
 
 /// All flags.

@@ -137,6 +137,10 @@ impl Work {
     fn settle(&mut self, given: &Given) {
         let draft = &mut self.draft;
         let needless = &mut self.needless;
+        if draft.auth_webhook.is_some() {
+            let text = "asked about RTMP publishers only: segments pushed over HTTP are refused, but for the keys of streams in a file of ours";
+            needless.push(remark(&place_of(given, "authWebhookUrl"), text));
+        }
         if draft.discovery.is_some() && !draft.orchestrators.is_empty() {
             let text = "-orchWebhookUrl wins over it, as in go-livepeer";
             needless.push(remark(&place_of(given, "orchAddr"), text));

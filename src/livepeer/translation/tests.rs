@@ -92,6 +92,14 @@ fn orchestrators_come_from_the_webhook_or_the_list() {
 }
 
 #[test]
+fn pushed_segments_are_not_what_the_webhook_is_asked_about() {
+    let said = remarks(&["-authWebhookUrl", "https://u:sesame@hook/auth"]);
+    assert!(said.contains("-authWebhookUrl: asked about RTMP publishers only"), "{said}");
+    assert!(!said.contains("sesame"));
+    assert!(!remarks(&["-authWebhookUrl="]).contains("RTMP publishers"));
+}
+
+#[test]
 fn every_other_setting_finds_its_place() {
     let line = [
         "-maxSessions",
