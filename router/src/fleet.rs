@@ -128,7 +128,8 @@ impl Fleet {
         self.forget_beyond(MAX_REMEMBERED);
     }
 
-    /// Forgets orchestrators that no pool has, those heard of longest ago first, until so many are left.
+    /// Forgets orchestrators that no pool has, those heard of longest ago first and those that cheated last,
+    /// until so many are left.
     fn forget_beyond(&mut self, most: usize) {
         let excess = self.nodes.len().saturating_sub(most);
         if excess == 0 {
@@ -138,9 +139,10 @@ impl Fleet {
         let listed: BTreeSet<_> = pools.map(|it| &it.address).collect();
         let idle =
             self.nodes.iter().filter(|(it, node)| node.in_flight == 0 && !listed.contains(it));
-        let mut idle: Vec<_> = idle.map(|(it, node)| (node.heard(), it.clone())).collect();
+        let mut idle: Vec<_> =
+            idle.map(|(it, node)| (node.has_cheated(), node.heard(), it.clone())).collect();
         idle.sort();
-        for (_, address) in idle.into_iter().take(excess) {
+        for (_, _, address) in idle.into_iter().take(excess) {
             self.nodes.remove(&address);
         }
     }

@@ -46,6 +46,11 @@ pub(super) struct Node {
     pub(super) price: Option<PixelPrice>,
     demoted_until: Option<Instant>,
     offences: u32,
+    /// Whether it was ever caught.
+    pub(super) const fn has_cheated(&self) -> bool {
+        self.offences > 0
+    }
+
     /// When an attempt last ended.
     heard: Option<Instant>,
     /// Segments since its picture was last compared.
@@ -55,6 +60,8 @@ pub(super) struct Node {
     last_fault: Option<String>,
     /// Its last attempt ran out of time: it may have stopped.
     suspect: bool,
+    /// When an earlier run heard of it last.
+    remembered: Option<SystemTime>,
 }
 
 impl Default for Node {
@@ -73,6 +80,7 @@ impl Default for Node {
             checks: 0,
             last_fault: None,
             suspect: false,
+            remembered: None,
         }
     }
 }
@@ -90,6 +98,7 @@ impl Node {
             round_trip_micros: Some(it.round_trip_micros).filter(|micros| *micros > 0),
             demoted_until: demoted.map(|left| now + left.min(LONGEST_DEMOTION)),
             offences: it.offences,
+            remembered: Some(it.learned),
             ..Self::default()
         }
     }
@@ -106,6 +115,7 @@ impl Node {
             && self.offences == 0
             && self.success == INNOCENT;
         let left = self.demoted_until.and_then(|until| until.checked_duration_since(now));
+        let heard = self.heard.map(|at| wall - now.saturating_duration_since(at));
         (!nothing).then(|| RememberedOrchestrator {
             address: address.clone(),
             latency_permille: self.latency.smoothed().unwrap_or(0),
@@ -113,7 +123,7 @@ impl Node {
             round_trip_micros: self.round_trip_micros.unwrap_or(0),
             demoted_until: left.map(|left| wall + left),
             offences: self.offences,
-            learned: wall,
+            learned: heard.or(self.remembered).unwrap_or(wall),
         })
     }
 

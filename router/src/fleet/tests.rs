@@ -80,6 +80,8 @@ fn false_work_demotes_longer_each_time_and_across_restarts() {
     restarted.recall(now, wall + 60 * SECOND, learned);
     restarted.set_pools(Pools::of(all.clone()));
     assert_eq!(restarted.view(address).latency, Some(500));
+    let again = restarted.learned(now, wall + 60 * SECOND);
+    assert_eq!(again[0].learned, wall, "nothing was heard of it since");
     let Passage::Closed { until } = restarted.passage(now, address, true) else { panic!("used") };
     assert_eq!(until, now + RouterConfig::default().demotion - 60 * SECOND);
     assert_ne!(restarted.standing(until, address), Standing::Demoted);

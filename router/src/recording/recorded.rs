@@ -262,6 +262,8 @@ pub(crate) struct RecordedMemory {
     round_trip_micros: u32,
     demoted_for: Option<Duration>,
     offences: u32,
+    /// How long before the start it was learned.
+    age: Duration,
 }
 
 impl RecordedMemory {
@@ -274,6 +276,7 @@ impl RecordedMemory {
             round_trip_micros: learned.round_trip_micros,
             demoted_for: until.and_then(|until| until.duration_since(wall).ok()),
             offences: learned.offences,
+            age: wall.duration_since(learned.learned).unwrap_or_default(),
         }
     }
 
@@ -285,7 +288,7 @@ impl RecordedMemory {
             round_trip_micros: self.round_trip_micros,
             demoted_until: self.demoted_for.map(|left| wall + left),
             offences: self.offences,
-            learned: wall,
+            learned: wall.checked_sub(self.age)?,
         })
     }
 }
