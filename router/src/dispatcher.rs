@@ -35,7 +35,7 @@ mod tests;
 const OUTAGE: u32 = 2;
 
 /// Counters of one stream since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Sequence numbers released.
     pub released: u64,

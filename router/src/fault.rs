@@ -93,8 +93,6 @@ impl AttemptFault {
 pub enum DiscoveryFault {
     /// The orchestrator is at capacity. Not a fault of its own.
     Capped,
-    /// It asks for more than the pool allows.
-    Price,
     /// No answer, a refusal, or one that can't be used.
     Failed,
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use orchestrator::{BodyContainer, OrchestratorAddress, PixelPrice};
+use orchestrator::{BodyContainer, OrchestratorAddress};
 use serde::{Deserialize, Serialize};
 
 use crate::price::PriceCap;
@@ -108,12 +108,6 @@ impl Pool {
         let names = [address.host(), host_and_port.as_str(), whole.as_str()];
         let listed = |list: &BTreeSet<String>| names.iter().any(|name| list.contains(*name));
         !listed(&self.deny) && (self.allow.is_empty() || listed(&self.allow))
-    }
-
-    /// Whether a quoted price is within the pool's cap.
-    #[must_use]
-    pub fn affords(&self, price: Option<&PixelPrice>) -> bool {
-        self.price_cap.allows(price)
     }
 }
 

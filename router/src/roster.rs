@@ -45,6 +45,14 @@ impl Contact {
     }
 }
 
+/// Why an orchestrator is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    Fault,
+    Capped,
+    PricedOut,
+}
+
 /// What the end of an attempt says about the session it ran on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -257,8 +265,7 @@ impl Roster {
         });
         let dear: Vec<_> = dear.map(|it| (it.id, it.address().clone())).collect();
         for (id, address) in dear {
-            self.pause(now, &address, Verdict::PricedOut);
-            self.retire(id, outputs);
+            self.leave(now, id, &address, Pause::PricedOut, outputs);
         }
     }
 
@@ -277,32 +284,23 @@ impl Roster {
             return false;
         }
         let address = session.address().clone();
-        let answer = match answer {
-            Ok(offer) => {
-                fleet.answered(&address, offer.round_trip, offer.price);
-                let allowed = self.allows(&address, offer.price.as_ref());
-                if allowed { Ok(offer) } else { Err(DiscoveryFault::Price) }
-            }
-            Err(fault) => Err(fault),
-        };
         match answer {
             Ok(offer) => {
-                self.take(now, id, &address, offer, outputs);
-                true
-            }
-            Err(fault) => {
-                match fault {
-                    DiscoveryFault::Capped => {
-                        fleet.answered(&address, None, fleet.view(&address).price);
-                        self.pause(now, &address, Verdict::Capped);
-                    }
-                    DiscoveryFault::Price => self.pause(now, &address, Verdict::PricedOut),
-                    DiscoveryFault::Failed => self.unreachable(now, fleet, id, "no session"),
+                fleet.answered(&address, offer.round_trip, offer.price);
+                if self.allows(&address, offer.price.as_ref()) {
+                    self.take(now, id, &address, offer, outputs);
+                    return true;
                 }
-                self.sessions.retain(|it| it.id != id);
-                false
+                self.pause(now, &address, Pause::PricedOut);
             }
+            Err(DiscoveryFault::Capped) => {
+                fleet.answered(&address, None, fleet.view(&address).price);
+                self.pause(now, &address, Pause::Capped);
+            }
+            Err(DiscoveryFault::Failed) => self.unreachable(now, fleet, id, "no session"),
         }
+        self.sessions.retain(|it| it.id != id);
+        false
     }
 
     /// Takes a session, in place of the one before with the same orchestrator.
@@ -378,15 +376,13 @@ impl Roster {
                 let dropped = session.late >= LATE_ALLOWED;
                 self.current = self.current.filter(|it| *it != id);
                 if live && dropped {
-                    self.pause(now, &address, Verdict::Fault);
-                    self.retire(id, outputs);
+                    self.leave(now, id, &address, Pause::Fault, outputs);
                 }
             }
             // Several attempts that fail with one session are one fault.
-            Verdict::Fault | Verdict::Capped | Verdict::PricedOut if live => {
-                self.pause(now, &address, verdict);
-                self.retire(id, outputs);
-            }
+            Verdict::Fault if live => self.leave(now, id, &address, Pause::Fault, outputs),
+            Verdict::Capped if live => self.leave(now, id, &address, Pause::Capped, outputs),
+            Verdict::PricedOut if live => self.leave(now, id, &address, Pause::PricedOut, outputs),
             Verdict::Renew if live => {
                 self.renew(now, &address);
                 self.retire(id, outputs);
@@ -437,21 +433,30 @@ impl Roster {
         let Some(session) = self.sessions.iter().find(|it| it.id == id) else { return };
         let address = session.address().clone();
         fleet.failed(now, &address, FaultClass::Network, detail);
-        self.pause(now, &address, Verdict::Fault);
+        self.pause(now, &address, Pause::Fault);
     }
 
-    /// Leaves an orchestrator alone for as long as the verdict asks.
-    fn pause(&mut self, now: Instant, address: &OrchestratorAddress, verdict: Verdict) {
+    /// Takes no more segments on a session, and leaves its orchestrator alone for a while.
+    fn leave(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        address: &OrchestratorAddress,
+        why: Pause,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        self.pause(now, address, why);
+        self.retire(id, outputs);
+    }
+
+    /// Leaves an orchestrator alone for as long as the reason asks.
+    fn pause(&mut self, now: Instant, address: &OrchestratorAddress, why: Pause) {
         let Self { contacts, config, rng, .. } = self;
         let Some(contact) = contacts.iter_mut().find(|it| it.address() == address) else { return };
-        match verdict {
-            Verdict::Capped => contact.back_off.capped(now, config),
-            Verdict::PricedOut => contact.back_off.priced_out(now, config),
-            Verdict::Fault
-            | Verdict::Late
-            | Verdict::Delivered
-            | Verdict::Renew
-            | Verdict::Innocent => contact.back_off.fault(now, config, rng),
+        match why {
+            Pause::Fault => contact.back_off.fault(now, config, rng),
+            Pause::Capped => contact.back_off.capped(now, config),
+            Pause::PricedOut => contact.back_off.priced_out(now, config),
         }
     }
 
@@ -460,7 +465,7 @@ impl Roster {
         let Some(contact) = self.contact_mut(address) else { return };
         contact.renewals = contact.renewals.saturating_add(1);
         if contact.renewals > 1 {
-            self.pause(now, address, Verdict::Fault);
+            self.pause(now, address, Pause::Fault);
         }
     }
 

@@ -98,17 +98,12 @@ pub(super) const fn with_default_body(address: OrchestratorAddress) -> Configure
     ConfiguredOrchestrator::new(address, BodyContainer::MpegTs)
 }
 
-/// `max_price` (wei per pixel: a number or text such as "0.5" or "3/2"), or `max_price_per_unit` and
-/// `pixels_per_unit` as go-livepeer writes it, or `max_usd_per_hour` (of 720p30) with `eth_usd`.
+/// `max_price` (wei per pixel: a number or text such as "0.5" or "3/2"), or `max_usd_per_hour` (of 720p30)
+/// with `eth_usd`; the lower one, where both are there.
 fn price_cap(section: &mut Section, faults: &mut Faults) -> PriceCap {
     let mut caps = Vec::new();
     if let Some(price) = decimal(section, "max_price", faults) {
         caps.push(price);
-    }
-    let per_unit = section.integer("max_price_per_unit", 0..=u32::MAX, faults);
-    let unit = section.integer("pixels_per_unit", 1..=u32::MAX, faults);
-    if let Some(wei) = per_unit.filter(|wei| *wei > 0) {
-        caps.extend(PixelPrice::new(wei.into(), unit.unwrap_or(1).into()));
     }
     let usd = decimal(section, "max_usd_per_hour", faults);
     let rate = decimal(section, "eth_usd", faults);
@@ -120,6 +115,10 @@ fn price_cap(section: &mut Section, faults: &mut Faults) -> PriceCap {
         (Some(_), None) => faults.add(
             section.path_of("eth_usd"),
             "missing: what one ETH costs, to turn max_usd_per_hour into wei",
+        ),
+        (None, Some(_)) if !faults.mentions(&section.path_of("max_usd_per_hour")) => faults.add(
+            section.path_of("eth_usd"),
+            "there is no max_usd_per_hour that it could turn into wei",
         ),
         (None, _) => {}
     }
@@ -273,8 +272,8 @@ mod tests {
         assert_eq!(second.container, BodyContainer::MpegTs);
         assert_eq!(second.address.to_string(), "https://o2:8935");
         assert!(pool.pool.deny.contains("bad.example"));
-        assert!(!pool.pool.affords(None));
-        assert!(!pool.pool.affords(PixelPrice::new(1_201, 1).as_ref()));
+        assert!(!pool.pool.price_cap.allows(None));
+        assert!(!pool.pool.price_cap.allows(PixelPrice::new(1_201, 1).as_ref()));
         let webhook = pool.webhook.as_ref().unwrap();
         assert_eq!(webhook.endpoint.to_string(), "https://list.example/orchestrators");
         assert_eq!(webhook.interval, Duration::from_secs(5));
@@ -289,6 +288,14 @@ mod tests {
         assert!(cap >= PixelPrice::new(50_234, 100).unwrap());
         assert!(cap < PixelPrice::new(50_235, 100).unwrap());
         assert!(read("[[pool]]\nmax_usd_per_hour = 1\n").unwrap_err().contains("eth_usd"));
+        let alone = read("[[pool]]\neth_usd = 3000\n").unwrap_err();
+        assert!(alone.starts_with("pool[0].eth_usd: there is no max_usd_per_hour"), "{alone}");
+        let both = "[[pool]]\nmax_usd_per_hour = \"dear\"\neth_usd = 3000\n";
+        assert_eq!(read(both).unwrap_err().lines().count(), 1, "one fault, said once");
+        for gone in ["max_price_per_unit", "pixels_per_unit"] {
+            let unknown = read(&format!("[[pool]]\n{gone} = 1\n")).unwrap_err();
+            assert_eq!(unknown, format!("pool[0].{gone}: unknown setting\n"));
+        }
     }
 
     #[test]

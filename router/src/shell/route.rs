@@ -29,7 +29,7 @@ use super::{
 use crate::{
     attempt::{AttemptId, AttemptStart, Delivery},
     call::Call,
-    dispatcher::{Dispatcher, Stats},
+    dispatcher::Dispatcher,
     fault::{AttemptFault, DiscoveryFault},
     fleet::StreamId,
     memory::Evidence,
@@ -156,12 +156,6 @@ impl StreamRoute {
     pub fn finish(&mut self) {
         self.dispatch(Call::Finish);
         self.act();
-    }
-
-    /// Counters since the start.
-    #[must_use]
-    pub const fn stats(&self) -> Stats {
-        self.dispatcher.stats()
     }
 
     /// The next sequence number to list, in order; `None` when all are out after

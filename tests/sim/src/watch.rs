@@ -212,7 +212,6 @@ impl Watch {
                 match fault {
                     router::DiscoveryFault::Capped => node.circuit.answered(),
                     router::DiscoveryFault::Failed => node.circuit.failed(at, true, &config),
-                    router::DiscoveryFault::Price => {}
                 }
             }
         }
