@@ -68,7 +68,6 @@ impl Streams {
     }
 }
 
-/// Where a publisher's media comes from.
 impl Publisher {
     fn pushing(segments: mpsc::Receiver<Pushed>) -> Self {
         Self {

@@ -29,5 +29,6 @@ pub use ledger_book::{LedgerBook, LedgerLimits};
 pub use path::{PathError, PushPath};
 pub use profile::ProfileFault;
 pub use refusal::PushRefusal;
+pub(crate) use request::CONFIGURATION;
 pub use request::PushRequest;
 pub use segment::{PushedSegment, SegmentError};

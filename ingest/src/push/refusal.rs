@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{ConfigurationError, PathError, SegmentError};
+use super::{ConfigurationError, PathError, SegmentError, request::CONFIGURATION};
 
 /// Why a pushed segment is not answered with its renditions. `Display` is what the client is told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum PushRefusal {
         reason: &'static str,
     },
     /// The configuration header.
-    #[error("Livepeer-Transcode-Configuration: {0}")]
+    #[error("{CONFIGURATION}: {0}")]
     Configuration(#[from] ConfigurationError),
     /// Something the gateway does not do.
     #[error("{0}")]
@@ -54,8 +54,8 @@ pub enum PushRefusal {
     /// No more streams are taken.
     #[error("the gateway has no room for another stream")]
     NoStreamSlot,
-    /// Header and webhook both have profiles, and they differ.
-    #[error("the profiles of the header are not those of the webhook")]
+    /// The header has profiles, and the stream has others.
+    #[error("the profiles of the header are not those the stream has")]
     LaddersDisagree,
     /// The answer did not come in time.
     #[error("no result within {0} s")]

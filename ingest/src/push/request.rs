@@ -14,7 +14,8 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(2);
 const DURATION_MAX_MS: f64 = 300_000.0;
 
 const CONTENT_DURATION: &str = "Content-Duration";
-const CONFIGURATION: &str = "Livepeer-Transcode-Configuration";
+/// Header field of a [`TranscodeConfiguration`].
+pub(crate) const CONFIGURATION: &str = "Livepeer-Transcode-Configuration";
 const SLICE_FROM: &str = "Content-Slice-From";
 const SLICE_TO: &str = "Content-Slice-To";
 

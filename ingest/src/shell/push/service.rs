@@ -20,7 +20,9 @@ use super::{
     receive,
     work::{self, Known, Outcome},
 };
-use crate::push::{LedgerBook, PushRefusal, PushRequest, SegmentError, SegmentHasher};
+use crate::push::{
+    CONFIGURATION, LedgerBook, PushRefusal, PushRequest, SegmentError, SegmentHasher,
+};
 
 /// How often quiet streams are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
@@ -128,7 +130,7 @@ impl Service {
 /// For a digest of what is asked for, too.
 fn hasher(request: &PushRequest, headers: &HeaderMap) -> SegmentHasher {
     let mut asked = request.container.extension().as_bytes().to_vec();
-    if let Some(configuration) = headers.get("Livepeer-Transcode-Configuration") {
+    if let Some(configuration) = headers.get(CONFIGURATION) {
         asked.extend_from_slice(configuration.as_bytes());
     }
     SegmentHasher::new(&asked)
