@@ -46,11 +46,6 @@ pub(super) struct Node {
     pub(super) price: Option<PixelPrice>,
     demoted_until: Option<Instant>,
     offences: u32,
-    /// Whether it was ever caught.
-    pub(super) const fn has_cheated(&self) -> bool {
-        self.offences > 0
-    }
-
     /// When an attempt last ended.
     heard: Option<Instant>,
     /// Segments since its picture was last compared.
@@ -202,6 +197,11 @@ impl Node {
     pub(super) fn wants_probe(&self, now: Instant, interval: Duration) -> bool {
         let quiet = self.heard.is_none_or(|at| now.saturating_duration_since(at) >= interval);
         quiet && self.in_flight == 0 && self.standing(now) == Standing::Slow
+    }
+
+    /// Whether it was ever caught.
+    pub(super) const fn has_cheated(&self) -> bool {
+        self.offences > 0
     }
 
     /// When an attempt last ended.
