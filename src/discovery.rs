@@ -6,7 +6,6 @@ use futures_util::future::select_all;
 use orchestrator::BodyContainer;
 use router::{ConfiguredOrchestrator, PoolName};
 use tokio::{sync::watch, task::JoinSet};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{PoolConfig, PoolWebhook},
@@ -101,7 +100,7 @@ impl Asked {
             DiscoveryWebhook::new(client, webhook.endpoint.clone(), webhook.interval);
         let mut task = JoinSet::new();
         // It ends with the set.
-        task.spawn(asking.run(CancellationToken::new()));
+        task.spawn(asking.run());
         Ok(Self { webhook, found, orchestrators, _task: task })
     }
 
@@ -147,7 +146,7 @@ mod tests {
     use orchestrator::{ClientConfig, OrchestratorClient};
     use prometheus_client::registry::Registry;
     use router::{Pool, Router, RouterConfig, RouterMetrics, RouterPorts};
-    use tokio_util::task::TaskTracker;
+    use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
     use super::*;
     use crate::{config::Transcoding, webhook::HookEndpoint};

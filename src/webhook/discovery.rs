@@ -5,11 +5,10 @@ use std::{ops::RangeInclusive, time::Duration};
 use axum::body::Bytes;
 use http::Method;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     client::{HookClient, HookError, Question},
-    discovery_list::{BYTES_MAX, DiscoveredOrchestrator, DiscoveryList, ListError, ListUpdate},
+    discovery_list::{BYTES_MAX, DiscoveredOrchestrator, DiscoveryList, Dropped, ListError},
     endpoint::HookEndpoint,
 };
 
@@ -59,26 +58,19 @@ impl DiscoveryWebhook {
         (Self { client, endpoint, interval, list, failures: 0, found }, receiver)
     }
 
-    /// Asks at once, then again and again until `closed`. While the webhook fails, the last good list
+    /// Asks at once, then again and again, until it is dropped. While the webhook fails, the last good list
     /// stays.
-    pub async fn run(mut self, closed: CancellationToken) {
+    pub async fn run(mut self) {
         loop {
-            let asked = tokio::select! {
-                () = closed.cancelled() => return,
-                asked = self.ask() => asked,
-            };
-            match asked {
-                Ok(update) => self.note_success(update),
+            match self.ask().await {
+                Ok(dropped) => self.note_success(dropped),
                 Err(error) => self.note_failure(&error),
             }
-            tokio::select! {
-                () = closed.cancelled() => return,
-                () = tokio::time::sleep(pause(self.failures, self.interval)) => {}
-            }
+            tokio::time::sleep(pause(self.failures, self.interval)).await;
         }
     }
 
-    async fn ask(&mut self) -> Result<ListUpdate, AskError> {
+    async fn ask(&mut self) -> Result<Dropped, AskError> {
         let question = Question {
             method: Method::GET,
             body: Bytes::new(),
@@ -92,29 +84,30 @@ impl DiscoveryWebhook {
         Ok(self.list.take(&answer.body)?)
     }
 
-    fn note_success(&mut self, update: ListUpdate) {
+    fn note_success(&mut self, dropped: Dropped) {
         if self.failures > 0 {
             tracing::info!(hook = %self.endpoint, failures = self.failures, "discovery webhook answers again");
             self.failures = 0;
         }
-        let ListUpdate::Read(dropped) = update else { return };
         let orchestrators = self.list.orchestrators();
-        tracing::info!(
-            hook = %self.endpoint,
-            orchestrators = orchestrators.len(),
-            bad_addresses = dropped.addresses,
-            bad_scores = dropped.scores,
-            duplicates = dropped.duplicates,
-            surplus = dropped.surplus,
-            "discovery webhook named orchestrators"
-        );
-        self.found.send_if_modified(|known| {
-            let changed = known.as_deref() != Some(orchestrators);
-            if changed {
+        let is_news = self.found.send_if_modified(|known| {
+            let is_news = known.as_deref() != Some(orchestrators);
+            if is_news {
                 *known = Some(orchestrators.to_vec());
             }
-            changed
+            is_news
         });
+        if is_news {
+            tracing::info!(
+                hook = %self.endpoint,
+                orchestrators = orchestrators.len(),
+                bad_addresses = dropped.addresses,
+                bad_scores = dropped.scores,
+                duplicates = dropped.duplicates,
+                surplus = dropped.surplus,
+                "discovery webhook named orchestrators"
+            );
+        }
     }
 
     /// The first failure in a row is logged; so is what ends them.

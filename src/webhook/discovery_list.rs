@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use orchestrator::OrchestratorAddress;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 /// Most orchestrators taken from one list.
 pub const ORCHESTRATORS_MAX: usize = 1_000;
@@ -47,19 +46,9 @@ pub struct Dropped {
     pub surplus: usize,
 }
 
-/// What a further body changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListUpdate {
-    /// Byte for byte the body before: nothing was read.
-    Unchanged,
-    /// Another body was taken over.
-    Read(Dropped),
-}
-
 /// The last good list. A body that can't be used changes nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DiscoveryList {
-    digest: Option<[u8; 32]>,
     orchestrators: Vec<DiscoveredOrchestrator>,
 }
 
@@ -71,17 +60,13 @@ impl DiscoveryList {
     }
 
     /// Takes over a body: an array of `{"address": URL, "score": number}` (livepeer-wire §2.1). Other
-    /// fields are passed over, entries that can't be used are dropped and counted.
+    /// fields are passed over; entries that can't be used are dropped, and counted in what is returned.
     ///
     /// # Errors
     /// When the body is no list, or no entry of it can be used.
-    pub fn take(&mut self, body: &[u8]) -> Result<ListUpdate, ListError> {
+    pub fn take(&mut self, body: &[u8]) -> Result<Dropped, ListError> {
         if body.len() > BYTES_MAX {
             return Err(ListError::TooLong);
-        }
-        let digest = Sha256::digest(body).into();
-        if self.digest == Some(digest) {
-            return Ok(ListUpdate::Unchanged);
         }
         let entries: Vec<Value> = serde_json::from_slice(body)
             .map_err(|error| ListError::Malformed(error.to_string()))?;
@@ -89,8 +74,8 @@ impl DiscoveryList {
         if orchestrators.is_empty() && !entries.is_empty() {
             return Err(ListError::NothingUsable(entries.len()));
         }
-        *self = Self { digest: Some(digest), orchestrators };
-        Ok(ListUpdate::Read(dropped))
+        *self = Self { orchestrators };
+        Ok(dropped)
     }
 }
 
@@ -144,7 +129,7 @@ mod tests {
         let mut list = DiscoveryList::default();
         let body = br#"[{"address":"https://b.example:8935","score":0.25,"region":"fra"},
             {"address":"a.example"},{"address":"http://c.example:1","score":1}]"#;
-        assert_eq!(list.take(body), Ok(ListUpdate::Read(Dropped::default())));
+        assert_eq!(list.take(body), Ok(Dropped::default()));
         let expected = [
             ("https://b.example:8935".to_owned(), 0.25),
             ("https://a.example:8935".to_owned(), 0.0),
@@ -161,7 +146,7 @@ mod tests {
             {"address":"a","score":-0.1},{"address":"a","score":"1"},{"address":"a","score":null},
             {"address":"https://a:8935","score":1}]"#;
         let dropped = Dropped { addresses: 4, scores: 3, duplicates: 1, surplus: 0 };
-        assert_eq!(list.take(body), Ok(ListUpdate::Read(dropped)));
+        assert_eq!(list.take(body), Ok(dropped));
         assert_eq!(shown(&list), [("https://a:8935".to_owned(), 0.0)]);
     }
 
@@ -175,18 +160,22 @@ mod tests {
             assert_eq!(list, good, "{bad}");
         }
         assert_eq!(list.take(&[b' '; BYTES_MAX + 1]), Err(ListError::TooLong));
-        assert_eq!(list.take(b"[]"), Ok(ListUpdate::Read(Dropped::default())));
+        assert_eq!(list.take(b"[]"), Ok(Dropped::default()));
         assert!(list.orchestrators().is_empty(), "an empty list is a list");
     }
 
     #[test]
-    fn an_unchanged_body_is_skipped() {
+    fn the_same_body_is_the_same_list() {
         let mut list = DiscoveryList::default();
         let body = br#"[{"address":"a"}]"#;
         list.take(body).unwrap();
-        assert_eq!(list.take(body), Ok(ListUpdate::Unchanged));
-        assert!(matches!(list.take(br#"[{"address":"b"}]"#), Ok(ListUpdate::Read(_))));
-        assert!(matches!(list.take(body), Ok(ListUpdate::Read(_))), "the one before the last");
+        let first = list.clone();
+        assert_eq!(list.take(body), Ok(Dropped::default()));
+        assert_eq!(list, first);
+        list.take(br#"[{"address":"b"}]"#).unwrap();
+        assert_ne!(list, first);
+        list.take(body).unwrap();
+        assert_eq!(list, first, "the one before the last");
     }
 
     #[test]
@@ -194,8 +183,8 @@ mod tests {
         let entries: Vec<_> =
             (0..1_203).map(|n| format!(r#"{{"address":"https://o{n}","score":1}}"#)).collect();
         let mut list = DiscoveryList::default();
-        let update = list.take(format!("[{}]", entries.join(",")).as_bytes());
-        assert_eq!(update, Ok(ListUpdate::Read(Dropped { surplus: 203, ..Dropped::default() })));
+        let dropped = list.take(format!("[{}]", entries.join(",")).as_bytes());
+        assert_eq!(dropped, Ok(Dropped { surplus: 203, ..Dropped::default() }));
         assert_eq!(list.orchestrators().len(), ORCHESTRATORS_MAX);
     }
 
@@ -203,7 +192,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_list_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut list = DiscoveryList::default();
-            let _update = list.take(&bytes);
+            let _dropped = list.take(&bytes);
         }
 
         #[test]

@@ -20,7 +20,7 @@ pub use auth_answer::{Admitted, AnswerError, Manifest};
 pub use client::{HookClient, HookClientError, HookError};
 pub use discovery::{DiscoveryWebhook, INTERVAL_DEFAULT, INTERVAL_RANGE};
 pub use discovery_list::{
-    DiscoveredOrchestrator, DiscoveryList, Dropped, ListError, ListUpdate, ORCHESTRATORS_MAX,
+    DiscoveredOrchestrator, DiscoveryList, Dropped, ListError, ORCHESTRATORS_MAX,
 };
 pub use endpoint::{EndpointError, HookEndpoint};
 pub use signature::HookSecret;

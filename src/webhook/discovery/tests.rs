@@ -24,7 +24,7 @@ async fn a_new_list_appears_and_a_bad_answer_changes_nothing() {
     let hook = FakeHook::start(list(&["a", "b"])).await;
     let (mut webhook, mut found) = webhook(&hook);
     let ask = async |webhook: &mut DiscoveryWebhook| match webhook.ask().await {
-        Ok(update) => webhook.note_success(update),
+        Ok(dropped) => webhook.note_success(dropped),
         Err(error) => webhook.note_failure(&error),
     };
     ask(&mut webhook).await;
@@ -49,17 +49,19 @@ async fn a_new_list_appears_and_a_bad_answer_changes_nothing() {
 }
 
 #[tokio::test]
-async fn it_runs_until_it_is_closed() {
+async fn it_asks_at_once_and_runs_until_it_is_dropped() {
     let hook = FakeHook::start(list(&["a"])).await;
     let (webhook, mut found) = webhook(&hook);
-    let closed = CancellationToken::new();
     let look = async {
         found.changed().await.unwrap();
-        closed.cancel();
-        hosts(&found.borrow()).len()
+        hosts(&found.borrow_and_update()).len()
     };
-    let (count, ()) = tokio::join!(look, webhook.run(closed.clone()));
+    let count = tokio::select! {
+        count = look => count,
+        () = webhook.run() => panic!("it has ended by itself"),
+    };
     assert_eq!((count, hook.heard().len()), (1, 1));
+    assert!(found.changed().await.is_err(), "nobody asks any more");
 }
 
 #[test]
