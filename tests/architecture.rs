@@ -168,6 +168,9 @@ fn wrapped_crates_stay_with_their_owners() {
             let uses = dependencies.contains(wrapped);
             assert!(!uses || owners.contains(&name.as_str()), "{name} must not use {wrapped}");
         }
+        for test_crate in ["faulty-orchestrator", "sim"] {
+            assert!(!dependencies.contains(test_crate), "{name} ships with {test_crate}");
+        }
         let shells = !WITHOUT_IO.contains(&name.as_str());
         assert!(shells || !dependencies.contains("tokio"), "{name} does no I/O");
     }
