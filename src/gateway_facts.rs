@@ -63,19 +63,17 @@ impl GatewayFacts for Facts {
         self.log_level
     }
 
-    fn set_ladder(&self, ladder: Ladder) -> Result<(), SettingRefused> {
+    fn set_ladder(&self, ladder: Ladder) {
         self.ladder.set(ladder);
-        Ok(())
     }
 
     fn set_max_price(&self, price: Option<PixelPrice>) -> Result<(), SettingRefused> {
         self.feed.set_max_price(price).map_err(|error| SettingRefused(error.to_string()))
     }
 
-    fn set_streams_max(&self, streams: NonZeroU32) -> Result<(), SettingRefused> {
+    fn set_streams_max(&self, streams: NonZeroU32) {
         let most = usize::try_from(streams.get()).unwrap_or(usize::MAX);
         self.streams.set_streams_max(most);
-        Ok(())
     }
 }
 
@@ -110,7 +108,6 @@ fn orchestrator(
         |it: &OrchestratorStatus| matches!(it.standing, Standing::Open | Standing::Demoted);
     OrchestratorFacts {
         address: configured.address.clone(),
-        eth_address: None,
         score: f32::from(percent) / 100.0,
         latency: round_trip.map(|micros| Duration::from_micros(micros.into())),
         price: status.and_then(|it| it.quoted),

@@ -23,10 +23,7 @@ pub trait GatewayFacts: Debug + Send + Sync + 'static {
     fn log_level(&self) -> u8;
 
     /// Streams that start from now on, and have no ladder of their own, get this one.
-    ///
-    /// # Errors
-    /// When the gateway can't change it.
-    fn set_ladder(&self, ladder: Ladder) -> Result<(), SettingRefused>;
+    fn set_ladder(&self, ladder: Ladder);
 
     /// From now on no more than this is paid; `None`: any price.
     ///
@@ -35,10 +32,7 @@ pub trait GatewayFacts: Debug + Send + Sync + 'static {
     fn set_max_price(&self, price: Option<PixelPrice>) -> Result<(), SettingRefused>;
 
     /// From now on no more streams than these may be live. Those that are go on.
-    ///
-    /// # Errors
-    /// When the gateway can't change it.
-    fn set_streams_max(&self, streams: NonZeroU32) -> Result<(), SettingRefused>;
+    fn set_streams_max(&self, streams: NonZeroU32);
 }
 
 /// Why a setting stays as it is, for the operator.
@@ -77,8 +71,6 @@ pub struct RenditionFacts {
 pub struct OrchestratorFacts {
     /// Where it listens.
     pub address: OrchestratorAddress,
-    /// Its ETH address, where it has told one.
-    pub eth_address: Option<String>,
     /// How much its list prefers it, from 0 to 1; 1 for one that the operator configured.
     pub score: f32,
     /// How long it took to answer when it was asked last.

@@ -69,7 +69,7 @@ fn change_broadcast_config(facts: &Arc<dyn GatewayFacts>, form: &Form) -> Result
     }
     if let Some(ladder) = ladder {
         let renditions = ladder.profiles().len();
-        facts.set_ladder(ladder).map_err(Refusal::Setting)?;
+        facts.set_ladder(ladder);
         tracing::info!(renditions, "default ladder set by the operator");
     }
     Ok(String::new())
@@ -83,7 +83,7 @@ fn change_max_sessions(facts: &Arc<dyn GatewayFacts>, form: &Form) -> Result<Str
     }
     let number: NonZeroU32 =
         text.parse().map_err(|_| bad("maxSessions must be a whole number above zero"))?;
-    facts.set_streams_max(number).map_err(Refusal::Setting)?;
+    facts.set_streams_max(number);
     tracing::info!(streams = number, "maximum of live streams set by the operator");
     Ok(format!("Max sessions set to {number}\n"))
 }

@@ -62,11 +62,12 @@ fn pool_info(orchestrator: &OrchestratorFacts) -> Value {
     })
 }
 
-/// `/registeredOrchestrators`: those that work can go to, with the fields that make sense off-chain.
+/// `/registeredOrchestrators`: those that work can go to, with the fields that make sense off-chain. Their
+/// ETH addresses are not known.
 pub(super) fn registered(facts: &dyn GatewayFacts) -> Value {
     let one = |it: &OrchestratorFacts| {
         json!({
-            "Address": it.eth_address.as_deref().unwrap_or_default(),
+            "Address": "",
             "ServiceURI": it.address.to_string(),
             "PricePerPixel": it.price.map(price),
             "Active": it.active,
