@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use ingest::push::TranscodeConfiguration;
-use media::{H264Profile, Ladder, RenditionProfile};
+use media::{H264Profile, Ladder, ProfileError, RenditionProfile};
 use toml::{Table, Value};
 
 /// go-livepeer's ladder where nobody names one.
@@ -26,17 +26,13 @@ pub(super) fn read(
     options: &str,
     read_file: &dyn Fn(&Path) -> io::Result<String>,
 ) -> Result<FileLadder, String> {
-    let names = options.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let presets: Result<Vec<_>, _> = names.clone().map(RenditionProfile::preset).collect();
-    let unknown = match presets {
-        Ok(presets) => {
-            Ladder::new(presets).map_err(|error| error.to_string())?;
-            return Ok(FileLadder {
-                renditions: names.map(Value::from).collect(),
-                ignored: vec![],
-            });
+    let unknown = match Ladder::of_presets(options) {
+        Ok(ladder) => {
+            let renditions = ladder.profiles().iter().map(|it| it.name.as_str().into()).collect();
+            return Ok(FileLadder { renditions, ignored: vec![] });
         }
-        Err(unknown) => unknown,
+        Err(error) if matches!(error, ProfileError::UnknownPreset(_)) => error,
+        Err(error) => return Err(error.to_string()),
     };
     let text = read_file(Path::new(options.trim()))
         .map_err(|error| format!("{unknown}; and no file of that name can be read: {error}"))?;

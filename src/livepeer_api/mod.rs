@@ -22,26 +22,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
+use media::RenditionProfile;
 use serde_json::json;
 
 pub use facts::{GatewayFacts, OrchestratorFacts, RenditionFacts, SettingRefused, StreamFacts};
-
-/// The presets that can be named (livepeer-gateway §7).
-const PRESETS: [&str; 13] = [
-    "P720p60fps16x9",
-    "P720p30fps16x9",
-    "P720p25fps16x9",
-    "P720p30fps4x3",
-    "P576p30fps16x9",
-    "P576p25fps16x9",
-    "P360p30fps16x9",
-    "P360p25fps16x9",
-    "P360p30fps4x3",
-    "P240p30fps16x9",
-    "P240p25fps16x9",
-    "P240p30fps4x3",
-    "P144p30fps16x9",
-];
 
 type Facts = State<Arc<dyn GatewayFacts>>;
 
@@ -106,8 +90,9 @@ async fn broadcast_config(State(facts): Facts) -> Response {
     Json(config).into_response()
 }
 
+/// Every preset that can be set: go-livepeer's (livepeer-gateway §7) and `P144p25fps16x9`.
 async fn transcoding_options() -> Response {
-    Json(PRESETS).into_response()
+    Json(RenditionProfile::preset_names().collect::<Vec<_>>()).into_response()
 }
 
 async fn registered_orchestrators(State(facts): Facts) -> Response {

@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use media::{Ladder, RenditionProfile};
+use media::Ladder;
 use orchestrator::PixelPrice;
 
 use super::{
@@ -100,11 +100,9 @@ fn max_price(form: &Form) -> Result<Option<Option<PixelPrice>>, String> {
     price.map(Some).map_err(|fault| fault.to_string())
 }
 
-/// Preset names with commas.
+/// At least one preset.
 fn ladder(text: &str) -> Result<Ladder, String> {
-    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let profiles = names.map(RenditionProfile::preset).collect::<Result<Vec<_>, _>>();
-    let ladder = profiles.and_then(Ladder::new);
+    let ladder = Ladder::of_presets(text);
     let ladder = ladder.map_err(|error| format!("invalid transcoding options: {error}"))?;
     if ladder.is_empty() { Err("invalid transcoding options".to_owned()) } else { Ok(ladder) }
 }

@@ -123,7 +123,7 @@ pub enum ProfileError {
         error: NameError,
     },
     /// Not one of the network's presets.
-    #[error("unknown preset {0:?}; one of {PRESET_NAMES}")]
+    #[error("unknown preset {0:?}; one of {names}", names = preset_list())]
     UnknownPreset(String),
     /// Out of range, or odd.
     #[error("rendition {name}: {width}x{height} must be even and within 16 to 8192")]
@@ -169,11 +169,17 @@ const PRESETS: &[(&str, u32, u32, u32, u32)] = &[
     ("P144p25fps16x9", 256, 144, 25, 400_000),
 ];
 
-const PRESET_NAMES: &str = "P720p60fps16x9, P720p30fps16x9, P720p25fps16x9, P720p30fps4x3, \
-     P576p30fps16x9, P576p25fps16x9, P360p30fps16x9, P360p25fps16x9, P360p30fps4x3, \
-     P240p30fps16x9, P240p25fps16x9, P240p30fps4x3, P144p30fps16x9, P144p25fps16x9";
+/// The presets' names, for people.
+fn preset_list() -> String {
+    RenditionProfile::preset_names().collect::<Vec<_>>().join(", ")
+}
 
 impl RenditionProfile {
+    /// Every name that [`preset`](Self::preset) knows, the largest picture first.
+    pub fn preset_names() -> impl Iterator<Item = &'static str> {
+        PRESETS.iter().map(|preset| preset.0)
+    }
+
     /// The profile the network knows under this name.
     ///
     /// # Errors
@@ -233,6 +239,15 @@ impl Ladder {
             }
         }
         Ok(Self(profiles))
+    }
+
+    /// Reads preset names with commas between them; empty ones are passed over.
+    ///
+    /// # Errors
+    /// The first name that is no preset, or what [`Ladder::new`] refuses.
+    pub fn of_presets(names: &str) -> Result<Self, ProfileError> {
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        Self::new(names.map(RenditionProfile::preset).collect::<Result<_, _>>()?)
     }
 
     /// The default for a source of this size and frame rate: the rungs below it, never upscaled.
@@ -320,11 +335,28 @@ mod tests {
     fn presets_are_the_networks() {
         let preset = RenditionProfile::preset("P720p30fps16x9").unwrap();
         assert_eq!((preset.width, preset.height, preset.bitrate), (1280, 720, 4_000_000));
-        for name in PRESET_NAMES.split(", ") {
-            RenditionProfile::preset(name.trim()).unwrap().validate().unwrap();
+        for name in RenditionProfile::preset_names() {
+            RenditionProfile::preset(name).unwrap().validate().unwrap();
         }
         let error = RenditionProfile::preset("P1080p").unwrap_err();
         assert!(error.to_string().contains("P720p60fps16x9"), "{error}");
+        assert!(error.to_string().ends_with(", P144p30fps16x9, P144p25fps16x9"), "{error}");
+    }
+
+    #[test]
+    fn a_ladder_of_presets_is_written_with_commas() {
+        let names = |text: &str| -> Result<Vec<_>, _> {
+            let ladder = Ladder::of_presets(text)?;
+            Ok(ladder.profiles().iter().map(|it| it.name.to_string()).collect())
+        };
+        assert_eq!(
+            names(" P720p30fps16x9,P360p30fps4x3 ,"),
+            Ok(vec!["P720p30fps16x9".to_owned(), "P360p30fps4x3".to_owned()])
+        );
+        assert_eq!(names(" ,"), Ok(Vec::new()));
+        let unknown = ProfileError::UnknownPreset("P1080p".to_owned());
+        assert_eq!(names("P720p30fps16x9,P720p30fps16x9,P1080p"), Err(unknown));
+        assert!(matches!(names("P720p30fps16x9,P720p30fps16x9"), Err(ProfileError::Duplicate(_))));
     }
 
     #[test]
