@@ -117,7 +117,7 @@ fn refuse_slicing(headers: &HeaderMap) -> Result<(), PushRefusal> {
         (from, Some(to)) if from.unwrap_or(0) > to => {
             Err(PushRefusal::Header { name: SLICE_FROM, reason: "lies behind Content-Slice-To" })
         }
-        (Some(_) | None, Some(_)) | (Some(_), None) => Err(PushRefusal::NotBuilt(
+        _ => Err(PushRefusal::NotBuilt(
             "slices are not supported: send the part of the segment that is wanted",
         )),
     }
