@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 type Target = fn(&[u8]);
 
 /// Every target of `tests/fuzz`, by name.
-const TARGETS: [(&str, Target); 10] = [
+const TARGETS: [(&str, Target); 11] = [
     ("amf0", ingest::fuzzing::amf0),
     ("annex_b", container::fuzzing::annex_b),
     ("asc", container::fuzzing::asc),
@@ -16,6 +16,7 @@ const TARGETS: [(&str, Target); 10] = [
     ("chunk_reader", ingest::fuzzing::chunk_reader),
     ("flv", container::fuzzing::flv),
     ("mp4", container::fuzzing::mp4),
+    ("push", ingest::fuzzing::push),
     ("session", ingest::fuzzing::session),
     ("sps", container::fuzzing::sps),
     ("ts", container::fuzzing::ts),

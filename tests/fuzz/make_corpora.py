@@ -25,10 +25,19 @@ FILES = [
     ("mp4", "fragmented", [*PICTURE, *TONE, *X264, *AAC, "-movflags", "cmaf+empty_moov+default_base_moof"]),
     ("mp4", "moov-last", [*PICTURE, *X264, "-bf", "2"]),
     ("mp4", "moov-first", [*PICTURE, *TONE, *X264, *AAC, "-movflags", "+faststart"]),
+    ("push", "ts", [*PICTURE, *TONE, *X264, *AAC, "-f", "mpegts"]),
+    ("push", "mp4", [*PICTURE, *TONE, *X264, *AAC, "-f", "mp4"]),
     ("asc", "adts", [*TONE, *AAC, "-t", "0.2", "-f", "adts"]),
     ("annex_b", "stream", [*PICTURE, *X264, "-t", "0.6", "-f", "h264"]),
     ("annex_b", "with-aud", [*PICTURE, *X264, "-t", "0.3", "-bsf:v", "h264_metadata=aud=insert", "-f", "h264"]),
 ]
+
+# What a client says before the file it pushes.
+PUSH_FIELDS = """content-duration: 1000
+accept: multipart/mixed
+authorization: Bearer key
+livepeer-transcode-configuration: {"profiles":[{"name":"p","width":64,"height":48,"bitrate":90000}]}
+"""
 
 
 def messages(data):
@@ -96,7 +105,10 @@ def from_ffmpeg():
             output = pathlib.Path(folder) / (name + (".mp4" if target == "mp4" else ".bin"))
             command = ["ffmpeg", "-v", "error", *arguments, "-map_metadata", "-1", "-y", str(output)]
             subprocess.run(command, check=True)
-            write(target, name, output.read_bytes())
+            data = output.read_bytes()
+            if target == "push":
+                data = f"/live/m/7.{name}\n{PUSH_FIELDS}\n".encode() + data
+            write(target, name, data)
 
 
 if __name__ == "__main__":
