@@ -51,12 +51,6 @@ impl AuthError {
             Self::Busy => "busy",
         }
     }
-
-    /// Whether the webhook has decided: asking again does not help.
-    #[must_use]
-    pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(_))
-    }
 }
 
 /// The operator's auth webhook. Cheap to clone.

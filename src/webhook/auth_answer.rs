@@ -71,7 +71,8 @@ impl Manifest {
 pub struct Admitted {
     /// The stream it publishes (`manifestID`); `None`: the names of its URL hold.
     pub manifest: Option<Manifest>,
-    /// The key that replaces the one of its URL (`streamKey`).
+    /// A key of the stream (`streamKey`). Nobody publishes with it here; it is a secret, and must not
+    /// be the name under which the stream plays.
     pub stream_key: Option<StreamKey>,
     /// The stream's id outside, for events (`streamID`).
     pub stream_id: Option<String>,

@@ -40,7 +40,6 @@ async fn only_status_200_admits() {
         let no_body = if status == 204 { Vec::new() } else { body.clone() };
         let refused = answered(Manner::Reply(status, no_body)).await.unwrap_err();
         assert_eq!(refused, AuthError::Refused(StatusCode::from_u16(status).unwrap()));
-        assert!(refused.is_refusal());
     }
 }
 
@@ -55,7 +54,7 @@ async fn bad_answers_admit_nobody() {
     ] {
         let refused = answered(manner.clone()).await.unwrap_err();
         assert_eq!(refused.as_str(), kind, "{manner:?}: {refused}");
-        assert!(!refused.is_refusal(), "{manner:?}");
+        assert!(!matches!(refused, AuthError::Refused(_)), "{manner:?}");
     }
 }
 
