@@ -364,13 +364,12 @@ impl StreamTask {
 
     /// Takes a whole segment: cut where the client cut it, answered when it is released.
     fn take_pushed(&mut self, now: Instant, pushed: Pushed) {
-        let Pushed { mut segment, ladder, container, reply } = pushed;
+        let Pushed { mut segment, ladder, asked } = pushed;
         self.last_heard = Some(now);
         self.ends_at = Some(now + PUSH_STREAM_ENDS);
         if let Some(ladder) = ladder {
             if self.ladder.as_ref().is_some_and(|settled| *settled != ladder) {
-                drop(reply.send(Err(PushRefusal::LaddersDisagree)));
-                return;
+                return asked.answer(Err(PushRefusal::LaddersDisagree));
             }
             self.settle_ladder(|_| ladder);
         }
@@ -379,6 +378,9 @@ impl StreamTask {
         }
         self.pushed_end = segment.end();
         let copies = (!segment.has_video()).then(|| {
+            if !asked.takes_renditions() {
+                return PushAnswer::default();
+            }
             let ladder = self.ladder.clone().unwrap_or_default();
             let names = ladder.profiles().iter().map(|profile| profile.name.clone());
             PushAnswer::copies(&segment, names)
@@ -387,8 +389,8 @@ impl StreamTask {
         self.segmenter.close(now, wall_clock_now());
         let sequences = self.forward_segments();
         match copies {
-            Some(copies) => drop(reply.send(Ok(copies))),
-            None => self.answers.expect(sequences, container, reply),
+            Some(copies) => asked.answer(Ok(copies)),
+            None => self.answers.expect(sequences, asked),
         }
     }
 

@@ -14,8 +14,28 @@ use media::{
 };
 use tokio::sync::oneshot;
 
-/// Where an answer goes.
-pub(crate) type Reply = oneshot::Sender<Result<PushAnswer, PushRefusal>>;
+/// How a pushed segment is to be answered.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// How renditions are packed.
+    pub container: PushContainer,
+    /// Whether the client wants any back.
+    pub wants_renditions: bool,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<PushAnswer, PushRefusal>>,
+}
+
+impl Asked {
+    /// A client that is gone is not answered.
+    pub(crate) fn answer(self, answer: Result<PushAnswer, PushRefusal>) {
+        drop(self.reply.send(answer));
+    }
+
+    /// Whether anybody takes renditions.
+    pub(crate) fn takes_renditions(&self) -> bool {
+        self.wants_renditions && !self.reply.is_closed()
+    }
+}
 
 /// A pushed segment whose renditions are awaited.
 #[derive(Debug)]
@@ -23,8 +43,7 @@ struct Awaited {
     /// What it became, as a rule one segment.
     sequences: Vec<SequenceNumber>,
     released: Vec<PresentationSegment>,
-    container: PushContainer,
-    reply: Reply,
+    asked: Asked,
 }
 
 /// The pushes of one stream that wait for their answer, in order. The push service bounds their number.
@@ -36,19 +55,14 @@ pub(crate) struct PushAnswers {
 }
 
 impl PushAnswers {
-    /// Answers when all of these numbers are released. A client that is gone is not answered.
-    pub(crate) fn expect(
-        &mut self,
-        sequences: Vec<SequenceNumber>,
-        container: PushContainer,
-        reply: Reply,
-    ) {
+    /// Answers when all of these numbers are released.
+    pub(crate) fn expect(&mut self, sequences: Vec<SequenceNumber>, asked: Asked) {
         if sequences.is_empty() {
             let nothing = PushRefusal::Unusable("too little media for a segment".to_owned());
-            drop(reply.send(Err(nothing)));
+            asked.answer(Err(nothing));
             return;
         }
-        self.awaited.push_back(Awaited { sequences, released: Vec::new(), container, reply });
+        self.awaited.push_back(Awaited { sequences, released: Vec::new(), asked });
     }
 
     /// A number was released: numbers are released in order, and so are answers.
@@ -62,17 +76,19 @@ impl PushAnswers {
             return;
         }
         if let Some(done) = self.awaited.pop_front() {
-            let answer = self.answer(&done.released, done.container);
-            drop(done.reply.send(answer));
+            let answer = self.answer(&done.released, &done.asked);
+            done.asked.answer(answer);
         }
     }
 
+    /// Gaps refuse whatever is wanted; files are written only for who takes them.
     fn answer(
         &mut self,
         released: &[PresentationSegment],
-        container: PushContainer,
+        asked: &Asked,
     ) -> Result<PushAnswer, PushRefusal> {
         let Some(first) = released.first() else { return Ok(PushAnswer::default()) };
+        let (container, takes_renditions) = (asked.container, asked.takes_renditions());
         let audio: Vec<_> = released.iter().filter_map(|it| it.source.audio.clone()).collect();
         let audio = joined(&audio)?;
         let mut renditions = Vec::with_capacity(first.renditions.len());
@@ -86,6 +102,9 @@ impl PushAnswers {
                 }
             }
             let Some(video) = joined(&tracks)? else { continue };
+            if !takes_renditions {
+                continue;
+            }
             let name = rendition.name.clone();
             let body = self.file(&name, container, &video, audio.as_ref())?;
             renditions.push(PushedRendition { name, container, body });

@@ -2,11 +2,11 @@
 
 mod answers;
 
-pub(crate) use answers::{PushAnswers, Reply};
+pub(crate) use answers::{Asked, PushAnswers};
 
 use ingest::{
     BoxFuture, PushAdmission,
-    push::{PushAnswer, PushContainer, PushRefusal, PushRequest, PushedSegment},
+    push::{PushAnswer, PushRefusal, PushRequest, PushedSegment},
 };
 use media::{Ladder, StreamName};
 use tokio::sync::oneshot;
@@ -20,10 +20,8 @@ pub(crate) struct Pushed {
     pub segment: PushedSegment,
     /// What to transcode it to, where the client says so; settled with the stream's first segment.
     pub ladder: Option<Ladder>,
-    /// How renditions are packed.
-    pub container: PushContainer,
-    /// Where the answer goes.
-    pub reply: Reply,
+    /// How it is to be answered.
+    pub asked: Asked,
 }
 
 impl PushAdmission for Streams {
@@ -48,8 +46,7 @@ impl PushAdmission for Streams {
         let queued = self.queue(&request, segment);
         Box::pin(async move {
             let gone = |_| PushRefusal::Transient("the stream has ended".to_owned());
-            let answer = queued?.await.map_err(gone)??;
-            Ok(if request.wants_renditions { answer } else { PushAnswer::default() })
+            queued?.await.map_err(gone)?
         })
     }
 }
@@ -62,8 +59,12 @@ impl Streams {
     ) -> Result<oneshot::Receiver<Result<PushAnswer, PushRefusal>>, PushRefusal> {
         let (reply, answer) = oneshot::channel();
         let ladder = request.configuration.as_ref().and_then(|it| it.ladder.clone());
-        let container = request.container;
-        self.push_segment(request, Pushed { segment, ladder, container, reply })?;
+        let asked = Asked {
+            container: request.container,
+            wants_renditions: request.wants_renditions,
+            reply,
+        };
+        self.push_segment(request, Pushed { segment, ladder, asked })?;
         Ok(answer)
     }
 }

@@ -25,8 +25,8 @@ impl fmt::Debug for SegmentDigest {
 pub struct SegmentHasher(Sha256);
 
 impl SegmentHasher {
-    /// For a segment asked for with these words (container and configuration): the same body with
-    /// another ladder is another segment.
+    /// For a segment asked for with these words (container, configuration, and whether
+    /// renditions are wanted): the same body with another ladder is another segment.
     #[must_use]
     pub fn new(asked: &[u8]) -> Self {
         let mut hash = Sha256::new();

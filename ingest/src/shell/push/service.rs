@@ -130,6 +130,7 @@ impl Service {
 /// For a digest of what is asked for, too.
 fn hasher(request: &PushRequest, headers: &HeaderMap) -> SegmentHasher {
     let mut asked = request.container.extension().as_bytes().to_vec();
+    asked.push(u8::from(request.wants_renditions));
     if let Some(configuration) = headers.get(CONFIGURATION) {
         asked.extend_from_slice(configuration.as_bytes());
     }

@@ -51,6 +51,16 @@ async fn another_body_another_ladder_and_another_stream_are_other_segments() {
 }
 
 #[tokio::test]
+async fn an_answer_without_renditions_is_none_for_a_client_that_wants_them() {
+    let rig = rig();
+    let mut bare = put(1, body(1));
+    bare.headers_mut().remove("accept");
+    assert_eq!(rig.send(bare).await.body.len(), 0);
+    assert!(rig.put(1, body(1)).await.text().contains("high of 1"));
+    assert_eq!((rig.sequences(), rig.metrics.repeated.get()), (vec![1, 1], 0));
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_finds_the_result_when_it_comes_again() {
     let rig = rig();
     rig.close_gate();
