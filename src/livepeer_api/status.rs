@@ -78,19 +78,11 @@ pub(super) fn registered(facts: &dyn GatewayFacts) -> Value {
 
 /// A fraction as Go writes it: in its lowest terms, a whole number without the one below.
 pub(super) fn price(price: PixelPrice) -> String {
-    let divisor = greatest_common_divisor(price.wei(), price.pixels());
-    let part = |number: u64| number.checked_div(divisor).unwrap_or(number);
-    match (part(price.wei()), part(price.pixels())) {
+    let price = price.in_lowest_terms();
+    match (price.wei(), price.pixels()) {
         (wei, 1) => wei.to_string(),
         (wei, pixels) => format!("{wei}/{pixels}"),
     }
-}
-
-const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 const fn go_arch() -> &'static str {

@@ -48,6 +48,18 @@ impl PixelPrice {
         self.pixels
     }
 
+    /// The same price as the smallest fraction: `1/2` for `2/4`, `0/1` for nothing.
+    #[must_use]
+    pub fn in_lowest_terms(self) -> Self {
+        let (mut divisor, mut rest) = (self.pixels, self.wei);
+        // Euclid's; the divisor is never zero, as the pixels are not.
+        while let Some(next) = divisor.checked_rem(rest) {
+            (divisor, rest) = (rest, next);
+        }
+        let part = |number: u64| number.checked_div(divisor).unwrap_or(number);
+        Self { wei: part(self.wei), pixels: part(self.pixels) }
+    }
+
     /// Reads a quote (livepeer-wire §2.4). One of zero wei for zero pixels is none: it is what an
     /// empty message says.
     pub(crate) fn from_wire(quote: &proto::PriceInfo) -> Result<Option<Self>, PriceError> {
@@ -164,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn lowest_terms_are_the_same_price() {
+        let terms = |wei, pixels| {
+            let lowest = price(wei, pixels).in_lowest_terms();
+            (lowest.wei(), lowest.pixels())
+        };
+        assert_eq!(terms(1_000, 2_000), (1, 2));
+        assert_eq!(terms(10, 5), (2, 1));
+        assert_eq!(terms(0, 7), (0, 1));
+        assert_eq!(terms(u64::MAX, u64::MAX), (1, 1));
+        assert_eq!(terms(u64::MAX, u64::MAX - 1), (u64::MAX, u64::MAX - 1));
+    }
+
+    #[test]
     fn quotes_are_read_or_refused() {
         assert_eq!(quoted(1200, 1), Ok(Some(price(1200, 1))));
         assert_eq!(quoted(0, 1), Ok(Some(price(0, 1))), "free, and said so");
@@ -217,6 +242,14 @@ mod tests {
         fn a_written_fraction_is_read_back(wei: u64, pixels in 1..=u64::MAX) {
             let read = format!("{wei}/{pixels}").parse::<PixelPrice>().unwrap();
             prop_assert_eq!((read.wei(), read.pixels()), (wei, pixels));
+        }
+
+        #[test]
+        fn lowest_terms_go_no_lower(wei: u64, pixels in 1..=u64::MAX) {
+            let lowest = price(wei, pixels).in_lowest_terms();
+            prop_assert_eq!(lowest, price(wei, pixels));
+            let again = lowest.in_lowest_terms();
+            prop_assert_eq!((again.wei(), again.pixels()), (lowest.wei(), lowest.pixels()));
         }
 
         #[test]
