@@ -153,6 +153,18 @@ mod tests {
         );
         assert_eq!(config.auth_webhook.unwrap().endpoint.to_string(), "https://ours.example/");
         assert!(!config.open);
+        let priced = ServeArgs {
+            orchestrator: vec!["http://o3:1".to_owned()],
+            ..serve("-orchAddr o1 -maxPricePerUnit 3 -pixelsPerUnit 2")
+        };
+        let pools = load(&priced).unwrap().config.transcoding.pools;
+        let hosts: Vec<_> = pools
+            .iter()
+            .flat_map(|it| &it.pool.orchestrators)
+            .map(|it| it.address.host())
+            .collect();
+        assert_eq!(hosts, ["o3"]);
+        assert_eq!(pools[0].pool.price_cap.most, "1.5".parse().ok(), "a cap is no orchestrator");
         let closed = ServeArgs { open: Some(false), ..serve("") };
         assert!(!load(&closed).unwrap().config.open);
         let two_files = ServeArgs { config: Some("headgate.toml".into()), ..serve("") };

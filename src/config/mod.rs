@@ -331,16 +331,18 @@ fn transcoding(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Tra
     let sections = root.sections("orchestrator", faults).into_iter();
     let mut plain: Vec<_> = sections.filter_map(|it| pool::orchestrator(it, faults)).collect();
     let mut pools = pool::pools(root, faults);
+    let mut limits = Pool::default();
     if named {
         let urls = args.orchestrator.iter().filter(|url| !url.trim().is_empty());
         plain = urls
             .filter_map(|url| pool::address(url, "orchestrator", faults))
             .map(pool::with_default_body)
             .collect();
+        limits = limits_of_default(&pools);
         pools.clear();
     }
     if !plain.is_empty() {
-        let pool = Pool { orchestrators: plain, ..Pool::default() };
+        let pool = Pool { orchestrators: plain, ..limits };
         if pools.iter().any(|other| other.pool.name == pool.name) {
             faults.add(
                 "orchestrator",
@@ -355,6 +357,17 @@ fn transcoding(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Tra
         return Transcoding { pools: Vec::new(), embedded: false };
     }
     Transcoding { pools, embedded: alone || local }
+}
+
+/// What the operator says of prices and of hosts never used holds for the pool that flags put in the place
+/// of the file's, too.
+fn limits_of_default(pools: &[PoolConfig]) -> Pool {
+    let default = Pool::default();
+    let configured = pools.iter().map(|it| &it.pool).find(|pool| pool.name == default.name);
+    match configured.cloned() {
+        Some(Pool { price_cap, deny, allow, .. }) => Pool { price_cap, deny, allow, ..default },
+        None => default,
+    }
 }
 
 fn segmenter_settings(mut section: Section, faults: &mut Faults) -> SegmenterConfig {

@@ -133,6 +133,39 @@ fn flags_win_over_the_file() {
 }
 
 #[test]
+fn orchestrators_of_flags_stay_within_the_limits_of_the_file() {
+    let args = ServeArgs {
+        orchestrator: ["https://a:1", "https://b:1", "https://c:1"].map(str::to_owned).to_vec(),
+        ..ServeArgs::default()
+    };
+    let text = r#"
+        [[pool]]
+        name = "premium"
+        deny = ["c"]
+        [[pool]]
+        max_price = "3/2"
+        allow_absent_price = false
+        deny = ["a"]
+        allow = ["a", "b"]
+        only_if_named = true
+        webhook = "https://list.example/"
+        [[pool.orchestrator]]
+        url = "https://d"
+    "#;
+    let [replaced] = &read(text, &args).unwrap().transcoding.pools[..] else { panic!("one pool") };
+    let PoolConfig { pool, webhook } = replaced;
+    let hosts: Vec<_> = pool.orchestrators.iter().map(|it| it.address.host()).collect();
+    assert_eq!((hosts, webhook), (vec!["a", "b", "c"], &None));
+    let within = |address: &str| pool.lets_in(&address.parse().unwrap());
+    assert_eq!(["https://a:1", "https://b:1", "https://c:1"].map(within), [false, true, false]);
+    assert_eq!(pool.price_cap.most, "1.5".parse().ok());
+    assert!(!pool.price_cap.allows_absent);
+    assert!(!pool.only_if_named, "there is no other");
+    let unlimited = read("[[pool]]\nname = \"premium\"\nmax_price = 1\n", &args).unwrap();
+    assert_eq!(unlimited.transcoding.pools[0].pool.price_cap, router::PriceCap::default());
+}
+
+#[test]
 fn open_defaults_to_loopback_and_refuses_anything_else() {
     let open = ServeArgs { open: Some(true), ..ServeArgs::default() };
     assert!(read("", &open).unwrap().rtmp.addr.ip().is_loopback());
