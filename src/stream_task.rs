@@ -376,7 +376,7 @@ impl StreamTask {
         if let Some(end) = self.pushed_end {
             segment.continue_from(end);
         }
-        self.pushed_end = segment.end();
+        self.pushed_end = segment.end().or(self.pushed_end);
         let copies = (!segment.has_video()).then(|| {
             if !asked.takes_renditions() {
                 return PushAnswer::default();
