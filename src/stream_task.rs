@@ -338,7 +338,7 @@ impl StreamTask {
     /// Settles the renditions, unless they are: `choose` gets the operator's ladder, where there is one.
     fn settle_ladder(&mut self, choose: impl FnOnce(Option<Ladder>) -> Ladder) {
         if self.ladder.is_none() {
-            let ladder = choose(self.config.ladder.clone().or_else(|| self.parts.ladder.get()));
+            let ladder = choose(self.operators_ladder());
             self.ladder = Some(ladder.clone());
             let names: Vec<_> =
                 ladder.profiles().iter().map(|profile| profile.name.as_str()).collect();
@@ -346,6 +346,11 @@ impl StreamTask {
             self.presentation.set_ladder(&ladder);
             self.route.set_ladder(ladder);
         }
+    }
+
+    /// The stream's own ladder, or the one of all streams; `None`: it follows the source.
+    fn operators_ladder(&self) -> Option<Ladder> {
+        self.config.ladder.clone().or_else(|| self.parts.ladder.get())
     }
 
     fn publisher_left(&mut self, now: Instant, reason: &'static str) {
@@ -381,7 +386,8 @@ impl StreamTask {
             if !asked.takes_renditions() {
                 return PushAnswer::default();
             }
-            let ladder = self.ladder.clone().unwrap_or_default();
+            let ladder = self.ladder.clone().or_else(|| self.operators_ladder());
+            let ladder = ladder.unwrap_or_default();
             let names = ladder.profiles().iter().map(|profile| profile.name.clone());
             PushAnswer::copies(&segment, names)
         });
