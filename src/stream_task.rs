@@ -223,18 +223,27 @@ impl StreamTask {
         }
     }
 
-    /// Takes what the publisher has sent until its connection has said goodbye, then ends the stream.
+    /// Takes what the publisher has sent until its connection has said goodbye, or what has been pushed,
+    /// then ends the stream.
     async fn drain(&mut self) {
         let goodbye = async {
-            let Some(Publisher { feed: Feed::Events(mut events), .. }) = self.publisher.take()
-            else {
-                return;
-            };
-            while let Some(event) = events.recv().await {
-                if !matches!(event, PublisherEvent::Ended(_)) {
-                    self.handle(now(), event);
-                    self.forward_segments();
+            match self.publisher.take().map(|publisher| publisher.feed) {
+                Some(Feed::Events(mut events)) => {
+                    while let Some(event) = events.recv().await {
+                        if !matches!(event, PublisherEvent::Ended(_)) {
+                            self.handle(now(), event);
+                            self.forward_segments();
+                        }
+                    }
                 }
+                Some(Feed::Segments(mut segments)) => {
+                    // Whoever pushes says no goodbye: what is queued is all that comes.
+                    segments.close();
+                    while let Some(pushed) = segments.recv().await {
+                        self.take_pushed(now(), pushed);
+                    }
+                }
+                None => {}
             }
         };
         if tokio::time::timeout(GOODBYE_LIMIT, goodbye).await.is_err() {
