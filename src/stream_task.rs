@@ -97,6 +97,13 @@ pub(crate) struct Publisher {
     pub ended: CancellationToken,
 }
 
+impl Publisher {
+    /// Whether it pushes whole segments.
+    pub(crate) const fn pushes(&self) -> bool {
+        matches!(self.feed, Feed::Segments(_))
+    }
+}
+
 /// How a publisher's media comes.
 #[derive(Debug)]
 pub(crate) enum Feed {
@@ -372,8 +379,7 @@ impl StreamTask {
     }
 
     fn is_pushed(&self) -> bool {
-        let feed = self.publisher.as_ref().map(|publisher| &publisher.feed);
-        matches!(feed, Some(Feed::Segments(_)))
+        self.publisher.as_ref().is_some_and(Publisher::pushes)
     }
 
     /// Takes a whole segment: cut where the client cut it, answered when it is released.

@@ -290,7 +290,6 @@ impl Streams {
         publisher: Publisher,
     ) -> mpsc::Sender<Publisher> {
         let (arrivals, received) = mpsc::channel(PUBLISHERS_QUEUED);
-        let pushed = matches!(publisher.feed, Feed::Segments(_));
         let task = StreamTask::new(
             Arc::new(self.clone()),
             Arc::clone(stream),
@@ -298,7 +297,7 @@ impl Streams {
             first,
             received,
             self.0.draining.clone(),
-            pushed,
+            publisher.pushes(),
         );
         let guard =
             Guard { streams: self.clone(), name: stream.name.clone(), arrivals: arrivals.clone() };
@@ -358,6 +357,9 @@ impl Live {
         policy: &PublisherPolicy,
         now: Instant,
     ) -> Result<(), Refusal> {
+        if self.pushes.is_some() {
+            return Err(Refusal::AlreadyPublishing);
+        }
         let present = self.holder.as_ref().filter(|holder| !holder.activity.has_ended());
         let silent = present.map(|holder| holder.activity.silent_for(now));
         let may = match (silent, policy.takeover_after) {
@@ -366,9 +368,6 @@ impl Live {
             (Some(_), None) => false,
         };
         if !may {
-            return Err(Refusal::AlreadyPublishing);
-        }
-        if self.pushes.is_some() {
             return Err(Refusal::AlreadyPublishing);
         }
         self.arrivals.try_send(publisher).map_err(|_full| Refusal::AlreadyPublishing)?;
