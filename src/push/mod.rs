@@ -30,7 +30,7 @@ impl PushAdmission for Streams {
         request: &'a PushRequest,
     ) -> BoxFuture<'a, Result<StreamName, PushRefusal>> {
         Box::pin(async move {
-            let stream = self.pushed_stream(request)?;
+            let stream = self.admit_push(request)?;
             self.look_up_numbers(&stream.name).await;
             Ok(stream.name.clone())
         })

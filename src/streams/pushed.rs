@@ -1,8 +1,9 @@
 //! Streams whose publisher pushes whole segments.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use ingest::push::{PushRefusal, PushRequest};
+use media::StreamName;
 use tokio::sync::mpsc;
 
 use super::{Live, StreamFigures, Streams};
@@ -18,16 +19,39 @@ const PUSHES_QUEUED: usize = 16;
 
 impl Streams {
     /// The stream that a push is for: a bearer token or the manifest is its key.
-    pub(crate) fn pushed_stream(
-        &self,
-        request: &PushRequest,
-    ) -> Result<Arc<StreamConfig>, PushRefusal> {
+    fn pushed_stream(&self, request: &PushRequest) -> Result<Arc<StreamConfig>, PushRefusal> {
         if self.0.draining.is_cancelled() {
             return Err(PushRefusal::ShuttingDown);
         }
         let key = request.bearer.as_ref().unwrap_or(&request.manifest);
         let unknown = || PushRefusal::Forbidden("no stream has this key".to_owned());
         self.find_without_asking(key).ok_or_else(unknown)
+    }
+
+    /// The stream that a push is for, if the registry lets it: asked before the body is read.
+    pub(crate) fn admit_push(
+        &self,
+        request: &PushRequest,
+    ) -> Result<Arc<StreamConfig>, PushRefusal> {
+        let stream = self.pushed_stream(request)?;
+        self.may_push(&self.live(), &stream.name)?;
+        Ok(stream)
+    }
+
+    /// Where the stream's segments go, if it has started; or why none may be pushed now.
+    fn may_push<'a>(
+        &self,
+        live: &'a HashMap<StreamName, Live>,
+        stream: &StreamName,
+    ) -> Result<Option<&'a mpsc::Sender<Pushed>>, PushRefusal> {
+        match live.get(stream) {
+            Some(Live { pushes: Some(pushes), .. }) => Ok(Some(pushes)),
+            Some(Live { pushes: None, .. }) => {
+                Err(PushRefusal::Forbidden("the stream is published over RTMP".to_owned()))
+            }
+            None if live.len() >= self.streams_max() => Err(PushRefusal::NoStreamSlot),
+            None => Ok(None),
+        }
     }
 
     /// Hands a segment to its stream, which starts with the first one.
@@ -38,10 +62,7 @@ impl Streams {
     ) -> Result<(), PushRefusal> {
         let stream = self.pushed_stream(request)?;
         let mut live = self.live();
-        if let Some(found) = live.get(&stream.name) {
-            let Some(pushes) = &found.pushes else {
-                return Err(PushRefusal::Forbidden("the stream is published over RTMP".to_owned()));
-            };
+        if let Some(pushes) = self.may_push(&live, &stream.name)? {
             return pushes.try_send(pushed).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => {
                     PushRefusal::Full("the stream is behind with earlier segments")
@@ -50,9 +71,6 @@ impl Streams {
                     PushRefusal::Transient("the stream is just ending".to_owned())
                 }
             });
-        }
-        if live.len() >= self.streams_max() {
-            return Err(PushRefusal::NoStreamSlot);
         }
         let (pushes, received) = mpsc::channel(PUSHES_QUEUED);
         // The channel is new and has room.
