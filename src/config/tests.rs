@@ -20,6 +20,68 @@ fn the_sample_is_valid_and_says_the_defaults() {
     assert_eq!(config.rtmp.addr, defaults.rtmp.addr);
     assert_eq!(config.publisher, defaults.publisher);
     assert_eq!(config.segmenter.goal, defaults.segmenter.goal);
+    // What the sample shows as an example, and not as a default, is put out of sight.
+    let same = |config: &Config| {
+        let mut config = config.clone();
+        config.streams.clear();
+        config.transcoding = Transcoding::default();
+        config.log.filter = None;
+        format!("{config:?}")
+    };
+    assert_eq!(same(&config), same(&defaults));
+    let [pool] = &config.transcoding.pools[..] else { panic!("one pool") };
+    let [shown] = &pool.pool.orchestrators[..] else { panic!("one orchestrator") };
+    assert_eq!(*shown, pool::with_default_body(shown.address.clone()));
+    assert!(!config.transcoding.embedded);
+}
+
+#[test]
+fn what_the_sample_comments_out_works_and_is_everything() {
+    let sample = include_str!("../../fixtures/config/headgate.toml");
+    let uncommented = |line: &str| {
+        let setting = line.strip_prefix("# ").filter(|rest| {
+            let key = rest.split(" = ").next().unwrap_or_default();
+            rest.starts_with('[') || (key.len() < rest.len() && !key.contains(' '))
+        });
+        format!("{}\n", setting.unwrap_or(line))
+    };
+    let whole: String = sample.lines().map(uncommented).collect();
+    let mut config = read(&whole, &ServeArgs::default()).unwrap();
+    assert_eq!(config.data_dir, PathBuf::from("/var/lib/headgate"));
+    assert!(config.auth_webhook.unwrap().secret.is_some() && config.ladder.is_some());
+    assert!(config.routing.region.is_some() && config.routing.record.is_some());
+    assert_eq!(config.routing.policy.pools.len(), 2);
+    assert_eq!(config.streams[1].routing.pools.len(), 1);
+    assert_eq!(config.streams[1].routing.class, router::StreamClass::LowLatency);
+    let PoolConfig { pool, webhook } = config.transcoding.pools.pop().unwrap();
+    assert!(webhook.is_some() && !pool.deny.is_empty() && !pool.allow.is_empty());
+    assert!(pool.lets_in(&pool.orchestrators[0].address), "its own lists let it in");
+    assert!(pool.price_cap.most.unwrap() < "1200".parse().unwrap(), "dollars are the lower cap");
+    for setting in settings_read() {
+        let mut words = whole.split([' ', '\n']).zip(whole.split([' ', '\n']).skip(1));
+        assert!(words.any(|pair| pair == (setting, "=")), "{setting} is not shown");
+    }
+}
+
+/// The names of all settings, out of the code that takes them from the file.
+fn settings_read() -> std::collections::BTreeSet<&'static str> {
+    const CODE: [&str; 4] = [
+        include_str!("mod.rs"),
+        include_str!("pool.rs"),
+        include_str!("stream.rs"),
+        include_str!("webhook.rs"),
+    ];
+    const TAKES: [&str; 7] =
+        ["string(", "boolean(", "integer(", "duration(", "address(", "decimal(", "names("];
+    let code = CODE.map(|file| file.split("#[cfg(test)]\nmod").next().unwrap());
+    let calls = code.iter().flat_map(|code| TAKES.iter().flat_map(|take| code.split(take).skip(1)));
+    let quoted = calls.filter_map(|rest| {
+        let argument = rest.trim_start_matches("&mut section,").trim_start().strip_prefix('"')?;
+        argument.split('"').next()
+    });
+    let found: std::collections::BTreeSet<_> = quoted.collect();
+    assert!(found.len() > 40, "{found:?}");
+    found
 }
 
 #[test]
