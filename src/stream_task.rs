@@ -93,7 +93,7 @@ pub(crate) struct Publisher {
     pub connection: ConnectionId,
     /// What it sends.
     pub feed: Feed,
-    /// Cancel it to end the publisher.
+    /// Cancel it to end the publisher; a stream that is pushed ends then.
     pub ended: CancellationToken,
 }
 
@@ -144,7 +144,7 @@ pub(crate) struct StreamTask {
 enum Turn {
     Events,
     Pushed(Box<Pushed>),
-    PublisherGone,
+    PublisherGone(EndReason),
     Arrival(Publisher),
     Release(PresentationSegment),
     Timer,
@@ -217,7 +217,7 @@ impl StreamTask {
                     events.drain(..).for_each(|event| self.handle(now, event));
                 }
                 Turn::Pushed(pushed) => self.take_pushed(now, *pushed),
-                Turn::PublisherGone => self.publisher_left(now, EndReason::ConnectionLost.as_str()),
+                Turn::PublisherGone(reason) => self.publisher_left(now, reason.as_str()),
                 Turn::Arrival(publisher) => self.seat(publisher),
                 Turn::Release(segment) => self.publish(now, segment),
                 Turn::Timer => self.handle_timeout(now),
@@ -265,16 +265,21 @@ impl StreamTask {
         let timers = [self.segmenter.poll_timeout(), self.silent_at(), self.ends_at];
         let timer = timers.into_iter().flatten().min();
         let from_publisher = async {
-            match self.publisher.as_mut().map(|publisher| &mut publisher.feed) {
-                Some(Feed::Events(feed)) => match feed.recv_many(events, EVENTS_AT_ONCE).await {
-                    0 => Turn::PublisherGone,
+            let lost = Turn::PublisherGone(EndReason::ConnectionLost);
+            let Some(Publisher { feed, ended, .. }) = &mut self.publisher else {
+                return std::future::pending().await;
+            };
+            match feed {
+                Feed::Events(feed) => match feed.recv_many(events, EVENTS_AT_ONCE).await {
+                    0 => lost,
                     _ => Turn::Events,
                 },
-                Some(Feed::Segments(feed)) => match feed.recv().await {
-                    Some(pushed) => Turn::Pushed(Box::new(pushed)),
-                    None => Turn::PublisherGone,
+                Feed::Segments(feed) => tokio::select! {
+                    biased;
+                    // Nobody else hears of it: there is no connection.
+                    () = ended.cancelled() => Turn::PublisherGone(EndReason::Dismissed),
+                    pushed = feed.recv() => pushed.map_or(lost, |it| Turn::Pushed(Box::new(it))),
                 },
-                None => std::future::pending().await,
             }
         };
         tokio::select! {
@@ -371,7 +376,9 @@ impl StreamTask {
 
     fn publisher_left(&mut self, now: Instant, reason: &'static str) {
         let Some(publisher) = self.publisher.take() else { return };
-        let window = self.config.policy.reconnect_window;
+        // Whoever pushes has no connection to lose: the stream ends with it.
+        let reconnect = self.config.policy.reconnect_window;
+        let window = if publisher.pushes() { Duration::ZERO } else { reconnect };
         tracing::info!(connection = %publisher.connection, reason, ?window, "publisher left, waiting");
         self.registry.publisher_left(&self.config.name, publisher.connection);
         self.segmenter.publisher_left(now, wall_clock_now());

@@ -74,8 +74,16 @@ struct Live {
     arrivals: mpsc::Sender<Publisher>,
     holder: Option<Holder>,
     /// `Some` where segments are pushed over HTTP: nobody else publishes then.
-    pushes: Option<mpsc::Sender<Pushed>>,
+    pushes: Option<Pushes>,
     figures: StreamFigures,
+}
+
+/// Where a stream's pushed segments go.
+#[derive(Debug)]
+struct Pushes {
+    segments: mpsc::Sender<Pushed>,
+    /// Cancelled when the stream ends before its time; no segment is taken then.
+    ended: CancellationToken,
 }
 
 /// A live stream, for the operator.
@@ -161,11 +169,12 @@ impl Streams {
         self.0.streams_max.store(most, Ordering::Relaxed);
     }
 
-    /// Ends a stream's publisher; the stream waits for another as always. False when it has none.
+    /// Ends a stream's publisher; the stream waits for another as always, unless it is pushed: then it
+    /// ends. False when it has none.
     pub fn kick(&self, stream: &StreamName) -> bool {
         let live = self.live();
-        let holder = live.get(stream).and_then(|live| live.holder.as_ref());
-        holder.inspect(|holder| holder.ended.cancel()).is_some()
+        let publisher = live.get(stream).and_then(Live::publisher);
+        publisher.inspect(|ended| ended.cancel()).is_some()
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<StreamName, Live>> {
@@ -337,6 +346,12 @@ impl Drop for Guard {
 }
 
 impl Live {
+    /// What ends its publisher, if it has one.
+    fn publisher(&self) -> Option<&CancellationToken> {
+        let holder = self.holder.as_ref().map(|holder| &holder.ended);
+        holder.or_else(|| self.pushes.as_ref().map(|pushes| &pushes.ended))
+    }
+
     fn status(&self, name: &StreamName, now: Instant) -> StreamStatus {
         let holder = self.holder.as_ref().filter(|holder| !holder.activity.has_ended());
         let silent = holder.map(|holder| holder.activity.silent_for(now).as_millis());

@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use ingest::push::{PushRefusal, PushRequest};
 use media::StreamName;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::{Live, StreamFigures, Streams};
+use super::{Live, Pushes, StreamFigures, Streams};
 use crate::{
     config::StreamConfig,
     push::Pushed,
@@ -43,8 +44,9 @@ impl Streams {
         &self,
         live: &'a HashMap<StreamName, Live>,
         stream: &StreamName,
-    ) -> Result<Option<&'a mpsc::Sender<Pushed>>, PushRefusal> {
+    ) -> Result<Option<&'a Pushes>, PushRefusal> {
         match live.get(stream) {
+            Some(Live { pushes: Some(pushes), .. }) if pushes.ended.is_cancelled() => Err(ending()),
             Some(Live { pushes: Some(pushes), .. }) => Ok(Some(pushes)),
             Some(Live { pushes: None, .. }) => {
                 Err(PushRefusal::Forbidden("the stream is published over RTMP".to_owned()))
@@ -63,19 +65,18 @@ impl Streams {
         let stream = self.pushed_stream(request)?;
         let mut live = self.live();
         if let Some(pushes) = self.may_push(&live, &stream.name)? {
-            return pushes.try_send(pushed).map_err(|error| match error {
+            return pushes.segments.try_send(pushed).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => {
                     PushRefusal::Full("the stream is behind with earlier segments")
                 }
-                mpsc::error::TrySendError::Closed(_) => {
-                    PushRefusal::Transient("the stream is just ending".to_owned())
-                }
+                mpsc::error::TrySendError::Closed(_) => ending(),
             });
         }
-        let (pushes, received) = mpsc::channel(PUSHES_QUEUED);
+        let (segments, received) = mpsc::channel(PUSHES_QUEUED);
         // The channel is new and has room.
-        drop(pushes.try_send(pushed));
-        let publisher = Publisher::pushing(received);
+        drop(segments.try_send(pushed));
+        let pushes = Pushes { segments, ended: CancellationToken::new() };
+        let publisher = Publisher::pushing(received, pushes.ended.clone());
         let arrivals = self.start(&stream, self.0.parts.sequences.begin(&stream.name), publisher);
         let playback_id = stream.playback_id.clone();
         let figures = StreamFigures::starting(tokio::time::Instant::now().into_std());
@@ -86,12 +87,12 @@ impl Streams {
     }
 }
 
+fn ending() -> PushRefusal {
+    PushRefusal::Transient("the stream is just ending".to_owned())
+}
+
 impl Publisher {
-    fn pushing(segments: mpsc::Receiver<Pushed>) -> Self {
-        Self {
-            connection: ingest::ConnectionId(0),
-            feed: Feed::Segments(segments),
-            ended: tokio_util::sync::CancellationToken::new(),
-        }
+    fn pushing(segments: mpsc::Receiver<Pushed>, ended: CancellationToken) -> Self {
+        Self { connection: ingest::ConnectionId(0), feed: Feed::Segments(segments), ended }
     }
 }

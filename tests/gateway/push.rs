@@ -121,6 +121,30 @@ async fn mp4_comes_back_as_mp4_with_the_clients_ladder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kicked_stream_ends_and_may_be_pushed_anew() {
+    // A publisher that has left would be waited for.
+    let patient = QUICK.replace("\"2s\"", "\"10m\"");
+    let gateway = Gateway::start(&patient, |args| args.no_transcode = Some(true));
+    let pieces = segments(&gateway.data_dir, 2, "ts").await;
+    let kick = || async {
+        let path = "/v1/streams/cam/publisher";
+        gateway.admin().send(Method::DELETE, path, &[], Bytes::new()).await.unwrap().status
+    };
+    assert_eq!(kick().await, StatusCode::NOT_FOUND);
+    let first = push(&gateway, "/live/cam/0.ts", pieces[0].clone()).await;
+    assert_eq!(first.status, StatusCode::OK, "{}", String::from_utf8_lossy(&first.body));
+    assert_eq!(kick().await, StatusCode::NO_CONTENT);
+    let limit = Duration::from_secs(5);
+    let none = |streams: &str| streams == "{\"streams\":[]}";
+    gateway.admin().wait_for("/v1/streams", limit, none).await;
+    let ended = |list: &str| list.contains("#EXT-X-ENDLIST");
+    gateway.viewer().wait_for("/stream/cam/source.m3u8", limit, ended).await;
+    let second = push(&gateway, "/live/cam/1.ts", pieces[1].clone()).await;
+    assert_eq!(second.status, StatusCode::OK, "{}", String::from_utf8_lossy(&second.body));
+    gateway.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn strangers_and_garbage_are_refused_and_harm_nobody() {
     let keyed =
         "[[stream]]\nname = \"cam\"\nstream_key = \"a-secret-key\"\nplayback_id = \"public\"\n";
