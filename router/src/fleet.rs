@@ -337,6 +337,11 @@ impl Fleet {
         self.entry(address).took_longer(now, permille(elapsed, duration));
     }
 
+    /// It was overtaken by one that was asked because it took too long.
+    pub(crate) fn suspect(&mut self, address: &OrchestratorAddress) {
+        self.entry(address).suspect = true;
+    }
+
     /// It failed.
     pub(crate) fn failed(
         &mut self,

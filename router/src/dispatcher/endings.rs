@@ -92,6 +92,10 @@ impl Dispatcher {
         self.attempts = going;
         for other in others {
             self.cancel(now, fleet, &other, cancelled("another was faster"), None);
+            // It had its time, and more, before the other one was asked.
+            if !other.kind.is_extra() {
+                fleet.suspect(other.address());
+            }
         }
     }
 

@@ -53,8 +53,8 @@ pub(super) struct Node {
     /// Comparisons so far since it was new, or returned.
     checks: u32,
     last_fault: Option<String>,
-    /// Its last attempt ran out of time: it may have stopped.
-    suspect: bool,
+    /// Its last attempt ran out of time, or was overtaken: it may have stopped.
+    pub(super) suspect: bool,
     /// When an earlier run heard of it last.
     remembered: Option<SystemTime>,
 }
