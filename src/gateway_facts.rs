@@ -104,8 +104,9 @@ fn orchestrator(
 ) -> OrchestratorFacts {
     let percent = u8::try_from(configured.weight).unwrap_or(u8::MAX).min(100);
     let round_trip = status.and_then(|it| it.round_trip_micros);
-    let shunned =
-        |it: &OrchestratorStatus| matches!(it.standing, Standing::Open | Standing::Demoted);
+    let shunned = |it: &OrchestratorStatus| {
+        matches!(it.standing, Standing::Silent | Standing::Open | Standing::Demoted)
+    };
     OrchestratorFacts {
         address: configured.address.clone(),
         score: f32::from(percent) / 100.0,

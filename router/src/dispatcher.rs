@@ -291,8 +291,10 @@ impl Dispatcher {
         let attempts = self.attempts.iter().map(|it| (it.give_up, Reason::AttemptTimeout));
         let hedges = self.attempts.iter().filter_map(|it| Some((it.hedge_at?, Reason::Hedge)));
         let hedges = hedges.filter(|(at, _)| *at > now);
+        let lost = self.attempts.iter().filter_map(|it| endings::lost_at(fleet, it));
+        let lost = lost.filter(|at| *at > now).map(|at| (at, Reason::AttemptTimeout));
         let roster = self.roster.timeouts(now, fleet, self.wants_sessions());
-        let all = release.into_iter().chain(attempts).chain(hedges).chain(roster);
+        let all = release.into_iter().chain(attempts).chain(hedges).chain(lost).chain(roster);
         all.min_by_key(|(at, _)| *at)
     }
 

@@ -342,6 +342,23 @@ impl Fleet {
         self.entry(address).suspect = true;
     }
 
+    /// Whether it answered the question whether it is there, in the time that takes. Work on a silent one
+    /// may still come to its end, so silence alone ends nothing: others are asked besides. True when that
+    /// is news.
+    pub fn found(&mut self, now: Instant, address: &OrchestratorAddress, there: bool) -> bool {
+        let node = self.entry(address);
+        let before = node.silent_since;
+        node.silent_since = if there { None } else { before.or(Some(now)) };
+        let changed = before.is_none() != there;
+        self.version += u64::from(changed);
+        changed
+    }
+
+    /// Since when it has given no sign of life; `None` when it is there, as far as is known.
+    pub(crate) fn silent_since(&self, address: &OrchestratorAddress) -> Option<Instant> {
+        self.node(address).and_then(|node| node.silent_since)
+    }
+
     /// It failed.
     pub(crate) fn failed(
         &mut self,
@@ -360,6 +377,11 @@ impl Fleet {
             changed = true;
         }
         self.version += u64::from(changed);
+    }
+
+    /// Whether it works on a segment of any stream.
+    pub(crate) fn is_busy(&self, address: &OrchestratorAddress) -> bool {
+        self.node(address).is_some_and(|node| node.in_flight > 0)
     }
 
     /// Whether the next segment it works on should have its picture compared: the first ones, and then

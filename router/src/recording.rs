@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use orchestrator::OrchestratorAddress;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -37,6 +38,8 @@ enum Line {
     Recall { at: u64, learned: Vec<RecordedMemory> },
     /// The pools from here on.
     Pools { pools: RecordedPools },
+    /// An orchestrator was found there, or not.
+    Life { at: u64, address: String, there: bool },
     /// A stream begins.
     Stream { stream: u64, seed: u64, policy: StreamPolicy },
     /// A call, and what the stream wanted done after it.
@@ -70,6 +73,10 @@ impl Recorder {
     ) -> String {
         let learned = learned.iter().map(|it| RecordedMemory::new(it, wall)).collect();
         text(&Line::Recall { at: self.nanos(now), learned })
+    }
+
+    pub(crate) fn life(&self, now: Instant, address: &OrchestratorAddress, there: bool) -> String {
+        text(&Line::Life { at: self.nanos(now), address: address.to_string(), there })
     }
 
     pub(crate) fn stream(stream: u64, seed: u64, policy: &StreamPolicy) -> String {
@@ -223,6 +230,11 @@ impl Run {
             Line::Pools { pools } => {
                 let pools = pools.restore().ok_or_else(|| malformed("pools that can't be read"))?;
                 cores.fleet.set_pools(pools);
+            }
+            Line::Life { at, address, there } => {
+                let address = address.parse();
+                let address = address.map_err(|_| malformed("an address that can't be read"))?;
+                cores.fleet.found(origin + Duration::from_nanos(at), &address, there);
             }
             Line::Stream { stream, seed, policy } => {
                 let id = cores.fleet.admit_stream();

@@ -90,9 +90,12 @@ impl DiscoveryError {
 /// Why a session could not be ended, or a ping was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// It can't be reached, or answered with an error.
+    /// It can't be reached.
     #[error("orchestrator not reached: {0}")]
     Unreachable(String),
+    /// It answered with an error.
+    #[error("orchestrator refused: {0}")]
+    Refused(String),
     /// It did not answer in time.
     #[error("orchestrator did not answer within {0:?}")]
     Timeout(Duration),

@@ -11,7 +11,7 @@ use super::{Dispatcher, OUTAGE};
 use crate::{
     attempt::{Attempt, AttemptId, AttemptStart},
     decision::{AttemptKind, AttemptOutcome, AttemptRecord},
-    fleet::Fleet,
+    fleet::{Fleet, Standing},
     output::Output,
     pool::ConfiguredOrchestrator,
     roster::Excluded,
@@ -69,8 +69,8 @@ impl Dispatcher {
         }
     }
 
-    /// Asks a second orchestrator for what takes longer than it should, and lets a slow one show that
-    /// it has healed, as far as the budget of work done twice goes.
+    /// Asks a second orchestrator for what takes longer than it should or is with one that gives no sign
+    /// of life, and lets a slow one show that it has healed, as far as the budget of work done twice goes.
     pub(super) fn send_twice(&mut self, now: Instant, fleet: &mut Fleet) {
         for index in 0..self.waiting.len() {
             let Some(waiting) = self.waiting.get(index) else { return };
@@ -82,8 +82,10 @@ impl Dispatcher {
             if suspect || !self.extra_work.affords() || !self.may_try(now, waiting) {
                 continue;
             }
-            if only.hedge_at.is_some_and(|at| at <= now) {
-                self.attempt(now, fleet, index, AttemptKind::Hedge, |_| true);
+            let silent = fleet.silent_since(only.address()).is_some();
+            if only.hedge_at.is_some_and(|at| at <= now || silent) {
+                let there = |it: &Candidate| !silent || it.standing != Standing::Silent;
+                self.attempt(now, fleet, index, AttemptKind::Hedge, there);
             } else if only.kind == AttemptKind::First && only.started == now {
                 let healed: Vec<_> = self
                     .roster

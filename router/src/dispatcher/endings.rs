@@ -17,6 +17,8 @@ use crate::{
 
 /// Orchestrators that may say that a segment can't be transcoded before that is believed.
 const WITNESSES: usize = 2;
+/// How long an orchestrator may give no sign of life before work on it counts as lost.
+const SILENCE: Duration = Duration::from_millis(400);
 
 impl Dispatcher {
     pub(super) fn attempt_ended(
@@ -118,17 +120,32 @@ impl Dispatcher {
     }
 
     pub(super) fn expire_attempts(&mut self, now: Instant, fleet: &mut Fleet) {
-        let (over, going): (Vec<_>, Vec<_>) =
-            self.attempts.drain(..).partition(|attempt| attempt.give_up <= now);
+        let lost: Vec<_> = self.attempts.iter().map(|it| self.is_lost(now, fleet, it)).collect();
+        let mut lost = lost.into_iter();
+        let (over, going): (Vec<_>, Vec<_>) = self
+            .attempts
+            .drain(..)
+            .partition(|attempt| lost.next() == Some(true) || attempt.give_up <= now);
         self.attempts = going;
         for attempt in over {
-            let detail = format!("no result within {:?}", attempt.elapsed(now));
+            let (silent, elapsed) = (fleet.silent_since(attempt.address()), attempt.elapsed(now));
+            let detail = match silent {
+                Some(_) if attempt.give_up > now => format!("no sign of life, after {elapsed:?}"),
+                Some(_) | None => format!("no result within {elapsed:?}"),
+            };
             let outcome = AttemptOutcome::Failed { class: FaultClass::Timeout, detail };
             self.cancel(now, fleet, &attempt, outcome, None);
             if let Some(waiting) = self.waiting_for(attempt.sequence) {
                 waiting.tried.push(attempt.address().clone());
             }
         }
+    }
+
+    /// Whether an attempt is with an orchestrator that has been silent for so long that it is better
+    /// given up, where another could take it.
+    fn is_lost(&self, now: Instant, fleet: &Fleet, attempt: &Attempt) -> bool {
+        lost_at(fleet, attempt).is_some_and(|at| at <= now)
+            && self.roster.orchestrators().any(|it| fleet.silent_since(&it.address).is_none())
     }
 
     /// Cancels what is in flight for a segment that is released; true when something was, but for
@@ -185,6 +202,12 @@ impl Dispatcher {
         let verdict = if late { Verdict::Late } else { Verdict::Innocent };
         self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
     }
+}
+
+/// When an attempt with a silent orchestrator is given up, should it stay silent.
+pub(super) fn lost_at(fleet: &Fleet, attempt: &Attempt) -> Option<Instant> {
+    let since = fleet.silent_since(attempt.address())?;
+    (attempt.kind != AttemptKind::Probe).then(|| since.max(attempt.started) + SILENCE)
 }
 
 fn cancelled(reason: &str) -> AttemptOutcome {

@@ -29,6 +29,8 @@ pub enum Standing {
     Probation,
     /// Much slower than usual: when no other will do, and now and then to see whether it has healed.
     Slow,
+    /// It gives no sign of life: when there is nobody else.
+    Silent,
     /// Not at all for now: it failed.
     Open,
     /// Not at all for minutes: it returned false work.
@@ -55,6 +57,8 @@ pub(super) struct Node {
     last_fault: Option<String>,
     /// Its last attempt ran out of time, or was overtaken: it may have stopped.
     pub(super) suspect: bool,
+    /// Since when it has given no sign of life.
+    pub(super) silent_since: Option<Instant>,
     /// When an earlier run heard of it last.
     remembered: Option<SystemTime>,
 }
@@ -75,6 +79,7 @@ impl Default for Node {
             checks: 0,
             last_fault: None,
             suspect: false,
+            silent_since: None,
             remembered: None,
         }
     }
@@ -128,6 +133,9 @@ impl Node {
         }
         match self.breaker.passage(now, true) {
             Passage::Closed { .. } => Standing::Open,
+            Passage::Trial | Passage::Probation | Passage::Free if self.silent_since.is_some() => {
+                Standing::Silent
+            }
             Passage::Trial | Passage::Probation => Standing::Probation,
             Passage::Free if self.suspect || self.latency.is_slow() => Standing::Slow,
             Passage::Free => Standing::Ready,
@@ -159,6 +167,7 @@ impl Node {
 
     pub(super) fn delivered(&mut self, now: Instant, permille: u32) {
         self.suspect = false;
+        self.silent_since = None;
         self.heard = Some(now);
         self.success = self.success + (INNOCENT - self.success.min(INNOCENT)) / 5;
         self.latency.observe(permille);

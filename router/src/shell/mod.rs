@@ -5,6 +5,7 @@ mod decision_log;
 mod memory_keeper;
 mod metrics;
 mod picture_check;
+mod pulse;
 mod request_bodies;
 mod route;
 mod router;

@@ -23,6 +23,7 @@ use tracing::{Instrument, Span};
 use super::{
     attempt::{AttemptError, Attempted, Attempting, now, output_of},
     picture_check::PictureFinding,
+    pulse::Pulse,
     request_bodies::RequestBodies,
     shared::Shared,
 };
@@ -60,6 +61,7 @@ enum Done {
 struct HeldSession {
     info: Arc<OrchestratorInfo>,
     used: bool,
+    pulse: Arc<Pulse>,
 }
 
 /// The route of one stream: closed segments in, released ones out.
@@ -286,6 +288,7 @@ impl StreamRoute {
         let held = self.sessions.get_mut(&start.session);
         let held = held.ok_or(AttemptError::Internal("no such session"))?;
         held.used = true;
+        held.pulse.segment_sent();
         let duration = segment.duration.to_std();
         // The dispatcher cancels at the end of the budget; the client's own limit only backs it.
         let timeout = start.budget + CLIENT_SLACK;
@@ -353,7 +356,9 @@ impl StreamRoute {
                     price: info.price(),
                     round_trip: Some(took),
                 };
-                self.sessions.insert(session, HeldSession { info: Arc::new(info), used: false });
+                let pulse = Pulse::of(&self.shared, address, &info);
+                let held = HeldSession { info: Arc::new(info), used: false, pulse };
+                self.sessions.insert(session, held);
                 if !self.offered(session, Ok(offer)) {
                     self.sessions.remove(&session);
                 }

@@ -5,12 +5,14 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use orchestrator::OrchestratorClient;
+use orchestrator::{OrchestratorAddress, OrchestratorClient};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
-use super::tape::Tape;
-use super::{decision_log::DecisionLog, metrics::RouterMetrics, picture_check::MaybePictureCheck};
+use super::{
+    decision_log::DecisionLog, metrics::RouterMetrics, picture_check::MaybePictureCheck,
+    pulse::Pulses, tape::Tape,
+};
 use crate::{
     call::Call,
     config::RouterConfig,
@@ -35,6 +37,7 @@ pub(super) struct Shared {
     pub(super) fleet_version: watch::Sender<u64>,
     pub(super) decisions: DecisionLog,
     pub(super) picture_check: MaybePictureCheck,
+    pub(super) pulses: Pulses,
     /// To the memory; when full, evidence is dropped with a warning: an orchestrator that is caught
     /// gets no more work, so it can't fill the queue.
     pub(super) evidence: Option<mpsc::Sender<Evidence>>,
@@ -59,6 +62,7 @@ impl Shared {
             fleet: Mutex::new(recorded),
             decisions: DecisionLog::new(),
             picture_check,
+            pulses: Pulses::default(),
             evidence,
         }
     }
@@ -93,6 +97,17 @@ impl Shared {
         let mut fleet = self.fleet();
         fleet.note(|recorder| recorder.recall(now, wall, &learned));
         fleet.fleet.recall(now, wall, learned);
+    }
+
+    /// An orchestrator was found there, or not. Wakes every stream when that is news; true then.
+    pub(super) fn found(&self, now: Instant, address: &OrchestratorAddress, there: bool) -> bool {
+        self.with_fleet(|recorded| {
+            let changed = recorded.fleet.found(now, address, there);
+            if changed {
+                recorded.note(|recorder| recorder.life(now, address, there));
+            }
+            changed
+        })
     }
 
     /// One call of a stream's routing. Wakes the other streams when it changed what they may do.

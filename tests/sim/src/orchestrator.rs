@@ -137,6 +137,25 @@ impl Script {
         !self.phases.iter().any(|it| it.when.start < until && it.when.end > from)
     }
 
+    /// When it is found to be there, or not: what an observer learns who asks it now and then, false
+    /// alarms included.
+    pub(crate) fn signs_of_life(&self, dice: &mut Dice) -> Vec<(Duration, bool)> {
+        let mut found = Vec::new();
+        for phase in
+            self.phases.iter().filter(|it| matches!(it.what, Trouble::Down | Trouble::Hung))
+        {
+            let noticed = phase.when.start + dice.millis(0..=900);
+            if noticed < phase.when.end {
+                found.extend([(noticed, false), (phase.when.end + dice.millis(0..=500), true)]);
+            }
+        }
+        if dice.percent(20) {
+            let at = dice.millis(0..=60_000);
+            found.extend([(at, false), (at + dice.millis(1..=700), true)]);
+        }
+        found
+    }
+
     /// When so much work that begins now is done: not while it stands still.
     fn done_at(&self, from: Duration, work: Duration) -> Duration {
         let mut hung: Vec<_> = self.phases.iter().filter(|it| it.what == Trouble::Hung).collect();

@@ -55,6 +55,8 @@ enum Event {
     Nudge(usize),
     /// An orchestrator answers a question.
     Reply(usize, SessionId, Reply, usize),
+    /// An orchestrator is found to be there, or not.
+    Life(usize, bool),
     /// An orchestrator answers a segment.
     Answer(usize, AttemptId, Answer, Work),
 }
@@ -154,6 +156,11 @@ impl<'a> World<'a> {
         }
         for (index, stream) in scenario.streams.iter().enumerate() {
             agenda.add(stream.start, dice.seed(), Event::Begin(index));
+        }
+        for (index, script) in scenario.orchestrators.iter().enumerate() {
+            for (at, there) in script.signs_of_life(&mut dice) {
+                agenda.add(at, dice.seed(), Event::Life(index, there));
+            }
         }
         let watch = Watch::new(&scenario);
         let (now, streams) = (Duration::ZERO, BTreeMap::new());
@@ -287,6 +294,10 @@ impl<'a> World<'a> {
             Event::Reply(stream, session, reply, orchestrator) => {
                 self.reply(stream, session, reply, orchestrator)
             }
+            Event::Life(orchestrator, there) => {
+                self.life(orchestrator, there);
+                Ok(())
+            }
             Event::Answer(stream, id, answer, work) => self.answer(stream, id, answer, &work),
         }
     }
@@ -315,6 +326,14 @@ impl<'a> World<'a> {
                 self.agenda.add(self.now, self.dice.seed(), Event::Nudge(*index));
             }
         }
+    }
+
+    fn life(&mut self, orchestrator: usize, there: bool) {
+        let (version, now) = (self.fleet.version(), self.instant());
+        let Some(address) = self.scenario.addresses.get(orchestrator) else { return };
+        self.trace.line(self.now, None, format_args!("orchestrator {orchestrator} lives: {there}"));
+        self.fleet.found(now, address, there);
+        self.nudge_others(version, None);
     }
 
     fn change_pools(&mut self, index: usize) -> Checked {

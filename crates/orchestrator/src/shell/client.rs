@@ -304,6 +304,10 @@ fn discovery_error(error: CallError) -> DiscoveryError {
 fn session_error(error: CallError) -> SessionError {
     match error {
         CallError::Timeout(limit) => SessionError::Timeout(limit),
+        // What never reached one has a cause of its own.
+        CallError::Status(status) if std::error::Error::source(&status).is_none() => {
+            SessionError::Refused(clip(status.message()))
+        }
         CallError::Status(status) => SessionError::Unreachable(describe(&status)),
     }
 }

@@ -176,6 +176,14 @@ impl Bench {
         self.drain();
     }
 
+    /// The nth orchestrator is found to be there, or not.
+    pub(super) fn find(&mut self, index: usize, there: bool) {
+        let address = self.fleet.pools().pools[0].orchestrators[index].address.clone();
+        self.fleet.found(self.now, &address, there);
+        self.dispatcher.handle_timeout(self.now, &mut self.fleet);
+        self.drain();
+    }
+
     pub(super) fn sequences(&self) -> Vec<u64> {
         self.released.iter().map(|(_, segment)| segment.source.sequence.0).collect()
     }

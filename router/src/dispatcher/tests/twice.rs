@@ -147,3 +147,43 @@ fn a_slow_orchestrator_is_left_within_five_segments_and_back_after_it_heals() {
     assert!(standings[10..15].contains(&Standing::Slow), "{standings:?}");
     assert_eq!(standings[39], Standing::Ready, "{standings:?}");
 }
+
+#[test]
+fn a_segment_with_a_silent_orchestrator_goes_to_another_too() {
+    let mut bench = Bench::configured(hedging(), 2);
+    bench.answer_all();
+    bench.push(1);
+    bench.find(0, false);
+    assert_eq!((bench.host(1), bench.start(1).kind), ("o1", AttemptKind::Hedge));
+    bench.succeed(0);
+    assert_eq!(bench.gap(0), None, "it was there after all, and first");
+    bench.pass(SEGMENT);
+    bench.push(2);
+    assert_eq!(bench.host(2), "o0", "a delivery is a sign of life");
+    bench.succeed(2);
+    bench.find(0, false);
+    bench.pass(SEGMENT);
+    bench.push(3);
+    assert_eq!(bench.host(3), "o1");
+    bench.find(0, true);
+    bench.find(1, false);
+    assert_eq!(bench.host(4), "o0");
+}
+
+#[test]
+fn without_a_budget_a_silent_orchestrator_is_given_up_when_another_is_there() {
+    let mut bench = Bench::with(2);
+    bench.push(1);
+    bench.find(1, false);
+    bench.find(0, false);
+    bench.pass(SECOND);
+    assert_eq!(bench.started.len(), 1, "nobody else is there either");
+    bench.find(1, true);
+    assert_eq!((bench.host(1), bench.start(1).kind), ("o1", AttemptKind::Retry));
+    assert_eq!(bench.cancelled, [bench.start(0).id]);
+    bench.succeed(1);
+    assert_eq!(bench.gap(0), None);
+    let ending = &bench.decided[0].attempts[0].outcome;
+    let AttemptOutcome::Failed { detail, .. } = ending else { panic!("{ending:?}") };
+    assert!(detail.contains("no sign of life"), "{detail}");
+}

@@ -123,8 +123,15 @@ fn check_choice(at: Duration, what: &str, record: &AttemptRecord, session: &str)
     ensure!(at, chosen.rejected.is_none(), "{what} rejected the one that was chosen");
     let own = chosen.session.is_some_and(|it| it.to_string() == session);
     ensure!(at, own, "{what} names another session: {:?}", chosen.session);
-    let order =
-        |it: &Candidate| (!it.in_time, it.pool_rank, it.standing == Standing::Slow, it.cost);
+    let order = |it: &Candidate| {
+        (
+            it.standing == Standing::Silent,
+            !it.in_time,
+            it.pool_rank,
+            it.standing == Standing::Slow,
+            it.cost,
+        )
+    };
     let others = record.candidates.iter().filter(|it| it.rejected.is_none());
     let better = others.into_iter().find(|it| order(it) < order(chosen));
     ensure!(at, better.is_none(), "{what} passed over {better:?}");
