@@ -36,6 +36,7 @@ use crate::{
     operator::{self, Operator},
     pool_feed::PoolFeed,
     publish_auth::PublishAuth,
+    push,
     sequences::Sequences,
     stream_task::StreamParts,
     streams::{OtherKeys, Streams},
@@ -127,15 +128,15 @@ impl App {
             metrics,
             grace: config.grace,
         };
-        let other_keys = other_keys(&config, listeners.rtmp.local_addr()?)?;
+        let other_keys = other_keys(&config, &listeners)?;
         let streams = Streams::new(parts, config.streams.clone(), other_keys, config.streams_max);
         let readiness = Readiness::waiting_for("starting");
 
         serve_publishers(listeners.rtmp, &config, &streams, ingest_metrics, &stages.publishers);
-        let viewers = viewers_service(directory, &streams, &stages.publishers, &mut registry);
+        let push = push_routes(&config, &streams, &stages.publishers, &mut registry);
         stages.viewers.tasks.spawn(http_server::serve(
             listeners.http,
-            viewers,
+            viewers_service(directory, push),
             stages.viewers.closed.clone(),
             stages.viewers.tasks.clone(),
         ));
@@ -292,7 +293,7 @@ fn picture_check(config: &Config, program: &Path) -> Option<Arc<dyn PictureCheck
 }
 
 /// What becomes of publishers that the configuration does not name.
-fn other_keys(config: &Config, rtmp: SocketAddr) -> anyhow::Result<OtherKeys> {
+fn other_keys(config: &Config, listeners: &Listeners) -> anyhow::Result<OtherKeys> {
     let policy = config.publisher.clone();
     let Some(webhook) = config.auth_webhook.clone() else {
         return Ok(if config.open { OtherKeys::Open(policy) } else { OtherKeys::Unknown });
@@ -300,7 +301,8 @@ fn other_keys(config: &Config, rtmp: SocketAddr) -> anyhow::Result<OtherKeys> {
     let client = HookClient::new([&webhook.endpoint]).context("auth_webhook can't be asked")?;
     tracing::info!(hook = %webhook.endpoint, signed = webhook.secret.is_some(), "auth webhook");
     let webhook = AuthWebhook::new(client, webhook.endpoint, webhook.secret);
-    Ok(OtherKeys::Webhook { auth: PublishAuth::new(webhook, rtmp), policy })
+    let (rtmp, http) = (listeners.rtmp.local_addr()?, listeners.http.local_addr()?);
+    Ok(OtherKeys::Webhook { auth: PublishAuth::new(webhook, rtmp, http), policy })
 }
 
 fn build_directory(config: &Config, registry: &mut Registry) -> Directory {
@@ -315,26 +317,32 @@ fn build_directory(config: &Config, registry: &mut Registry) -> Directory {
 }
 
 /// What the HTTP address answers: playback, HTTP push, and what is not built.
-fn viewers_service(
-    directory: Directory,
+fn viewers_service(directory: Directory, push: axum::Router) -> axum::Router {
+    // go-livepeer's players find streams below /stream.
+    playback::service(directory.clone())
+        .nest("/stream", playback::service(directory))
+        .merge(push)
+        .merge(livepeer::absent_service())
+}
+
+fn push_routes(
+    config: &Config,
     streams: &Streams,
     publishers: &Stage,
     registry: &mut Registry,
 ) -> axum::Router {
+    if !config.push {
+        return push::switched_off_service();
+    }
     let metrics = Arc::new(PushMetrics::default());
     metrics.register(registry);
-    let push = PushContext {
+    push_service(PushContext {
         admission: Arc::new(streams.clone()),
         config: PushConfig::default(),
         metrics,
         tasks: publishers.tasks.clone(),
         shutdown: publishers.closed.clone(),
-    };
-    // go-livepeer's players find streams below /stream.
-    playback::service(directory.clone())
-        .nest("/stream", playback::service(directory))
-        .merge(push_service(push))
-        .merge(livepeer::absent_service())
+    })
 }
 
 fn serve_publishers(

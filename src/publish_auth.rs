@@ -1,23 +1,30 @@
 //! Publishers whose key is not in the configuration: the operator's auth webhook says who may publish,
 //! and what.
 
-use std::{fmt, net::SocketAddr};
+use std::net::SocketAddr;
 
 use http::StatusCode;
-use ingest::{PublishRequest, Refusal};
+use ingest::{
+    ConnectionId, PublishRequest, Refusal, StreamKey,
+    push::{PushRefusal, PushRequest},
+};
 use media::{Ladder, Redacted};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::webhook::{Admitted, AuthError, AuthWebhook, Manifest};
 
 /// Applications that stand for none: what follows them is the manifest (livepeer-gateway §3).
 const PLAIN_APPLICATIONS: [&str; 2] = ["live/", "stream/"];
+/// What a manifest has escaped in a URL (RFC 3986 §2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Asks the auth webhook about publish URLs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PublishAuth {
     webhook: AuthWebhook,
-    /// Host and port of the publish URLs that are asked about.
-    host: String,
+    /// Hosts and ports of the URLs that are asked about: of RTMP, and of pushed segments.
+    rtmp: String,
+    http: String,
 }
 
 /// What a publisher was let in to.
@@ -27,6 +34,41 @@ pub(crate) struct PublishTerms {
     pub(crate) manifest: Manifest,
     /// `None`: the default; an empty one: nothing is transcoded.
     pub(crate) ladder: Option<Ladder>,
+}
+
+/// Why a publisher is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Denial {
+    /// The webhook does not know it.
+    Unknown,
+    /// Too many are asked about.
+    Busy,
+    /// The webhook can't be asked, or makes no sense; the log says why. A publisher need not know the
+    /// operator's servers.
+    Unchecked,
+}
+
+const BUSY: &str = "too many publishers are being checked; try again";
+const UNCHECKED: &str = "the stream key can't be checked now; try again later";
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Unknown => Self::UnknownKey,
+            Denial::Busy => Self::Rejected(BUSY.to_owned()),
+            Denial::Unchecked => Self::Rejected(UNCHECKED.to_owned()),
+        }
+    }
+}
+
+impl From<Denial> for PushRefusal {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Unknown => Self::Forbidden("the auth webhook refuses this stream".to_owned()),
+            Denial::Busy => Self::Full(BUSY),
+            Denial::Unchecked => Self::Transient(UNCHECKED.to_owned()),
+        }
+    }
 }
 
 /// Why the webhook's word can't be followed.
@@ -40,15 +82,19 @@ enum TermsError {
     KeyAsName,
 }
 
+/// What a publisher comes with.
+struct Presented<'a> {
+    /// The manifest that its URL names beside the key.
+    manifest: Option<&'a str>,
+    /// What can be its key.
+    keys: Vec<&'a str>,
+}
+
 impl PublishAuth {
-    /// `rtmp` is where publishers connect.
+    /// `rtmp` is where publishers connect, `http` where they push segments.
     #[must_use]
-    pub fn new(webhook: AuthWebhook, rtmp: SocketAddr) -> Self {
-        let host = match rtmp.ip() {
-            ip if ip.is_unspecified() => format!("localhost:{}", rtmp.port()),
-            _ => rtmp.to_string(),
-        };
-        Self { webhook, host }
+    pub fn new(webhook: AuthWebhook, rtmp: SocketAddr, http: SocketAddr) -> Self {
+        Self { webhook, rtmp: host(rtmp), http: host(http) }
     }
 
     /// What this publisher may publish. Answers within the webhook's deadline.
@@ -57,23 +103,53 @@ impl PublishAuth {
     /// `UnknownKey` when the webhook refuses it, `Rejected` when it can't be asked or makes no sense;
     /// then the log says why.
     pub(crate) async fn ask(&self, request: &PublishRequest) -> Result<PublishTerms, Refusal> {
-        let url = publish_url(&self.host, request);
-        let admitted = match self.webhook.admit(&url).await {
+        let (url, path) = (publish_url(&self.rtmp, request), request.path());
+        let presented = Presented::over_rtmp(path.expose(), &request.key);
+        Ok(self.check(Some(request.connection), &url, &presented).await?)
+    }
+
+    /// What the client may push that sends its first segment. Answers within the webhook's deadline.
+    ///
+    /// # Errors
+    /// `Forbidden` when the webhook refuses it, `Full` when it asks about many already, `Transient` when
+    /// it can't be asked or makes no sense; then the log says why.
+    pub(crate) async fn ask_push(
+        &self,
+        request: &PushRequest,
+    ) -> Result<PublishTerms, PushRefusal> {
+        let url = push_url(&self.http, request);
+        let presented = Presented::by_push(request);
+        Ok(self.check(None, &url, &presented).await?)
+    }
+
+    async fn check(
+        &self,
+        connection: Option<ConnectionId>,
+        url: &Redacted<String>,
+        presented: &Presented<'_>,
+    ) -> Result<PublishTerms, Denial> {
+        let connection = connection.map(tracing::field::display);
+        let admitted = match self.webhook.admit(url).await {
             Ok(admitted) => admitted,
             Err(AuthError::Refused(status)) if means_unknown(status) => {
-                return Err(Refusal::UnknownKey);
+                return Err(Denial::Unknown);
             }
             Err(AuthError::Busy) => {
-                tracing::warn!(connection = %request.connection, "{}", AuthError::Busy);
-                return Err(rejected("too many publishers are being checked; try again"));
+                tracing::warn!(connection, "{}", AuthError::Busy);
+                return Err(Denial::Busy);
             }
-            Err(error) => return Err(not_checked(request, error.as_str(), &error)),
+            Err(error) => {
+                tracing::warn!(connection, kind = error.as_str(), "auth webhook: {error}");
+                return Err(Denial::Unchecked);
+            }
         };
         let (stream_id, session_id) = (admitted.stream_id.clone(), admitted.session_id.clone());
-        let terms = terms(request, admitted);
-        let terms = terms.map_err(|error| not_checked(request, "unfit", &error))?;
+        let terms = terms(presented, admitted).map_err(|error| {
+            tracing::warn!(connection, kind = "unfit", "auth webhook: {error}");
+            Denial::Unchecked
+        })?;
         tracing::info!(
-            connection = %request.connection,
+            connection,
             stream = %terms.manifest.name,
             stream_id = stream_id.as_deref(),
             session_id = session_id.as_deref(),
@@ -83,10 +159,45 @@ impl PublishAuth {
     }
 }
 
+impl<'a> Presented<'a> {
+    fn over_rtmp(path: &'a str, key: &'a StreamKey) -> Self {
+        let whole = key.expose();
+        let last = whole.rsplit('/').next().unwrap_or(whole);
+        Self { manifest: manifest_of(path), keys: vec![whole, last] }
+    }
+
+    /// Whoever knows a manifest may push it: it is the key.
+    fn by_push(request: &'a PushRequest) -> Self {
+        let bearer = request.bearer.as_ref().map(StreamKey::expose);
+        Self {
+            manifest: None,
+            keys: bearer.into_iter().chain([request.manifest.expose()]).collect(),
+        }
+    }
+}
+
+fn host(addr: SocketAddr) -> String {
+    match addr.ip() {
+        ip if ip.is_unspecified() => format!("localhost:{}", addr.port()),
+        _ => addr.to_string(),
+    }
+}
+
 /// The URL as it was typed into the encoder, query included; the host is the gateway's.
 fn publish_url(host: &str, request: &PublishRequest) -> Redacted<String> {
-    let mut url = format!("rtmp://{host}/{}", request.path().expose());
-    if let Some(query) = &request.query {
+    with_query(format!("rtmp://{host}/{}", request.path().expose()), request.query.as_ref())
+}
+
+/// The URL of a segment, query included; the host is the gateway's.
+fn push_url(host: &str, request: &PushRequest) -> Redacted<String> {
+    let manifest = utf8_percent_encode(request.manifest.expose(), ESCAPED);
+    let (number, extension) = (request.sequence, request.container.extension());
+    let url = format!("http://{host}/live/{manifest}/{number}.{extension}");
+    with_query(url, request.query.as_ref())
+}
+
+fn with_query(mut url: String, query: Option<&Redacted<String>>) -> Redacted<String> {
+    if let Some(query) = query {
         url.push('?');
         url.push_str(query.expose());
     }
@@ -99,29 +210,17 @@ fn means_unknown(status: StatusCode) -> bool {
     status.is_client_error() && !trouble.contains(&status)
 }
 
-fn rejected(text: &str) -> Refusal {
-    Refusal::Rejected(text.to_owned())
-}
-
-/// A publisher need not know the operator's servers.
-fn not_checked(request: &PublishRequest, kind: &str, error: &dyn fmt::Display) -> Refusal {
-    tracing::warn!(connection = %request.connection, kind, "auth webhook: {error}");
-    rejected("the stream key can't be checked now; try again later")
-}
-
-fn terms(request: &PublishRequest, admitted: Admitted) -> Result<PublishTerms, TermsError> {
-    let path = request.path();
+fn terms(presented: &Presented<'_>, admitted: Admitted) -> Result<PublishTerms, TermsError> {
     let manifest = match admitted.manifest {
         Some(manifest) => manifest,
         None => {
-            let named = manifest_of(path.expose()).ok_or(TermsError::Nameless)?;
+            let named = presented.manifest.ok_or(TermsError::Nameless)?;
             Manifest::new(named).map_err(|_| TermsError::Unfit)?
         }
     };
-    let whole = request.key.expose();
-    let last = whole.rsplit('/').next().unwrap_or(whole);
-    let replaced = admitted.stream_key.as_ref().map(ingest::StreamKey::expose);
-    if [Some(whole), Some(last), replaced].contains(&Some(manifest.name.as_str())) {
+    let replaced = admitted.stream_key.as_ref().map(StreamKey::expose);
+    let name = manifest.name.as_str();
+    if presented.keys.contains(&name) || replaced == Some(name) {
         return Err(TermsError::KeyAsName);
     }
     Ok(PublishTerms { manifest, ladder: admitted.ladder })
@@ -136,7 +235,7 @@ fn manifest_of(path: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use ingest::{ConnectionId, StreamKey};
+    use http::{HeaderMap, Method};
     use proptest::prelude::*;
 
     use super::*;
@@ -156,7 +255,18 @@ mod tests {
     }
 
     fn named(app: &str, key: &str, json: &str) -> Result<String, TermsError> {
-        terms(&request(app, key, None), answer(json)).map(|it| it.manifest.playback_id.to_string())
+        let request = request(app, key, None);
+        let path = request.path();
+        let presented = Presented::over_rtmp(path.expose(), &request.key);
+        terms(&presented, answer(json)).map(|it| it.manifest.playback_id.to_string())
+    }
+
+    fn push(uri: &str, bearer: Option<&str>) -> PushRequest {
+        let mut headers = HeaderMap::new();
+        if let Some(bearer) = bearer {
+            headers.insert("authorization", format!("Bearer {bearer}").parse().unwrap());
+        }
+        PushRequest::read(&Method::PUT, &uri.parse().unwrap(), &headers, None).unwrap()
     }
 
     #[test]
@@ -166,6 +276,28 @@ mod tests {
         assert_eq!(url("live", "K", Some("t=1")), "rtmp://h:1935/live/K?t=1");
         assert_eq!(url("", "K", None), "rtmp://h:1935/K");
         assert_eq!(url("live", "M/K", None), "rtmp://h:1935/live/M/K");
+    }
+
+    #[test]
+    fn a_pushed_segments_url_is_the_clients_with_its_query() {
+        let url = |uri| push_url("h:1", &push(uri, None)).expose().to_owned();
+        assert_eq!(url("/live/M/12.ts?t=1"), "http://h:1/live/M/12.ts?t=1");
+        assert_eq!(url("/live/a%20b%3F/0.mp4"), "http://h:1/live/a%20b%3F/0.mp4");
+    }
+
+    #[test]
+    fn a_pushed_manifest_is_a_key_and_needs_another_name() {
+        let named = |json: &str| {
+            let request = push("/live/M/0.ts", Some("B"));
+            let terms = terms(&Presented::by_push(&request), answer(json));
+            terms.map(|it| it.manifest.playback_id.to_string())
+        };
+        assert_eq!(named(r#"{"manifestID":"match"}"#), Ok("match".to_owned()));
+        assert_eq!(named(""), Err(TermsError::Nameless));
+        for key in ["M", "B"] {
+            let echo = format!("{{\"manifestID\":\"{key}\"}}");
+            assert_eq!(named(&echo), Err(TermsError::KeyAsName), "{key}");
+        }
     }
 
     #[test]
@@ -208,10 +340,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_url_makes_its_key_public(app in "[a-z/]{0,12}", key in "[a-z/]{1,12}") {
-            let request = request(app.trim_matches('/'), &key, None);
-            if let Ok(terms) = terms(&request, Admitted::as_named()) {
-                let last = key.rsplit('/').next().unwrap();
-                prop_assert_ne!(terms.manifest.playback_id.as_str(), last);
+            let last = key.rsplit('/').next().unwrap();
+            if let Ok(name) = named(app.trim_matches('/'), &key, "") {
+                prop_assert_ne!(name, last);
             }
         }
     }

@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     config::{KeyDigest, PublisherPolicy, StreamConfig},
     publish_auth::PublishAuth,
-    push::Pushed,
+    push::{Grants, Pushed},
     stream_task::{Feed, Publisher, Registry, StreamParts, StreamTask},
     webhook::Manifest,
 };
@@ -45,6 +45,7 @@ struct Shared {
     parts: Arc<StreamParts>,
     configured: HashMap<KeyDigest, Arc<StreamConfig>>,
     other_keys: OtherKeys,
+    grants: Grants,
     streams_max: AtomicUsize,
     live: Mutex<HashMap<StreamName, Live>>,
     draining: CancellationToken,
@@ -82,6 +83,10 @@ struct Live {
 #[derive(Debug)]
 struct Pushes {
     segments: mpsc::Sender<Pushed>,
+    /// The key it is pushed with.
+    key: KeyDigest,
+    /// When a segment came last.
+    last: Instant,
     /// Cancelled when the stream ends before its time; no segment is taken then.
     ended: CancellationToken,
 }
@@ -127,6 +132,7 @@ impl Streams {
             parts: Arc::new(parts),
             configured,
             other_keys,
+            grants: Grants::default(),
             streams_max: AtomicUsize::new(streams_max),
             live: Mutex::default(),
             draining: CancellationToken::new(),

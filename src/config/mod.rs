@@ -32,6 +32,8 @@ pub struct Config {
     pub rtmp: ListenerConfig,
     /// Where viewers connect.
     pub http: ListenerConfig,
+    /// Whether segments can be pushed over HTTP.
+    pub push: bool,
     /// Health and metrics.
     pub admin_addr: SocketAddr,
     /// Where the gateway keeps its files.
@@ -145,6 +147,7 @@ impl Config {
         let http =
             listener(root.section("http", faults), args.http_addr.as_deref(), open, &HTTP, faults);
         let admin_addr = admin(root.section("admin", faults), args, faults);
+        let push = push_enabled(root.section("push", faults), faults);
         let publisher = root.section("publisher", faults);
         let (publisher, publisher_idle_timeout) = publisher_settings(publisher, faults);
         let routing = router_settings(root.section("router", faults), faults);
@@ -175,6 +178,7 @@ impl Config {
             args: args.clone(),
             rtmp,
             http,
+            push,
         };
         root.finish(faults);
         config.check(args, faults);
@@ -288,6 +292,12 @@ fn admin(mut section: Section, args: &ServeArgs, faults: &mut Faults) -> SocketA
     let from_flag = flag.and_then(|text| parse_address(text, "admin.addr", faults));
     section.finish(faults);
     from_flag.or(from_file).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 9090).into())
+}
+
+fn push_enabled(mut section: Section, faults: &mut Faults) -> bool {
+    let enabled = section.boolean("enabled", faults);
+    section.finish(faults);
+    enabled.unwrap_or(true)
 }
 
 fn publisher_settings(mut section: Section, faults: &mut Faults) -> (PublisherPolicy, Duration) {

@@ -18,6 +18,7 @@ pub(super) struct Draft {
     pub(super) rtmp: Option<SocketAddr>,
     pub(super) http: Option<SocketAddr>,
     pub(super) admin: Option<SocketAddr>,
+    pub(super) http_ingest: Option<bool>,
     pub(super) data_dir: Option<String>,
     pub(super) log_filter: Option<&'static str>,
     pub(super) auth_webhook: Option<Url>,
@@ -72,6 +73,9 @@ impl Draft {
         ] {
             let addr = addr.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into());
             put_in(&mut root, section, "addr", addr.to_string());
+        }
+        if self.http_ingest == Some(false) {
+            put_in(&mut root, "push", "enabled", false);
         }
         if let Some(filter) = self.log_filter {
             put_in(&mut root, "log", "filter", filter);

@@ -12,6 +12,7 @@ use super::{
     flag::{
         Flag,
         Kind::{Switch, Value},
+        switch,
     },
 };
 
@@ -39,7 +40,6 @@ const METRICS: &str = "metrics are always on, on the admin address, and carry no
 const DENY: &str =
     "ETH addresses can't be refused; `deny` of [[pool]] takes hosts, host:ports and URLs";
 const VERSIONS: &str = "orchestrators can't be chosen by version";
-const PUSH: &str = "HTTP push can't be switched off; it takes the keys of configured streams, and any key where `open` is true";
 const ANY_PRICE: &str = "a price cap always holds; leave it out to pay any price";
 
 /// All flags.
@@ -79,7 +79,10 @@ static FLAGS: &[Flag] = &[
         Ok(())
     }),
     Flag::needless("gatewayHost", Value, "only AI webhooks and event queues are told it"),
-    Flag::absent("httpIngest", Switch, "true", PUSH),
+    Flag::setting("httpIngest", Switch, "push.enabled", |it, text| {
+        it.http_ingest = Some(switch(text).ok_or("expected true or false")?);
+        Ok(())
+    }),
     Flag::setting("authWebhookUrl", Value, "auth_webhook", |it, text| {
         webhook(&mut it.auth_webhook, text)
     }),

@@ -138,7 +138,7 @@ impl Work {
         let draft = &mut self.draft;
         let needless = &mut self.needless;
         if draft.auth_webhook.is_some() {
-            let text = "asked about RTMP publishers only: segments pushed over HTTP are refused, but for the keys of streams in a file of ours";
+            let text = "must answer a manifestID that is not the publisher's key, for segments pushed over HTTP another than the manifest of their URL: playback ids are public";
             needless.push(remark(&place_of(given, "authWebhookUrl"), text));
         }
         if draft.discovery.is_some() && !draft.orchestrators.is_empty() {

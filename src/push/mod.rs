@@ -1,8 +1,12 @@
 //! HTTP push: whole segments in, their renditions back in the response.
 
 mod answers;
+mod grants;
+mod switched_off;
 
 pub(crate) use answers::{Asked, PushAnswers};
+pub(crate) use grants::{Grants, presented};
+pub(crate) use switched_off::switched_off_service;
 
 use ingest::{
     BoxFuture, PushAdmission,
@@ -30,7 +34,7 @@ impl PushAdmission for Streams {
         request: &'a PushRequest,
     ) -> BoxFuture<'a, Result<StreamName, PushRefusal>> {
         Box::pin(async move {
-            let stream = self.admit_push(request)?;
+            let stream = self.admit_push(request).await?;
             self.look_up_numbers(&stream.name).await;
             Ok(stream.name.clone())
         })

@@ -92,11 +92,20 @@ fn orchestrators_come_from_the_webhook_or_the_list() {
 }
 
 #[test]
-fn pushed_segments_are_not_what_the_webhook_is_asked_about() {
+fn a_webhook_has_to_give_names_that_are_not_keys() {
     let said = remarks(&["-authWebhookUrl", "https://u:sesame@hook/auth"]);
-    assert!(said.contains("-authWebhookUrl: asked about RTMP publishers only"), "{said}");
+    assert!(said.contains("-authWebhookUrl: must answer a manifestID"), "{said}");
     assert!(!said.contains("sesame"));
-    assert!(!remarks(&["-authWebhookUrl="]).contains("RTMP publishers"));
+    assert!(!remarks(&["-authWebhookUrl="]).contains("manifestID"));
+}
+
+#[test]
+fn push_is_on_unless_it_is_switched_off() {
+    assert_eq!(at(&file(&["-httpIngest=false"]), "push.enabled"), Some(&false.into()));
+    for on in [&["-httpIngest"][..], &["-httpIngest=true"], &[]] {
+        assert_eq!(at(&file(on), "push"), None, "{on:?}");
+    }
+    assert!(refusals(&["-httpIngest=maybe"]).starts_with("-httpIngest: expected true or false"));
 }
 
 #[test]
