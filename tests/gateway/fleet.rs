@@ -12,6 +12,7 @@ use crate::{
         encoder::{HD, Publisher, SMALL},
         node::Node,
     },
+    why::why,
 };
 
 /// A gateway with one stream `cam` of one cheap rendition, or of the default ladder.
@@ -42,13 +43,18 @@ fn recording(first_url: &str) -> String {
     std::fs::read_to_string(std::env::temp_dir().join(name)).unwrap()
 }
 
-async fn faulty(node: &Node) -> FaultyOrchestrator {
+pub(crate) async fn faulty(node: &Node) -> FaultyOrchestrator {
     let upstream = node.url.parse().unwrap();
     FaultyOrchestrator::start(upstream, ([127, 0, 0, 1], 0).into()).await.unwrap()
 }
 
 async fn decisions(gateway: &Gateway) -> Vec<Value> {
-    let answer = gateway.admin().get("/v1/streams/cam/decisions?limit=1000").await;
+    decisions_of(gateway, "cam").await
+}
+
+pub(crate) async fn decisions_of(gateway: &Gateway, stream: &str) -> Vec<Value> {
+    let path = format!("/v1/streams/{stream}/decisions?limit=1000");
+    let answer = gateway.admin().get(&path).await;
     let read: Value = serde_json::from_str(answer.text()).unwrap();
     read["decisions"].as_array().unwrap().clone()
 }
@@ -73,7 +79,7 @@ async fn until_decided(gateway: &Gateway, count: usize) -> Vec<Value> {
     }
 }
 
-fn attempts(decision: &Value) -> &Vec<Value> {
+pub(crate) fn attempts(decision: &Value) -> &Vec<Value> {
     decision["attempts"].as_array().unwrap()
 }
 
@@ -137,15 +143,16 @@ async fn a_failing_orchestrator_is_replaced_within_the_segment_and_the_record_sa
     let told: Value = serde_json::from_str(gateway.admin().get(&path).await.text()).unwrap();
     assert_eq!(told["attempts"][0]["outcome"]["class"], "orchestrator", "{told}");
     assert_eq!(told["attempts"][1]["kind"], "retry", "{told}");
-    let admin = gateway.app.addresses().admin.unwrap().to_string();
-    let why = std::process::Command::new(env!("CARGO_BIN_EXE_headgate"))
-        .args(["why", "cam", &number.to_string(), "--admin", &admin])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&why.stdout).into_owned();
-    for wanted in
-        ["failed after", "orchestrator (", "retry attempt with", "delivered after", &node.url]
-    {
+    let text = why(&gateway, "cam", number).await;
+    let because = format!("retry: begun because {failing_url} failed");
+    for wanted in [
+        "failed after",
+        "orchestrator: ",
+        "retry attempt with",
+        "delivered after",
+        &because,
+        &node.url,
+    ] {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
     let unknown = gateway.admin().get("/v1/streams/cam/segments/1/decision").await;

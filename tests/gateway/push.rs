@@ -1,69 +1,23 @@
 //! HTTP push, as MistServer and Livepeer's tools do it.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use crate::support::{Gateway, QUICK, encoder::decode_errors, http::Answer};
+use crate::support::{
+    Gateway, QUICK,
+    encoder::decode_errors,
+    pushing::{HD, parts, push, segments},
+};
 
 const RENDITIONS: [&str; 3] = ["480p", "360p", "240p"];
-
-/// 720p30 with B-frames and AAC in pieces of two seconds.
-async fn segments(directory: &Path, count: u32, extension: &str) -> Vec<Bytes> {
-    let seconds = (count * 2).to_string();
-    let mut command = tokio::process::Command::new("ffmpeg");
-    command.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30"]);
-    command.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", &seconds]);
-    command.args("-c:v libx264 -preset ultrafast -bf 2 -g 60 -sc_threshold 0 -b:v 1500k -pix_fmt yuv420p -c:a aac".split(' '));
-    command.args(["-f", "segment", "-segment_time", "2", "-segment_format"]);
-    command.arg(if extension == "ts" { "mpegts" } else { "mp4" });
-    command.arg(directory.join(format!("%d.{extension}"))).stdin(Stdio::null());
-    assert!(command.status().await.unwrap().success());
-    (0..count)
-        .map(|number| {
-            std::fs::read(directory.join(format!("{number}.{extension}"))).unwrap().into()
-        })
-        .collect()
-}
-
-async fn push(gateway: &Gateway, path: &str, body: Bytes) -> Answer {
-    let fields = [("accept", "multipart/mixed"), ("content-duration", "2000")];
-    let viewer = gateway.viewer();
-    let send = viewer.send(Method::PUT, path, &fields, body);
-    tokio::time::timeout(Duration::from_secs(30), send).await.expect("answered in time").unwrap()
-}
-
-/// Names and bodies of the parts.
-fn parts(answer: &Answer) -> Vec<(String, Bytes)> {
-    let kind = answer.headers["content-type"].to_str().unwrap();
-    let boundary = kind.split_once("boundary=").unwrap().1.trim_matches('"');
-    let open = format!("--{boundary}\r\n");
-    let mut rest = answer.body.clone();
-    let mut parts = Vec::new();
-    while rest.starts_with(open.as_bytes()) {
-        let _open = rest.split_to(open.len());
-        let end = rest.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8(rest.split_to(end + 4).to_vec()).unwrap();
-        let field = |name: &str| {
-            let line =
-                head.lines().find_map(|line| line.split_once(": ").filter(|it| it.0 == name));
-            line.unwrap_or_else(|| panic!("no {name} in {head}")).1.to_owned()
-        };
-        let length: usize = field("Content-Length").parse().unwrap();
-        assert!(field("Content-Disposition").starts_with("attachment; filename="));
-        parts.push((field("Rendition-Name"), rest.split_to(length)));
-        let _line_end = rest.split_to(2);
-    }
-    assert_eq!(rest, format!("--{boundary}--\r\n"));
-    parts
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn segments_are_answered_with_their_renditions_and_play_as_a_stream() {
     let gateway = Gateway::start(QUICK, |_| {});
     gateway.ready().await;
-    let pieces = segments(&gateway.data_dir, 6, "ts").await;
+    let pieces = segments(&gateway.data_dir, &HD, 6, "ts").await;
     let mut joined: Vec<Vec<u8>> = vec![Vec::new(); RENDITIONS.len()];
     for (number, piece) in pieces.iter().enumerate() {
         let answer = push(&gateway, &format!("/live/cam/{number}.ts"), piece.clone()).await;
@@ -101,7 +55,7 @@ async fn segments_are_answered_with_their_renditions_and_play_as_a_stream() {
 async fn mp4_comes_back_as_mp4_with_the_clients_ladder() {
     let gateway = Gateway::start(QUICK, |_| {});
     gateway.ready().await;
-    let pieces = segments(&gateway.data_dir, 1, "mp4").await;
+    let pieces = segments(&gateway.data_dir, &HD, 1, "mp4").await;
     let ladder =
         r#"{"profiles":[{"name":"tiny","width":320,"height":180,"bitrate":200000,"fps":30}]}"#;
     let fields = [("accept", "multipart/mixed"), ("livepeer-transcode-configuration", ladder)];
@@ -125,7 +79,7 @@ async fn a_kicked_stream_ends_and_may_be_pushed_anew() {
     // A publisher that has left would be waited for.
     let patient = QUICK.replace("\"2s\"", "\"10m\"");
     let gateway = Gateway::start(&patient, |args| args.no_transcode = Some(true));
-    let pieces = segments(&gateway.data_dir, 2, "ts").await;
+    let pieces = segments(&gateway.data_dir, &HD, 2, "ts").await;
     let kick = || async {
         let path = "/v1/streams/cam/publisher";
         gateway.admin().send(Method::DELETE, path, &[], Bytes::new()).await.unwrap().status

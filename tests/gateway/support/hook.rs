@@ -78,6 +78,8 @@ async fn judge(
     said.signatures.lock().unwrap().extend(signature);
     said.urls.lock().unwrap().push(url.clone());
     let path = url.split('?').next().unwrap();
+    // The key of a pushed segment comes before its number.
+    let path = if path.starts_with("http://") { path.rsplit_once('/').unwrap().0 } else { path };
     let tiny = json!({ "name": "tiny", "width": 160, "height": 90, "bitrate": 100_000 });
     match path.rsplit('/').next().unwrap() {
         "allowed-key" => StatusCode::OK.into_response(),

@@ -5,6 +5,7 @@ pub(crate) mod hook;
 pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod playlist;
+pub(crate) mod pushing;
 pub(crate) mod watcher;
 
 use std::{
