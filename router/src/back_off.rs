@@ -82,6 +82,13 @@ impl BackOff {
         self.why = None;
     }
 
+    /// Forgets faults, but not that it has no room or asks too much.
+    pub(crate) fn forgive(&mut self) {
+        if self.why() == Rejection::SetAside {
+            self.clear();
+        }
+    }
+
     /// When it may be asked again; `None` for at once.
     pub(crate) fn until(&self, without_session: bool) -> Option<Instant> {
         self.until.map(|it| if without_session { it.without_session } else { it.otherwise })

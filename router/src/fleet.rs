@@ -230,7 +230,8 @@ impl Fleet {
             node.observe_round_trip(round_trip);
         }
         let again = node.breaker.answered();
-        self.version += u64::from(again || other);
+        let spoke = node.spoke();
+        self.version += u64::from(again || other || spoke);
     }
 
     /// It takes one more segment of a stream: false when it has no room, or another stream waits
@@ -346,17 +347,19 @@ impl Fleet {
     /// may still come to its end, so silence alone ends nothing: others are asked besides. True when that
     /// is news.
     pub fn found(&mut self, now: Instant, address: &OrchestratorAddress, there: bool) -> bool {
-        let node = self.entry(address);
-        let before = node.silent_since;
-        node.silent_since = if there { None } else { before.or(Some(now)) };
-        let changed = before.is_none() != there;
+        let changed = self.entry(address).found(now, there);
         self.version += u64::from(changed);
         changed
     }
 
+    /// Counts the times it was gone and came back.
+    pub(crate) fn returns(&self, address: &OrchestratorAddress) -> u32 {
+        self.node(address).map_or(0, |node| node.returns)
+    }
+
     /// Since when it has given no sign of life; `None` when it is there, as far as is known.
     pub(crate) fn silent_since(&self, address: &OrchestratorAddress) -> Option<Instant> {
-        self.node(address).and_then(|node| node.silent_since)
+        self.node(address).and_then(Node::silent_since)
     }
 
     /// It failed.

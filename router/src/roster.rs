@@ -37,6 +37,8 @@ struct Contact {
     back_off: BackOff,
     /// Sessions replaced in a row at the orchestrator's wish without a delivery in between.
     renewals: u32,
+    /// Its returns that are known to this stream.
+    returns: u32,
 }
 
 impl Contact {
@@ -138,6 +140,11 @@ impl Roster {
         self.contacts.iter().map(|contact| &*contact.member.orchestrator)
     }
 
+    /// Those it has a session with.
+    pub(crate) fn in_session(&self) -> impl Iterator<Item = &OrchestratorAddress> + '_ {
+        self.sessions.iter().filter(|it| it.is_live()).map(OrchestratorSession::address)
+    }
+
     /// Takes over the operator's pools, if they changed: sessions of those no longer in them, or too
     /// dear now, end with their attempts.
     pub(crate) fn follow_pools(&mut self, fleet: &Fleet, outputs: &mut VecDeque<Output>) {
@@ -151,10 +158,15 @@ impl Roster {
             .map(|member| {
                 let same = |it: &Contact| *it.address() == member.orchestrator.address;
                 let found = known.iter().position(same).map(|index| known.swap_remove(index));
-                let unknown = || (BackOff::default(), 0);
-                let (back_off, renewals) =
-                    found.map_or_else(unknown, |it| (it.back_off, it.renewals));
-                Contact { member, back_off, renewals }
+                match found {
+                    Some(contact) => Contact { member, ..contact },
+                    None => Contact {
+                        returns: fleet.returns(&member.orchestrator.address),
+                        member,
+                        back_off: BackOff::default(),
+                        renewals: 0,
+                    },
+                }
             })
             .collect();
         let gone: Vec<_> = self
@@ -188,6 +200,7 @@ impl Roster {
     ) {
         self.expire(now, fleet, outputs);
         self.leave_the_dear(now, fleet, outputs);
+        self.welcome_back(fleet);
         if !wanted {
             return;
         }
@@ -222,6 +235,16 @@ impl Roster {
         for orchestrator in due {
             fleet.asks(now, &orchestrator.address, self.config.discovery_timeout);
             self.discover(now, orchestrator, outputs);
+        }
+    }
+
+    /// One that was gone and is there again is asked at once, whatever it did before.
+    fn welcome_back(&mut self, fleet: &Fleet) {
+        for contact in &mut self.contacts {
+            let returns = fleet.returns(contact.address());
+            if std::mem::replace(&mut contact.returns, returns) != returns {
+                contact.back_off.forgive();
+            }
         }
     }
 

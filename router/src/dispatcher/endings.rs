@@ -145,7 +145,7 @@ impl Dispatcher {
     /// given up, where another could take it.
     fn is_lost(&self, now: Instant, fleet: &Fleet, attempt: &Attempt) -> bool {
         lost_at(fleet, attempt).is_some_and(|at| at <= now)
-            && self.roster.orchestrators().any(|it| fleet.silent_since(&it.address).is_none())
+            && self.roster.in_session().any(|it| fleet.silent_since(it).is_none())
     }
 
     /// Cancels what is in flight for a segment that is released; true when something was, but for

@@ -132,6 +132,13 @@ impl Breaker {
         opens
     }
 
+    /// It was gone and is there again: whoever comes first may try it.
+    pub(crate) const fn returned(&mut self, now: Instant) {
+        if let State::Open(until) = &mut self.state {
+            *until = Until { without_session: now, otherwise: now };
+        }
+    }
+
     fn open(&mut self, now: Instant, config: &RouterConfig, rng: &mut StdRng) {
         let good_time =
             self.last_opening.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));

@@ -18,6 +18,8 @@ const INNOCENT: u32 = 1_000;
 const LONGEST_DEMOTION: Duration = Duration::from_secs(24 * 60 * 60);
 /// Segments of a new or returned orchestrator whose pictures are all compared.
 const FIRST_CHECKS: u32 = 2;
+/// One that comes back sooner than this after it came back before has not come to stay.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// Whether and how an orchestrator is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,7 +60,10 @@ pub(super) struct Node {
     /// Its last attempt ran out of time, or was overtaken: it may have stopped.
     pub(super) suspect: bool,
     /// Since when it has given no sign of life.
-    pub(super) silent_since: Option<Instant>,
+    silent_since: Option<Instant>,
+    /// How often it was silent and then there again, short silences of one that keeps dying aside.
+    pub(super) returns: u32,
+    last_return: Option<Instant>,
     /// When an earlier run heard of it last.
     remembered: Option<SystemTime>,
 }
@@ -80,6 +85,8 @@ impl Default for Node {
             last_fault: None,
             suspect: false,
             silent_since: None,
+            returns: 0,
+            last_return: None,
             remembered: None,
         }
     }
@@ -171,6 +178,31 @@ impl Node {
         self.heard = Some(now);
         self.success = self.success + (INNOCENT - self.success.min(INNOCENT)) / 5;
         self.latency.observe(permille);
+    }
+
+    /// Whether it gave a sign of life when it was asked. True when that is news.
+    pub(super) fn found(&mut self, now: Instant, there: bool) -> bool {
+        let before = self.silent_since;
+        self.silent_since = if there { None } else { before.or(Some(now)) };
+        if there && before.is_some() {
+            let last = self.last_return.replace(now);
+            let settled = last.is_none_or(|at| now.saturating_duration_since(at) >= SETTLED);
+            if settled {
+                self.returns = self.returns.wrapping_add(1);
+                self.breaker.returned(now);
+            }
+        }
+        before.is_none() != there
+    }
+
+    /// It answered a question for a session. True when that ends a silence.
+    pub(super) const fn spoke(&mut self) -> bool {
+        self.silent_since.take().is_some()
+    }
+
+    /// Since when it has given no sign of life.
+    pub(super) const fn silent_since(&self) -> Option<Instant> {
+        self.silent_since
     }
 
     pub(super) fn took_longer(&mut self, now: Instant, permille: u32) {

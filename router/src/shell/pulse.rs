@@ -7,7 +7,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::{attempt::now, shared::Shared};
 
@@ -35,17 +35,56 @@ const TIMES_USUAL: u32 = 4;
 /// And at most.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The orchestrators that are watched.
-#[derive(Debug, Default)]
-pub(super) struct Pulses(Mutex<HashMap<OrchestratorAddress, Weak<Pulse>>>);
+/// How long one that nobody has a session with any more is watched for its return.
+const ORPHANED: Duration = Duration::from_secs(10 * 60);
 
-/// Keeps one orchestrator watched for as long as anybody has it.
+/// The orchestrators that are watched.
+#[derive(Debug)]
+pub(super) struct Pulses {
+    watched: Mutex<HashMap<OrchestratorAddress, Watched>>,
+    closed: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Watched {
+    pulse: Weak<Pulse>,
+    sent: Arc<Notify>,
+    /// Where it takes segments, and how one may connect to it, as the latest session says.
+    info: Arc<OrchestratorInfo>,
+}
+
+/// Keeps one orchestrator watched for as long as anybody has it; then until it is there, where it is
+/// silent.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    address: OrchestratorAddress,
-    shared: Weak<Shared>,
     sent: Arc<Notify>,
-    _watching: DropGuard,
+}
+
+impl Pulses {
+    pub(super) fn new(closed: CancellationToken) -> Self {
+        Self { watched: Mutex::default(), closed }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashMap<OrchestratorAddress, Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whom to ask, and whether anybody has a session with it. `None`, and it is not watched any more,
+    /// when nobody has and its return is not awaited.
+    fn next(
+        &self,
+        address: &OrchestratorAddress,
+        awaited: bool,
+    ) -> Option<(Arc<OrchestratorInfo>, bool)> {
+        let mut watched = self.watched();
+        let found = watched.get(address)?;
+        let in_session = found.pulse.strong_count() > 0;
+        if in_session || awaited {
+            return Some((Arc::clone(&found.info), in_session));
+        }
+        watched.remove(address);
+        None
+    }
 }
 
 impl Pulse {
@@ -53,25 +92,30 @@ impl Pulse {
     pub(super) fn of(
         shared: &Arc<Shared>,
         address: &OrchestratorAddress,
-        info: &OrchestratorInfo,
+        info: &Arc<OrchestratorInfo>,
     ) -> Arc<Self> {
-        let mut known = shared.pulses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pulse) = known.get(address).and_then(Weak::upgrade) {
-            return pulse;
+        let mut watched = shared.pulses.watched();
+        if let Some(found) = watched.get_mut(address) {
+            found.info = Arc::clone(info);
+            return found.pulse.upgrade().unwrap_or_else(|| {
+                let pulse = Arc::new(Self { sent: Arc::clone(&found.sent) });
+                found.pulse = Arc::downgrade(&pulse);
+                pulse
+            });
         }
-        let over = CancellationToken::new();
         let sent = Arc::new(Notify::new());
-        let pulse = Arc::new(Self {
-            address: address.clone(),
-            shared: Arc::downgrade(shared),
+        let pulse = Arc::new(Self { sent: Arc::clone(&sent) });
+        let found = Watched {
+            pulse: Arc::downgrade(&pulse),
             sent: Arc::clone(&sent),
-            _watching: over.clone().drop_guard(),
-        });
-        known.insert(address.clone(), Arc::downgrade(&pulse));
-        drop(known);
-        let watch = watch(Arc::clone(shared), address.clone(), info.clone(), sent);
+            info: Arc::clone(info),
+        };
+        watched.insert(address.clone(), found);
+        drop(watched);
+        let (shared_too, address) = (Arc::clone(shared), address.clone());
         shared.tasks.spawn(async move {
-            over.run_until_cancelled(watch).await;
+            let closed = shared_too.pulses.closed.clone();
+            closed.run_until_cancelled(watch(shared_too, address, sent)).await;
         });
         pulse
     }
@@ -82,31 +126,15 @@ impl Pulse {
     }
 }
 
-impl Drop for Pulse {
-    fn drop(&mut self) {
-        let Some(shared) = self.shared.upgrade() else { return };
-        let mut known = shared.pulses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Somebody may watch it anew already.
-        if known.get(&self.address).is_some_and(|it| it.strong_count() == 0) {
-            known.remove(&self.address);
-        }
-    }
-}
-
-async fn watch(
-    shared: Arc<Shared>,
-    address: OrchestratorAddress,
-    info: OrchestratorInfo,
-    sent: Arc<Notify>,
-) {
-    let client = shared.client.with_policy(info.policy());
+async fn watch(shared: Arc<Shared>, address: OrchestratorAddress, sent: Arc<Notify>) {
     let mut answered = Instant::now();
     let mut usual = Duration::ZERO;
-    let mut idle = 0_u32;
+    let (mut idle, mut there, mut in_session) = (0_u32, true, true);
     loop {
         tokio::select! {
             () = sleep(INTERVAL) => {
-                idle = if shared.fleet().fleet.is_busy(&address) { 0 } else { idle + 1 };
+                let hurry = !there || shared.fleet().fleet.is_busy(&address);
+                idle = if hurry { 0 } else { idle.wrapping_add(1) };
                 if !idle.is_multiple_of(IDLE) {
                     continue;
                 }
@@ -117,8 +145,13 @@ async fn watch(
                 }
             }
         }
+        // A session that just ended may have ended because nobody is there: that is asked once more.
+        let awaited = (in_session || !there) && answered.elapsed() < ORPHANED;
+        let Some((info, still)) = shared.pulses.next(&address, awaited) else { return };
+        in_session = still;
         let asked = Instant::now();
         let patience = (usual * TIMES_USUAL).clamp(PATIENCE, LONGEST_PATIENCE);
+        let client = shared.client.with_policy(info.policy());
         let question = client.ping(info.transcoder(), Bytes::new());
         tokio::pin!(question);
         let answer = match timeout(patience, &mut question).await {
@@ -128,7 +161,7 @@ async fn watch(
                 question.await
             }
         };
-        let there = match answer {
+        there = match answer {
             // That it won't sign is an answer too.
             Ok(_) | Err(SessionError::Refused(_)) => true,
             Err(SessionError::Unreachable(_) | SessionError::Timeout(_)) => false,

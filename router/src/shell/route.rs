@@ -356,8 +356,9 @@ impl StreamRoute {
                     price: info.price(),
                     round_trip: Some(took),
                 };
+                let info = Arc::new(info);
                 let pulse = Pulse::of(&self.shared, address, &info);
-                let held = HeldSession { info: Arc::new(info), used: false, pulse };
+                let held = HeldSession { info, used: false, pulse };
                 self.sessions.insert(session, held);
                 if !self.offered(session, Ok(offer)) {
                     self.sessions.remove(&session);

@@ -69,8 +69,16 @@ impl Router {
         let recorded = Recorded { fleet, tape };
         let (evidence, found) = mpsc::channel(EVIDENCE_QUEUED);
         let evidence = ports.memory.is_some().then_some(evidence);
-        let shared =
-            Shared::new(config, client, tasks, metrics, recorded, ports.picture_check, evidence);
+        let shared = Shared::new(
+            config,
+            client,
+            tasks,
+            metrics,
+            recorded,
+            ports.picture_check,
+            evidence,
+            closed.clone(),
+        );
         let shared = Arc::new(shared);
         if let Some(memory) = ports.memory {
             memory_keeper::recall(&shared, &*memory).await;

@@ -7,7 +7,7 @@ use std::{
 
 use orchestrator::{OrchestratorAddress, OrchestratorClient};
 use tokio::sync::{mpsc, watch};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     decision_log::DecisionLog, metrics::RouterMetrics, picture_check::MaybePictureCheck,
@@ -52,6 +52,7 @@ impl Shared {
         recorded: Recorded,
         picture_check: MaybePictureCheck,
         evidence: Option<mpsc::Sender<Evidence>>,
+        closed: CancellationToken,
     ) -> Self {
         Self {
             config,
@@ -62,7 +63,7 @@ impl Shared {
             fleet: Mutex::new(recorded),
             decisions: DecisionLog::new(),
             picture_check,
-            pulses: Pulses::default(),
+            pulses: Pulses::new(closed),
             evidence,
         }
     }

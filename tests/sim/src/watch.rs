@@ -140,6 +140,12 @@ impl Watch {
         self.nodes.get_mut(index).ok_or_else(none)
     }
 
+    /// An orchestrator is found to be there, or not.
+    pub(crate) fn found(&mut self, at: Duration, orchestrator: usize, there: bool) -> Checked {
+        self.node(orchestrator)?.circuit.found(at, there);
+        Ok(())
+    }
+
     /// Which orchestrator has this address.
     pub(crate) fn named(&self, at: Duration, address: &str) -> Checked<usize> {
         let found = self.names.iter().position(|name| name == address);

@@ -294,10 +294,7 @@ impl<'a> World<'a> {
             Event::Reply(stream, session, reply, orchestrator) => {
                 self.reply(stream, session, reply, orchestrator)
             }
-            Event::Life(orchestrator, there) => {
-                self.life(orchestrator, there);
-                Ok(())
-            }
+            Event::Life(orchestrator, there) => self.life(orchestrator, there),
             Event::Answer(stream, id, answer, work) => self.answer(stream, id, answer, &work),
         }
     }
@@ -328,12 +325,14 @@ impl<'a> World<'a> {
         }
     }
 
-    fn life(&mut self, orchestrator: usize, there: bool) {
+    fn life(&mut self, orchestrator: usize, there: bool) -> Checked {
         let (version, now) = (self.fleet.version(), self.instant());
-        let Some(address) = self.scenario.addresses.get(orchestrator) else { return };
+        let Some(address) = self.scenario.addresses.get(orchestrator) else { return Ok(()) };
         self.trace.line(self.now, None, format_args!("orchestrator {orchestrator} lives: {there}"));
         self.fleet.found(now, address, there);
+        self.watch.found(self.now, orchestrator, there)?;
         self.nudge_others(version, None);
+        Ok(())
     }
 
     fn change_pools(&mut self, index: usize) -> Checked {

@@ -12,6 +12,8 @@ const FAULTS: u32 = 3;
 const DELIVERIES: u32 = 2;
 /// After so long one opening is forgotten.
 const FORGIVEN_AFTER: u64 = 30;
+/// Returns closer together are of one that keeps dying.
+const SETTLED: Duration = Duration::from_secs(10);
 /// A time set aside is so much shorter than it could be, in percent, at most.
 const SHORTEST_PERCENT: u32 = 80;
 
@@ -40,11 +42,20 @@ pub(super) struct Circuit {
     state: State,
     openings: u32,
     last_opening: Option<Duration>,
+    /// It gave no sign of life when it was asked last.
+    silent: bool,
+    last_return: Option<Duration>,
 }
 
 impl Default for Circuit {
     fn default() -> Self {
-        Self { state: State::Closed { faults: 0 }, openings: 0, last_opening: None }
+        Self {
+            state: State::Closed { faults: 0 },
+            openings: 0,
+            last_opening: None,
+            silent: false,
+            last_return: None,
+        }
     }
 }
 
@@ -83,8 +94,24 @@ impl Circuit {
         }
     }
 
+    /// It was found to be there, or not. One that returns may be used at once, unless it returned a
+    /// moment ago.
+    pub(super) fn found(&mut self, at: Duration, there: bool) {
+        if there && self.silent {
+            let last = self.last_return.replace(at);
+            let settled = last.is_none_or(|last| at - last >= SETTLED);
+            if let State::Open { earliest } = &mut self.state
+                && settled
+            {
+                *earliest = at;
+            }
+        }
+        self.silent = !there;
+    }
+
     /// It answered a question.
     pub(super) const fn answered(&mut self) {
+        self.silent = false;
         if matches!(self.state, State::Open { .. } | State::Trial { .. }) {
             self.state = State::Probation { delivered: 0 };
         }
@@ -92,6 +119,7 @@ impl Circuit {
 
     /// It delivered a segment.
     pub(super) const fn delivered(&mut self) {
+        self.silent = false;
         self.state = match self.state {
             State::Probation { delivered } if delivered + 1 < DELIVERIES => {
                 State::Probation { delivered: delivered + 1 }
