@@ -32,8 +32,12 @@ const TAKEOVER_MIN: Duration = Duration::from_secs(6);
 
 impl Streams {
     /// The stream that a push is for: a bearer token or the manifest is its key. Where there is an auth
-    /// webhook, what it once said of a client holds.
-    fn pushed_stream(&self, request: &PushRequest) -> Result<Arc<StreamConfig>, PushRefusal> {
+    /// webhook, what it once said of a client holds. `otherwise` is what nobody's push is told.
+    fn pushed_stream(
+        &self,
+        request: &PushRequest,
+        otherwise: impl FnOnce() -> PushRefusal,
+    ) -> Result<Arc<StreamConfig>, PushRefusal> {
         if self.0.draining.is_cancelled() {
             return Err(PushRefusal::ShuttingDown);
         }
@@ -41,20 +45,20 @@ impl Streams {
             return Ok(stream);
         }
         let granted = self.0.grants.find(now(), presented(request), |name| self.is_pushed(name));
-        granted.ok_or_else(|| PushRefusal::Forbidden("no stream has this key".to_owned()))
+        granted.ok_or_else(otherwise)
     }
 
     /// The same, of a client that may be new: the webhook is asked about it.
     async fn asked_stream(&self, request: &PushRequest) -> Result<Arc<StreamConfig>, PushRefusal> {
         let OtherKeys::Webhook { auth, policy } = &self.0.other_keys else {
-            return self.pushed_stream(request);
+            return self.pushed_stream(request, unknown);
         };
         // A configured key is nobody else's business, whatever token comes with it.
         if self.0.draining.is_cancelled()
             || self.find(key_of(request)).is_some()
             || self.find(&request.manifest).is_some()
         {
-            return self.pushed_stream(request);
+            return self.pushed_stream(request, unknown);
         }
         let ask = async {
             let PublishTerms { manifest, ladder } = auth.ask_push(request).await?;
@@ -115,7 +119,8 @@ impl Streams {
         request: &PushRequest,
         pushed: Pushed,
     ) -> Result<(), PushRefusal> {
-        let stream = self.pushed_stream(request)?;
+        // It was admitted; only what the webhook said can have run out since.
+        let stream = self.pushed_stream(request, ending)?;
         let before = self.hand_over(&stream, pushed)?;
         // The registry is not held: what is granted looks into it.
         self.0.grants.used(presented(request));
@@ -195,6 +200,10 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+fn unknown() -> PushRefusal {
+    PushRefusal::Forbidden("no stream has this key".to_owned())
+}
+
 fn ending() -> PushRefusal {
     PushRefusal::Transient("the stream is just ending".to_owned())
 }
@@ -204,3 +213,6 @@ impl Publisher {
         Self { connection: ingest::ConnectionId(0), feed: Feed::Segments(segments), ended }
     }
 }
+
+#[cfg(test)]
+mod tests;
