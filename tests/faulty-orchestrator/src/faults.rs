@@ -23,6 +23,8 @@ pub struct Faults {
     pub black: bool,
     /// Renditions are half as wide and half as high.
     pub wrong_size: bool,
+    /// Renditions are the segment itself, there as soon as it is: the upstream never gets it.
+    pub echo: bool,
     /// Renditions end after half of their bytes, as if that were all.
     pub truncate: bool,
     /// The connection breaks after half of a rendition.

@@ -13,6 +13,7 @@
 //!
 //! Start reading at `shell/proxy.rs`, then `shell/segment.rs`.
 
+mod echo;
 mod faults;
 mod grpc_message;
 mod proto;

@@ -39,8 +39,13 @@ impl Sessions {
 }
 
 fn session_of(upload: &HeaderMap) -> Option<String> {
+    Some(segment_data(upload)?.auth_token?.session_id)
+}
+
+/// What the header of an upload says of it.
+pub(crate) fn segment_data(upload: &HeaderMap) -> Option<SegData> {
     let header = STANDARD.decode(upload.get("Livepeer-Segment")?).ok()?;
-    Some(SegData::decode(&*header).ok()?.auth_token?.session_id)
+    SegData::decode(&*header).ok()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub struct Stats {
     pub discoveries: u64,
     /// Uploads.
     pub segments: u64,
-    /// Uploads the upstream answered with renditions.
+    /// Uploads that were answered with renditions, the upstream's or echoes.
     pub transcoded: u64,
     /// Requests for renditions.
     pub renditions: u64,

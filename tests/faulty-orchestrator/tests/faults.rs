@@ -227,6 +227,21 @@ async fn a_truncated_rendition_looks_whole() {
 }
 
 #[tokio::test]
+async fn an_echo_is_the_segment_itself_and_other_faults_apply_to_it() {
+    let scene = scene().await;
+    let result = scene.transcode(Faults { echo: true, ..Faults::default() }).await.unwrap();
+    // The upstream's would be RENDITION bytes long.
+    assert!(result.renditions.iter().all(|it| &*it.data == b"segment" && it.pixels == 0));
+    let stats = scene.proxy.stats();
+    assert_eq!((stats.segments, stats.transcoded, stats.renditions), (1, 1, 2));
+    let truncated = Faults { echo: true, truncate: true, ..Faults::default() };
+    let result = scene.transcode(truncated).await.unwrap();
+    assert!(result.renditions.iter().all(|it| &*it.data == b"seg"));
+    let error = scene.transcode(Faults { echo: true, wrong_count: true, ..Faults::default() });
+    assert!(matches!(error.await, Err(TranscodeError::BadResult(_))));
+}
+
+#[tokio::test]
 async fn discovery_fails() {
     for (faults, kind) in [
         (Faults { capped: true, ..Faults::default() }, "capped"),

@@ -2,6 +2,7 @@
 
 mod control;
 mod discovery;
+mod echo;
 mod ffmpeg;
 mod forward;
 mod proxy;

@@ -24,7 +24,9 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
 use super::{RunError, control, discovery, rendition, segment};
-use crate::{Faults, FaultsError, Stats, Upstream, sessions::Sessions, stats::Counters};
+use crate::{
+    Faults, FaultsError, Stats, Upstream, echo::Echoes, sessions::Sessions, stats::Counters,
+};
 
 /// Connections at a time; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 512;
@@ -54,6 +56,7 @@ pub(super) struct Shared {
     pub(super) edits: Semaphore,
     faults: Mutex<Arc<Faults>>,
     sessions: Mutex<Sessions>,
+    echoes: Mutex<Echoes>,
 }
 
 impl Shared {
@@ -69,6 +72,7 @@ impl Shared {
             edits: Semaphore::new(MAX_EDITS),
             faults: Mutex::default(),
             sessions: Mutex::default(),
+            echoes: Mutex::default(),
         }
     }
 
@@ -86,6 +90,10 @@ impl Shared {
 
     pub(super) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn echoes(&self) -> MutexGuard<'_, Echoes> {
+        self.echoes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -38,6 +38,10 @@ pub(super) async fn fetch(State(shared): State<Arc<Shared>>, request: Request) -
         let target = path.map(|path| shared.upstream.url(path).to_string());
         return (StatusCode::FOUND, [(LOCATION, target.unwrap_or_default())]).into_response();
     }
+    let echo = shared.echoes().find(request.uri().path());
+    if let Some(echo) = echo {
+        return worsened(&shared, &faults, Body::from(echo)).await;
+    }
     let (head, body) = match forward::send(&shared, Protocol::Http1, request).await {
         Ok(answer) => answer,
         Err(refusal) => return refusal,
@@ -45,15 +49,16 @@ pub(super) async fn fetch(State(shared): State<Arc<Shared>>, request: Request) -
     if head.status != StatusCode::OK {
         return forward::with_body(head, body);
     }
-    let content_type = head.headers.get(CONTENT_TYPE).cloned();
-    match rendition(&shared, &faults, body).await {
-        Ok(rendition) => {
-            let mut response = deliver(rendition, &faults);
-            if let Some(value) = content_type {
-                response.headers_mut().insert(CONTENT_TYPE, value);
-            }
-            response
-        }
+    let mut response = worsened(&shared, &faults, body).await;
+    if let Some(value) = head.headers.get(CONTENT_TYPE).filter(|_| response.status().is_success()) {
+        response.headers_mut().insert(CONTENT_TYPE, value.clone());
+    }
+    response
+}
+
+async fn worsened(shared: &Shared, faults: &Faults, body: Body) -> Response {
+    match rendition(shared, faults, body).await {
+        Ok(rendition) => deliver(rendition, faults),
         Err(error) => bad_gateway(&error),
     }
 }

@@ -11,6 +11,7 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{
+    echo,
     forward::{self, FOREVER, Protocol},
     proxy::Shared,
 };
@@ -33,6 +34,15 @@ pub(super) async fn receive(State(shared): State<Arc<Shared>>, request: Request)
         return StatusCode::GATEWAY_TIMEOUT.into_response();
     }
     let begun = Instant::now();
+    if faults.echo {
+        return match echo::answer(&shared, request).await {
+            Ok(answer) => {
+                let result = result(shared, faults, begun, Body::from(answer));
+                Body::from_stream(futures_util::stream::once(result)).into_response()
+            }
+            Err(refusal) => refusal,
+        };
+    }
     match forward::send(&shared, Protocol::Http1, request).await {
         Ok((head, body)) if head.status == StatusCode::OK => {
             let result = result(shared, faults, begun, body);
