@@ -467,6 +467,10 @@ impl StreamTask {
         if self.presentation.append(now, segment) {
             tracing::info!(playback_id = %self.config.playback_id, "playing");
         }
+        // Before there are playlists, numbers wait for one another.
+        if self.listed.is_some() {
+            self.route.listed();
+        }
     }
 
     /// Ends the stream, unless a publisher arrives at this very moment.

@@ -124,6 +124,8 @@ pub(super) struct Attempted {
     pub(super) renditions: Vec<TrackSegment>,
     pub(super) info: Option<OrchestratorInfo>,
     pub(super) facts: AttemptFacts,
+    /// When the last byte of the last rendition came.
+    pub(super) received: Instant,
 }
 
 impl Attempting {
@@ -157,7 +159,7 @@ impl Attempting {
             pixels,
             similarity_permille,
         };
-        Ok(Attempted { renditions, info: result.info, facts })
+        Ok(Attempted { renditions, info: result.info, facts, received: timing.downloaded })
     }
 
     async fn checked(

@@ -9,8 +9,10 @@ use prometheus_client::{
 };
 
 /// Bounds of short waits, in seconds.
-const SHORT: [f64; 12] =
-    [0.000_5, 0.001, 0.002, 0.003, 0.005, 0.007_5, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0];
+const SHORT: [f64; 18] = [
+    0.000_25, 0.000_5, 0.001, 0.001_5, 0.002, 0.003, 0.004, 0.005, 0.006, 0.007_5, 0.01, 0.015,
+    0.02, 0.05, 0.1, 0.5, 1.0, 2.0,
+];
 /// Bounds of waits as long as a segment, in seconds.
 const LONG: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0];
 
@@ -35,6 +37,7 @@ struct Inner {
     attempt_time: Histogram,
     check_time: Histogram,
     release_delay: Histogram,
+    listing_delay: Histogram,
 }
 
 impl RouterMetrics {
@@ -49,6 +52,7 @@ impl RouterMetrics {
             attempt_time: Histogram::new(LONG),
             check_time: Histogram::new(SHORT),
             release_delay: Histogram::new(LONG),
+            listing_delay: Histogram::new(SHORT),
         };
         let registry = registry.sub_registry_with_prefix("router");
         let discoveries = inner.discoveries.clone();
@@ -77,6 +81,12 @@ impl RouterMetrics {
             "From a segment's last byte received to its release",
             inner.release_delay.clone(),
         );
+        registry.register(
+            "listing_delay_seconds",
+            "From the last byte of a segment's last rendition received to every playlist listing it, \
+             once there are playlists; checks, waits for the numbers before it and the cushion included",
+            inner.listing_delay.clone(),
+        );
         Self(Arc::new(inner))
     }
 
@@ -102,6 +112,10 @@ impl RouterMetrics {
 
     pub(super) fn request_delay(&self, delay: Duration) {
         self.0.request_delay.observe(delay.as_secs_f64());
+    }
+
+    pub(super) fn listed(&self, delay: Duration) {
+        self.0.listing_delay.observe(delay.as_secs_f64());
     }
 
     pub(super) fn released(&self, outcome: &'static str, delay: Duration) {

@@ -1,9 +1,9 @@
 //! One stream's route: the dispatcher's outputs carried out.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use media::{
@@ -85,6 +85,10 @@ pub struct StreamRoute {
     work: HashMap<Id, (Work, AbortHandle)>,
     bodies: RequestBodies,
     segments: HashMap<SequenceNumber, Span>,
+    /// When the last byte of each number's renditions came, until it is taken.
+    received: BTreeMap<SequenceNumber, Instant>,
+    /// The same of the number that was taken last.
+    unlisted: Option<Instant>,
     /// Released and not taken yet. Each push adds at most what waits in the dispatcher, and the task
     /// that pushes is the one that takes.
     released: VecDeque<PresentationSegment>,
@@ -122,6 +126,8 @@ impl StreamRoute {
             work: HashMap::new(),
             bodies: RequestBodies::new(),
             segments: HashMap::new(),
+            received: BTreeMap::new(),
+            unlisted: None,
             released: VecDeque::new(),
             silent: HashSet::new(),
             missing: 0,
@@ -153,6 +159,13 @@ impl StreamRoute {
         self.act();
     }
 
+    /// Notes that what [`next`](Self::next) handed out last is in every playlist.
+    pub fn listed(&mut self) {
+        if let Some(received) = self.unlisted.take() {
+            self.shared.metrics.listed(now().saturating_duration_since(received));
+        }
+    }
+
     /// Ends the stream: attempts in flight may end within the grace, then [`next`](Self::next) hands
     /// out what is left, and `None`. Push nothing after it.
     pub fn finish(&mut self) {
@@ -166,6 +179,9 @@ impl StreamRoute {
         loop {
             self.act();
             if let Some(segment) = self.released.pop_front() {
+                let sequence = segment.source.sequence;
+                self.unlisted = self.received.remove(&sequence);
+                self.received = self.received.split_off(&sequence);
                 return Some(segment);
             }
             if self.dispatcher.is_finished() {
@@ -393,6 +409,10 @@ impl StreamRoute {
                 let held = self.sessions.get_mut(&session);
                 if let Some((held, info)) = held.zip(attempted.info) {
                     held.info = Arc::new(info);
+                }
+                // The first to deliver is the one that counts.
+                if let Some(sequence) = self.dispatcher.sequence_of(id) {
+                    self.received.entry(sequence).or_insert(attempted.received);
                 }
                 Ok(Delivery { media: attempted.renditions, facts: attempted.facts, price })
             }
