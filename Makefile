@@ -2,6 +2,7 @@
 # make test     install what is missing, and run every test
 # make check    formatting, lints and documentation
 # make bench    compare with nginx-rtmp; prints ratios
+# make bench-overhead  what the gateway adds to a segment, with an orchestrator that answers at once
 # make fuzz TARGET=ts    fuzz one reader (FUZZ_SECONDS=60)
 # make sim SEEDS=1000  the routing of many streams in virtual time, from seeds
 # make sim-mutations  shows that the simulation fails when the routing is broken on purpose
@@ -17,7 +18,7 @@ SOAK_MINUTES ?= 20
 SEEDS ?= 1000
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help run build player test check fmt bench fuzz fuzz-all soak sim sim-mutations prove-2 prove-3
+.PHONY: help run build player test check fmt bench bench-overhead fuzz fuzz-all soak sim sim-mutations prove-2 prove-3
 .DEFAULT_GOAL := help
 
 help:
@@ -63,6 +64,11 @@ bench: build
 	scripts/need bench
 	python3 benches/rtmp_to_hls.py --headgate target/release/headgate
 
+bench-overhead: build
+	scripts/need bench
+	$(CARGO) build --release --locked --package faulty-orchestrator
+	python3 benches/overhead.py --headgate target/release/headgate --faulty-orchestrator target/release/faulty-orchestrator
+
 soak: build
 	scripts/need bench
 	python3 benches/soak.py --headgate target/release/headgate --minutes $(SOAK_MINUTES)
@@ -92,4 +98,5 @@ sim-mutations:
 # Several orchestrators killed, stopped and slowed, with a browser watching: wants the machine for itself.
 prove-3: player tests/browser/node_modules/.package-lock.json
 	$(MAKE) sim
+	$(MAKE) bench-overhead
 	$(CARGO) test --locked -p headgate --test gateway -- --ignored --test-threads 1 --nocapture fleet::

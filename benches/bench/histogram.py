@@ -7,21 +7,25 @@ import re
 Range = collections.namedtuple("Range", "low high")
 
 
-def buckets(page, name):
-    """(upper bound in seconds, observations up to it), rising. The metric may have a prefix."""
+def buckets(page, name, before=""):
+    """(upper bound in seconds, observations up to it), rising. The metric may have a prefix.
+
+    What the page `before` has observed already is left out.
+    """
     pattern = re.compile(rf'^(?:\w+_)?{name}_bucket{{[^}}]*le="([^"]+)"[^}}]*}} (\S+)', re.MULTILINE)
-    found = [(float(bound), float(count)) for bound, count in pattern.findall(page)]
-    return sorted(found)
+    earlier = dict(pattern.findall(before))
+    found = pattern.findall(page)
+    return sorted((float(bound), float(count) - float(earlier.get(bound, 0))) for bound, count in found)
 
 
-def count(page, name):
-    found = buckets(page, name)
+def count(page, name, before=""):
+    found = buckets(page, name, before)
     return int(found[-1][1]) if found else 0
 
 
-def quantile(page, name, q):
+def quantile(page, name, q, before=""):
     low = 0.0
-    found = buckets(page, name)
+    found = buckets(page, name, before)
     for bound, below in found:
         if below >= q * found[-1][1]:
             return Range(low, bound)

@@ -1,9 +1,11 @@
 """Processes: publishers, and what /proc says about a server and its children."""
 
 import contextlib
+import itertools
 import os
 import pathlib
 import subprocess
+import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -55,10 +57,16 @@ def publish(source, url):
 
 
 @contextlib.contextmanager
-def publishers(source, urls):
-    """One ffmpeg per URL, all gone in the end."""
-    running = [publish(source, url) for url in urls]
+def publishers(source, urls, starts=()):
+    """One ffmpeg per URL, all gone in the end.
+
+    `starts` are the seconds from now at which each starts, rising; left out, all start at once.
+    """
+    running, begin = [], time.monotonic()
     try:
+        for url, start in itertools.zip_longest(urls, starts, fillvalue=0):
+            time.sleep(max(0, begin + start - time.monotonic()))
+            running.append(publish(source, url))
         yield running
         for process, url in zip(running, urls):
             if process.poll() is not None:

@@ -123,6 +123,45 @@ class Headgate:
         return urllib.request.urlopen(f"http://{self.admin}/metrics").read().decode()
 
 
+class EchoingOrchestrator:
+    """An orchestrator that answers each segment at once with itself, in front of one that grants sessions."""
+
+    def __init__(self, headgate, faulty_orchestrator):
+        self.headgate, self.faulty = (pathlib.Path(it).resolve() for it in (headgate, faulty_orchestrator))
+
+    def __enter__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="orchestrator-bench-"))
+        self.running = []
+        try:
+            command = [self.headgate, "orchestrator", "--plaintext", "--addr", "127.0.0.1:0"]
+            self.start([*command, "--data-dir", self.folder])
+            addresses = self.folder / "addresses.json"
+            wait_for(addresses.exists, 20, "the orchestrator's addresses.json")
+            upstream = json.loads(addresses.read_text())["orchestrator"]
+            command = [self.faulty, "--upstream", f"http://{upstream}", "--print-addr"]
+            proxy = self.start([*command, "--faults", '{"echo": true}'])
+            address = proxy.stdout.readline().decode().strip()
+            if not address:
+                raise RuntimeError("the echoing orchestrator did not start")
+        except RuntimeError:
+            self.__exit__()
+            raise
+        self.url = f"http://{address}"
+        return self
+
+    def start(self, command):
+        with open(self.folder / "log", "ab") as log:
+            started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+        self.running.append(started)
+        return started
+
+    def __exit__(self, *_):
+        for started in reversed(self.running):
+            process.stop(started)
+            started.stdout.close()
+        shutil.rmtree(self.folder)
+
+
 class Nginx:
     """Debian's nginx with libnginx-mod-rtmp, one worker, segments as files below `parent`."""
 
