@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
+use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
@@ -75,11 +76,14 @@ async fn push_through_a_kill(name: &str, pieces: &Pieces, count: u32) -> Vec<Dur
     let all = decisions_of(&gateway, "cam").await;
     assert_eq!(all.len(), count as usize);
     let killed = killed.unwrap();
-    let retried = all.iter().filter(|it| {
-        let all = attempts(it);
-        all.len() > 1 && all[0]["orchestrator"] == killed.as_str()
-    });
-    assert!(retried.count() >= 1, "nothing was sent to the one that was killed: {all:#?}");
+    let worked = |decision: &Value| {
+        let mut delivered = attempts(decision).iter();
+        let delivered = delivered.find(|it| it["outcome"]["result"] == "delivered");
+        delivered.unwrap()["orchestrator"].as_str().unwrap().to_owned()
+    };
+    let (before, after) = all.split_at(count as usize / 2);
+    assert_eq!(worked(before.last().unwrap()), killed, "the one in use was killed");
+    assert!(after.iter().all(|it| worked(it) != killed), "{after:#?}");
     gateway.shut_down().await;
     took
 }
