@@ -167,6 +167,8 @@ impl StreamTask {
         let mut policy = config.routing.clone();
         if pushed {
             policy.hold_percent = Some(PUSH_HOLD_PERCENT);
+            // The client waits for its answer, and sends the next segment when it has one.
+            policy.cushion_percent = Some(0);
         }
         let route = parts.router.open(&config.name, config.name.to_string(), policy);
         let presentation = parts.directory.open(config.playback_id.clone());

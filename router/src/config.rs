@@ -97,12 +97,6 @@ impl RouterConfig {
         share.max(self.minimum_hold)
     }
 
-    /// When renditions of a segment of this duration are listed at the earliest, after its closing.
-    #[must_use]
-    pub fn cushion(&self, duration: MediaDuration) -> Duration {
-        duration.to_std().saturating_mul(self.cushion_percent) / 100
-    }
-
     /// How long after one publication the next has to follow.
     #[must_use]
     pub fn publication_interval(&self, target_duration: Duration) -> Duration {

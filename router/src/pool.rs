@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 use orchestrator::{BodyContainer, OrchestratorAddress};
 use serde::{Deserialize, Serialize};
 
-use crate::price::PriceCap;
+use crate::{config::RouterConfig, price::PriceCap};
 
 /// Name of a pool, as the operator wrote it. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -180,6 +180,22 @@ pub struct StreamPolicy {
     pub class: StreamClass,
     /// In place of [`RouterConfig::hold_percent`](crate::RouterConfig::hold_percent).
     pub hold_percent: Option<u32>,
+    /// In place of [`RouterConfig::cushion_percent`](crate::RouterConfig::cushion_percent).
+    #[serde(default)]
+    pub cushion_percent: Option<u32>,
+}
+
+impl StreamPolicy {
+    /// How long after its closing a segment is listed at the earliest, in percent of its duration: at
+    /// once where speed counts.
+    pub(crate) fn cushion_percent(&self, config: &RouterConfig) -> u32 {
+        match self.class {
+            StreamClass::LowLatency => 0,
+            StreamClass::Balanced | StreamClass::Cheap => {
+                self.cushion_percent.unwrap_or(config.cushion_percent)
+            }
+        }
+    }
 }
 
 /// What counts most when an orchestrator is chosen.

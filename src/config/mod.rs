@@ -408,6 +408,7 @@ fn segmenter_settings(mut section: Section, faults: &mut Faults) -> SegmenterCon
 fn router_settings(mut section: Section, faults: &mut Faults) -> Routing {
     let default = RouterConfig::default();
     let hold_percent = section.integer("hold_percent", 10..=1_000, faults);
+    let cushion_percent = section.integer("cushion_percent", 0..=200, faults);
     let attempts = section.integer("attempts", 1..=10, faults);
     let extra = section.integer("extra_work_percent", 0..=100, faults);
     let checks = section.integer("picture_check_every", 0..=10_000, faults);
@@ -419,6 +420,7 @@ fn router_settings(mut section: Section, faults: &mut Faults) -> Routing {
     section.finish(faults);
     let config = RouterConfig {
         hold_percent: hold_percent.unwrap_or(default.hold_percent),
+        cushion_percent: cushion_percent.unwrap_or(default.cushion_percent),
         attempts: attempts.unwrap_or(default.attempts),
         extra_work_percent: extra.unwrap_or(default.extra_work_percent),
         picture_check_every: checks.unwrap_or(default.picture_check_every),

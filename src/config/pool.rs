@@ -224,6 +224,7 @@ pub(super) fn stream_policy(
         pools: pools.unwrap_or_else(|| default.pools.clone()),
         class: class.unwrap_or(default.class),
         hold_percent: default.hold_percent,
+        cushion_percent: default.cushion_percent,
     }
 }
 

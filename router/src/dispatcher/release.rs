@@ -1,14 +1,16 @@
 //! Numbers listed in step, in order, each once.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use media::{GapReason, PresentationSegment, Segment};
+use media::{GapReason, MediaDuration, PresentationSegment, Segment};
 
 use super::{Dispatcher, OUTAGE};
 use crate::{
     fleet::Fleet,
     output::Output,
-    pool::StreamClass,
     waiting::{Outcome, Waiting, gaps},
 };
 
@@ -53,16 +55,21 @@ impl Dispatcher {
         let deadline = self.deadline(head);
         match &head.outcome {
             None => deadline,
-            Some(Outcome::Media(_)) if self.has_cushion() => {
-                deadline.min(head.segment.closed + self.config.cushion(head.segment.duration))
+            Some(Outcome::Media(_)) => {
+                deadline.min(head.segment.closed + self.cushion(head.segment.duration))
             }
-            Some(Outcome::Media(_) | Outcome::Gaps(_) | Outcome::SourceOnly) => head.segment.closed,
+            Some(Outcome::Gaps(_) | Outcome::SourceOnly) => head.segment.closed,
         }
     }
 
-    /// A stream that wants speed has none, and one that ends needs none.
-    fn has_cushion(&self) -> bool {
-        self.roster.policy().class != StreamClass::LowLatency && self.finish_by.is_none()
+    /// How long after its closing a segment is listed at the earliest: a stream that ends waits for
+    /// nothing.
+    fn cushion(&self, duration: MediaDuration) -> Duration {
+        if self.finish_by.is_some() {
+            return Duration::ZERO;
+        }
+        let percent = self.roster.policy().cushion_percent(&self.config);
+        duration.to_std().saturating_mul(percent) / 100
     }
 
     /// Releases the oldest number with what there is.

@@ -14,7 +14,7 @@ use super::{
     metrics::RouterMetrics,
     picture_check::PictureCheck,
     route::StreamRoute,
-    shared::{Recorded, Shared},
+    shared::{Background, Recorded, Shared},
     tape::Tape,
 };
 use crate::{
@@ -72,12 +72,11 @@ impl Router {
         let shared = Shared::new(
             config,
             client,
-            tasks,
+            Background { tasks, closed: closed.clone() },
             metrics,
             recorded,
             ports.picture_check,
             evidence,
-            closed.clone(),
         );
         let shared = Arc::new(shared);
         if let Some(memory) = ports.memory {

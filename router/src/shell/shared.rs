@@ -23,6 +23,13 @@ use crate::{
     recording::Recorder,
 };
 
+/// Where work goes that no stream owns, and when it has to end.
+#[derive(Clone, Debug)]
+pub(super) struct Background {
+    pub(super) tasks: TaskTracker,
+    pub(super) closed: CancellationToken,
+}
+
 /// What a [`Router`](super::Router) and all of its routes hold.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -47,23 +54,22 @@ impl Shared {
     pub(super) fn new(
         config: Arc<RouterConfig>,
         client: OrchestratorClient,
-        tasks: TaskTracker,
+        background: Background,
         metrics: RouterMetrics,
         recorded: Recorded,
         picture_check: MaybePictureCheck,
         evidence: Option<mpsc::Sender<Evidence>>,
-        closed: CancellationToken,
     ) -> Self {
         Self {
             config,
             client,
-            tasks,
+            tasks: background.tasks,
             metrics,
             fleet_version: watch::Sender::new(recorded.fleet.version()),
             fleet: Mutex::new(recorded),
             decisions: DecisionLog::new(),
             picture_check,
-            pulses: Pulses::new(closed),
+            pulses: Pulses::new(background.closed),
             evidence,
         }
     }

@@ -237,6 +237,7 @@ fn stream(dice: &mut Dice) -> StreamScript {
         pools: named.into_iter().filter_map(PoolName::new).collect(),
         class: dice.pick(StreamClass::Balanced, &[StreamClass::LowLatency, StreamClass::Cheap]),
         hold_percent: dice.pick(None, &[None, None, Some(120), Some(250)]),
+        cushion_percent: None,
     };
     let pushes = publisher::pushes(dice, start);
     let last = pushes.last().map_or(start, |push| push.at);

@@ -240,6 +240,12 @@ fn what_is_there_early_waits_for_the_cushion_unless_speed_counts() {
     };
     assert_eq!(of(StreamClass::Balanced), SEGMENT * 3 / 4);
     assert_eq!(of(StreamClass::LowLatency), SEGMENT / 10);
+    let none = StreamPolicy { cushion_percent: Some(0), ..StreamPolicy::default() };
+    let mut bench = Bench::bound(RouterConfig::default(), Pools::of(orchestrators(1)), none);
+    bench.answer_all();
+    bench.push(1);
+    bench.succeed(0);
+    assert_eq!(bench.sequences(), [1], "the stream's own cushion counts");
     let mut bench =
         Bench::bound(RouterConfig::default(), Pools::of(orchestrators(1)), StreamPolicy::default());
     bench.answer_all();
