@@ -18,8 +18,9 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("media", &[]),
+    ("tickets", &[]),
     ("container", &["media"]),
     ("codec", &["media"]),
     ("orchestrator", &["media", "codec"]),
@@ -47,7 +48,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ),
 ];
 /// Crates of others that only some of ours may use.
-const WRAPPED: [(&str, &[&str]); 9] = [
+const WRAPPED: [(&str, &[&str]); 10] = [
     ("ffmpeg-next", &["codec"]),
     ("rml_rtmp", &["ingest"]),
     ("mp4", &["container"]),
@@ -57,9 +58,10 @@ const WRAPPED: [(&str, &[&str]); 9] = [
     ("m3u8-rs", &["playback", "headgate"]),
     ("sqlx", &["store"]),
     ("anyhow", &["headgate"]),
+    ("k256", &["tickets"]),
 ];
 /// Crates that do no I/O at all.
-const WITHOUT_IO: [&str; 3] = ["media", "container", "segmenter"];
+const WITHOUT_IO: [&str; 4] = ["media", "container", "segmenter", "tickets"];
 /// Crates of others that never get in: second TLS stacks, and a second SQLite.
 const FORBIDDEN: [&str; 5] = ["ring", "openssl", "openssl-sys", "native-tls", "rusqlite"];
 /// The crate that may hold unsafe code.

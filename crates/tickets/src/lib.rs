@@ -1,0 +1,46 @@
+//! Probabilistic micropayments of the Livepeer network.
+//!
+//! A gateway pays for each segment with lottery tickets that it signs; an orchestrator credits their
+//! expected value and redeems the few that win. This crate owns both sides' arithmetic and rules:
+//! [`Ticket`]s, [`Signature`]s, the [`TicketSender`], a session's
+//! [`Ledger`], what requests and segments are signed over ([`signed`]).
+//!
+//! It deliberately has no network, no clock and no randomness: block numbers, rounds, funds, seeds and
+//! salts are inputs. It knows no message format either; who speaks the wire converts. Amounts of wei
+//! are integers ([`U256`]) or exact fractions ([`Wei`]), never floating point.
+//!
+//! Start reading at [`Ticket`], then [`TicketParams`], then [`TicketSender`] and [`Ledger`].
+
+#![warn(missing_docs)]
+
+mod batch;
+mod big_bytes;
+mod estimate;
+mod keccak;
+mod ledger;
+mod nonces;
+mod params;
+mod price;
+mod private_key;
+mod sender;
+mod sender_checks;
+mod signature;
+pub mod signed;
+mod ticket;
+mod wei;
+
+pub use alloy_primitives::{Address, B256, U256};
+pub use batch::{SignerFault, TicketBatch, UnsignedBatch};
+pub use big_bytes::{big_bytes, from_big_bytes};
+pub use estimate::{PaidRendition, estimated_fee, estimated_pixels};
+pub use keccak::keccak256;
+pub use ledger::{Ledger, LedgerError, LedgerTotals, Outcome, Settlement, Staged};
+pub use nonces::NonceMark;
+pub use params::{ExpirationParams, TicketParams};
+pub use price::Price;
+pub use private_key::{KeyError, PrivateKey};
+pub use sender::{ChainView, MAX_BATCH, MAX_NONCE, TicketSender};
+pub use sender_checks::{Remedy, SenderError, SenderFunds, SenderLimits};
+pub use signature::{Signature, SignatureError};
+pub use ticket::{Ticket, expected_value};
+pub use wei::{Wei, WeiError};
