@@ -3,7 +3,8 @@
 //! A gateway pays for each segment with lottery tickets that it signs; an orchestrator credits their
 //! expected value and redeems the few that win. This crate owns both sides' arithmetic and rules:
 //! [`Ticket`]s, [`Signature`]s, the [`TicketSender`] and the [`TicketReceiver`], a session's
-//! [`Ledger`], what requests and segments are signed over ([`signed`]).
+//! [`Ledger`], what requests and segments are signed over ([`signed`]), and the [`keystore`] a key is
+//! kept in.
 //!
 //! It deliberately has no network, no clock and no randomness: block numbers, rounds, funds, seeds and
 //! salts are inputs. It knows no message format either; who speaks the wire converts. Amounts of wei
@@ -19,6 +20,7 @@ mod big_bytes;
 mod estimate;
 mod face_value;
 mod keccak;
+pub mod keystore;
 mod ledger;
 mod nonces;
 mod params;
