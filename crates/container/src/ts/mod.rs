@@ -14,6 +14,7 @@ mod error;
 mod h264;
 mod packet;
 mod pes;
+mod preview;
 mod psi;
 mod reader;
 mod units;
@@ -23,6 +24,7 @@ mod writer;
 mod tests;
 
 pub use error::TsError;
+pub use preview::TsPreview;
 pub use reader::{MAX_FILE_LEN, read};
 pub use units::TIMESTAMP_MARGIN;
 pub use writer::TsWriter;

@@ -3,6 +3,7 @@
 mod damage;
 mod interop;
 mod packing;
+mod preview;
 mod round_trip;
 mod timing;
 

@@ -7,6 +7,7 @@ use super::{
     TsError, clock,
     packet::{self, AdaptationField, PACKET_LEN, PAYLOAD_LEN, UnitWriter},
     pes::{self, PesHeader},
+    preview::TsPreview,
     psi::{self, ProgramEntry, StreamEntry},
     units::{self, AudioUnit, DecodingClock, Units, VideoUnit},
 };
@@ -108,6 +109,18 @@ impl TsWriter {
         self.state = writer.state;
         Ok(Bytes::from(writer.out))
     }
+
+    /// Begins to write what the next segment will be, while its pictures come in. The writer itself
+    /// stays as it is.
+    #[must_use]
+    pub fn preview(&self) -> TsPreview {
+        TsPreview::new(SegmentWriter {
+            state: self.state,
+            out: Vec::new(),
+            discontinuity: false,
+            header: Vec::new(),
+        })
+    }
 }
 
 /// An upper bound of the segment's length, extra PCR packets aside.
@@ -134,9 +147,10 @@ impl State {
 }
 
 /// One segment on its way out.
-struct SegmentWriter {
+#[derive(Debug)]
+pub(super) struct SegmentWriter {
     state: State,
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     /// The next PCR starts a new time base.
     discontinuity: bool,
     /// Room for a PES header, kept from unit to unit.
@@ -144,6 +158,17 @@ struct SegmentWriter {
 }
 
 impl SegmentWriter {
+    /// Writes further pictures of a segment without audio, behind its tables when they are the first.
+    pub(super) fn further(&mut self, video: &TrackSegment) -> Result<(), TsError> {
+        if self.out.is_empty() {
+            self.discontinuity = self.state.start_time_base(units::start(video)?);
+            self.tables(true, false);
+        }
+        let video = units::video(video, &mut self.state.decoding)?;
+        self.units(&video, &Units::none());
+        Ok(())
+    }
+
     fn tables(&mut self, video: bool, audio: bool) {
         let program = match self.state.program {
             Some(last) if (last.video, last.audio) == (video, audio) => last,
@@ -165,9 +190,18 @@ impl SegmentWriter {
         write_table(&mut self.out, PROGRAM.pmt_pid, &mut continuity.pmt, pmt);
     }
 
+    fn media(&mut self, video: &Units<VideoUnit<'_>>, audio: &Units<AudioUnit<'_>>) {
+        self.units(video, audio);
+        let has_video = !video.list.is_empty();
+        let (end, delay) =
+            if has_video { (video.end, self.state.decoding.delay()) } else { (audio.end, 0) };
+        self.keep_up_pcr(end.saturating_sub(delay).saturating_sub(PCR_LEAD), has_video);
+        self.state.next_start = Some(end);
+    }
+
     /// Merges both tracks by decoding time. Video is first even where audio starts earlier, so that
     /// the segment's first media bytes are its IDR picture.
-    fn media(&mut self, video: &Units<VideoUnit<'_>>, audio: &Units<AudioUnit<'_>>) {
+    fn units(&mut self, video: &Units<VideoUnit<'_>>, audio: &Units<AudioUnit<'_>>) {
         let has_video = !video.list.is_empty();
         let (mut pictures, mut frames) =
             (video.list.iter().peekable(), audio.list.iter().peekable());
@@ -190,10 +224,6 @@ impl SegmentWriter {
             }
             first = false;
         }
-        let (end, delay) =
-            if has_video { (video.end, self.state.decoding.delay()) } else { (audio.end, 0) };
-        self.keep_up_pcr(end.saturating_sub(delay).saturating_sub(PCR_LEAD), has_video);
-        self.state.next_start = Some(end);
     }
 
     fn picture(&mut self, unit: &VideoUnit<'_>, time: i64) {

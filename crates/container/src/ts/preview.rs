@@ -1,0 +1,34 @@
+//! A segment seen before it is whole.
+
+use media::TrackSegment;
+
+use super::{TsError, writer::SegmentWriter};
+
+/// The beginning of a transport stream segment with video only, written while its pictures come in.
+///
+/// As a rule it is the beginning of what [`TsWriter::segment`](super::TsWriter::segment) writes of all
+/// of them. It is not where a later picture needs more decoding delay, or where the segment turns out
+/// to be another: whoever uses it compares.
+#[derive(Debug)]
+pub struct TsPreview(SegmentWriter);
+
+impl TsPreview {
+    pub(super) const fn new(writer: SegmentWriter) -> Self {
+        Self(writer)
+    }
+
+    /// Adds the pictures that follow those added before. After an error, drop it.
+    ///
+    /// # Errors
+    ///
+    /// [`TsError::WrongCodec`], [`TsError::MalformedSample`], [`TsError::TimeOutOfRange`].
+    pub fn extend(&mut self, video: &TrackSegment) -> Result<(), TsError> {
+        self.0.further(video)
+    }
+
+    /// What is written so far.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.out
+    }
+}
