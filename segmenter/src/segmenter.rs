@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use media::{AccessUnit, MediaDuration, SequenceNumber, Timescale, Track, TrackId, TrackKind};
+use media::{
+    AccessUnit, MediaDuration, SequenceNumber, Timescale, Track, TrackId, TrackKind, TrackSegment,
+};
 
 use self::close::Closing;
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
     target_duration::TargetDuration,
     timeline::Timeline,
     video_queue::VideoQueue,
-    writer::Writer,
+    writer::{Writer, video_samples},
 };
 
 /// Cuts one stream's access units into segments.
@@ -191,6 +193,26 @@ impl Segmenter {
     /// The next output, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Bytes of the pictures that are in no segment yet.
+    #[must_use]
+    pub const fn open_bytes(&self) -> usize {
+        self.video.bytes()
+    }
+
+    /// The open segment's pictures decoded after `after`, in ticks of 90 kHz, as samples; the last one's
+    /// duration is a guess, and there are no parts. `None` where there are no such pictures, or the
+    /// segment before still waits for its audio.
+    #[must_use]
+    pub fn open_video(&self, after: Option<i64>) -> Option<TrackSegment> {
+        let State::Running(running) = &self.state else { return None };
+        let init = running.epoch.video.clone().filter(|_| self.closing.is_none())?;
+        let end = self.video.last_dts()?.saturating_add(self.video.last_step());
+        let pictures = self.video.after(after);
+        let (begin, samples) = video_samples(pictures, end);
+        let base_decode_time = u64::try_from(begin).ok().filter(|_| !samples.is_empty())?;
+        Some(TrackSegment { init, base_decode_time, samples, parts: Vec::new() })
     }
 
     /// When [`Self::handle_timeout`] is due.

@@ -69,6 +69,13 @@ impl VideoQueue {
         self.bytes
     }
 
+    /// The pictures decoded after `dts`; all where there is none.
+    pub(crate) fn after(&self, dts: Option<i64>) -> Vec<Picture> {
+        let first =
+            self.pictures.partition_point(|picture| dts.is_some_and(|dts| picture.dts <= dts));
+        self.pictures.range(first..).cloned().collect()
+    }
+
     pub(crate) const fn last_dts(&self) -> Option<i64> {
         self.last_dts
     }

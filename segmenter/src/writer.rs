@@ -28,18 +28,7 @@ impl Writer {
         pictures: Vec<Picture>,
         end: i64,
     ) -> Result<TrackSegment, CmafError> {
-        let begin = pictures.first().map_or(0, |picture| picture.dts);
-        let times: Vec<i64> = pictures.iter().skip(1).map(|next| next.dts).chain([end]).collect();
-        let samples = pictures
-            .into_iter()
-            .zip(times)
-            .map(|(picture, next)| Sample {
-                duration: sample_duration(picture.dts, next),
-                composition_offset: composition_offset(&picture),
-                sync: picture.sync,
-                payload: picture.payload,
-            })
-            .collect();
+        let (begin, samples) = video_samples(pictures, end);
         write(init, begin, samples, self.part_target, &mut self.video_fragments)
     }
 
@@ -64,6 +53,19 @@ impl Writer {
             .collect();
         write(init, begin, samples, self.part_target, &mut self.audio_fragments)
     }
+}
+
+/// Pictures whose last one is decoded until `end`, and the decoding time of the first.
+pub(crate) fn video_samples(pictures: Vec<Picture>, end: i64) -> (i64, Vec<Sample>) {
+    let begin = pictures.first().map_or(0, |picture| picture.dts);
+    let times: Vec<i64> = pictures.iter().skip(1).map(|next| next.dts).chain([end]).collect();
+    let samples = pictures.into_iter().zip(times).map(|(picture, next)| Sample {
+        duration: sample_duration(picture.dts, next),
+        composition_offset: composition_offset(&picture),
+        sync: picture.sync,
+        payload: picture.payload,
+    });
+    (begin, samples.collect())
 }
 
 /// Never zero: such samples break Media Source Extensions (HLS rule T-1).

@@ -41,6 +41,38 @@ fn every_frame_rate_with_and_without_b_frames_comes_out_cut_at_its_gops() {
 }
 
 #[test]
+fn what_is_open_is_seen_as_it_will_be() {
+    let mut rig = Rig::with_both(config());
+    let (mut seen, mut last): (Vec<(u64, i32, usize)>, _) = (Vec::new(), None);
+    let place = |samples: &[media::Sample], mut dts: u64| {
+        let mut placed = Vec::new();
+        for sample in samples {
+            let address = sample.payload.pieces().next().unwrap().as_ptr().addr();
+            placed.push((dts, sample.composition_offset, address));
+            dts += u64::from(sample.duration);
+        }
+        placed
+    };
+    for (index, picture) in gops(3, 60, (30, 1), 2).into_iter().enumerate() {
+        rig.play(5_000, &[picture], &[]);
+        rig.sound(5_000 + picture.0);
+        let Some(open) = rig.segmenter.open_video(last).filter(|_| index % 7 > 0) else { continue };
+        seen.extend(place(&open.samples, open.base_decode_time));
+        last = seen.last().map(|(dts, ..)| i64::try_from(*dts).unwrap());
+        assert_eq!(rig.segmenter.open_video(last).map(|it| it.samples.len()), None);
+    }
+    let rig = rig.finish();
+    let written = rig.segments.iter().flat_map(|segment| {
+        let video = segment.video.as_ref().unwrap();
+        place(&video.samples, video.base_decode_time)
+    });
+    let written: Vec<_> = written.collect();
+    assert_eq!(written.len(), 180);
+    assert!(seen.len() > 150, "but for what closed unseen");
+    assert!(seen.iter().all(|picture| written.contains(picture)));
+}
+
+#[test]
 fn parameters_of_time_stay_the_publishers() {
     let pictures = gops(4, 60, (30, 1), 2);
     let mut rig = Rig::with_both(config());
