@@ -226,6 +226,8 @@ impl StreamTask {
                 Turn::Drain => return self.drain().await,
             }
             self.forward_segments();
+            let segmenter = &self.segmenter;
+            self.route.prepare_open(segmenter.open_bytes(), |after| segmenter.open_video(after));
             if self.ends_at.is_some_and(|end| end <= now) && self.retire(now) {
                 return;
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use media::{Chain, RenditionProfile};
 
-use crate::JobCapabilities;
+use crate::{BodyHash, JobCapabilities};
 
 /// How the uploaded segment is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,8 @@ pub struct SegmentJob {
     pub output: OutputFormat,
     /// The segment's bytes; never copied on the way to a plaintext socket.
     pub body: Chain,
+    /// What of `body` is hashed already; the default where nothing is.
+    pub hashed: BodyHash,
     /// How `body` is packed.
     pub container: BodyContainer,
     /// The input's size or format differs from the session's segment before.

@@ -1,5 +1,7 @@
 //! Ethereum's Keccak-256, over bytes in pieces.
 
+use std::fmt;
+
 use media::Chain;
 use sha3::{Digest, Keccak256};
 
@@ -7,12 +9,54 @@ use sha3::{Digest, Keccak256};
 pub(crate) type Hash = [u8; 32];
 
 /// Digest of the pieces as if they were one.
+#[cfg(test)]
 pub(crate) fn keccak_of(chain: &Chain) -> Hash {
-    let mut state = Keccak256::new();
-    for piece in chain {
-        state.update(piece);
+    BodyHash::default().finish(chain)
+}
+
+/// The hash of a body's beginning, to go on from: a body can be hashed while it comes into being.
+#[derive(Clone, Default)]
+pub struct BodyHash {
+    state: Keccak256,
+    len: usize,
+}
+
+impl BodyHash {
+    /// Takes the body's next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+        self.len += bytes.len();
     }
-    state.finalize().into()
+
+    /// Bytes taken.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no byte was taken.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The digest of the whole body, whose beginning was taken.
+    #[must_use]
+    pub fn finish(self, body: &Chain) -> [u8; 32] {
+        let Self { mut state, len: mut taken } = self;
+        for piece in body {
+            let rest = piece.get(taken..).unwrap_or_default();
+            taken = taken.saturating_sub(piece.len());
+            state.update(rest);
+        }
+        state.finalize().into()
+    }
+}
+
+impl fmt::Debug for BodyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyHash").field("len", &self.len).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -29,6 +73,19 @@ mod tests {
             Chain::from_iter([Bytes::from_static(b"segment"), Bytes::from_static(b"-bytes")]);
         assert_eq!(hex::encode(keccak_of(&whole)), known);
         assert_eq!(keccak_of(&whole), keccak_of(&pieces));
+    }
+
+    #[test]
+    fn a_hash_goes_on_from_any_beginning() {
+        let pieces = [&b"segment"[..], b"-by", b"tes"].map(Bytes::from_static);
+        let body = Chain::from_iter(pieces);
+        let whole = body.to_contiguous();
+        for taken in 0..=whole.len() {
+            let mut hash = BodyHash::default();
+            hash.update(&whole[..taken]);
+            assert_eq!((hash.len(), hash.is_empty()), (taken, taken == 0));
+            assert_eq!(hash.finish(&body), keccak_of(&body), "{taken} bytes taken");
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub use error::{ClientSetupError, DiscoveryError, Retry, SessionError, Transcode
 pub use eth_address::{EthAddress, EthAddressError};
 pub use info::OrchestratorInfo;
 pub use job::{BodyContainer, OutputFormat, SegmentJob};
+pub use keccak::BodyHash;
 pub use media_fault::MediaFault;
 pub use network_policy::{ForbiddenAddress, NetworkPolicy};
 pub use pixel_price::{PixelPrice, PriceError};

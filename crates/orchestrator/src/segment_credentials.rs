@@ -59,7 +59,9 @@ mod tests {
     use media::{Chain, RenditionProfile};
 
     use super::*;
-    use crate::{BodyContainer, Capabilities, Capability, OutputFormat, keccak::keccak_of};
+    use crate::{
+        BodyContainer, BodyHash, Capabilities, Capability, OutputFormat, keccak::keccak_of,
+    };
 
     /// Header of livepeer-wire §9.2, made by a signing gateway.
     const VECTOR: &str = "CgZhYmNkZWYQ0gkaIF/nRSxpj95v4ElngMIHaIPV0nEvFsODjFSw3YnJkCzVIgdpbnZhb\
@@ -76,6 +78,7 @@ mod tests {
             profiles: vec![RenditionProfile::preset("P240p30fps16x9").unwrap()],
             output: OutputFormat::MpegTs,
             body: Chain::from(Bytes::from_static(b"segment-bytes")),
+            hashed: BodyHash::default(),
             container: BodyContainer::MpegTs,
             force_session_reinit: false,
             upload_timeout: SegmentJob::default_upload_timeout(duration),

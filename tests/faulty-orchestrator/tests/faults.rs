@@ -18,8 +18,8 @@ use hyper_util::{
 };
 use media::{Chain, RenditionProfile};
 use orchestrator::{
-    BodyContainer, ClientConfig, OrchestratorClient, OrchestratorInfo, OutputFormat, PixelPrice,
-    SegmentJob, TranscodeError, TranscodeResult,
+    BodyContainer, BodyHash, ClientConfig, OrchestratorClient, OrchestratorInfo, OutputFormat,
+    PixelPrice, SegmentJob, TranscodeError, TranscodeResult,
     server::{
         EncodedRendition, OrchestratorServer, ServerConfig, TranscodeFailure, TranscodeRequest,
         Transcoder,
@@ -96,6 +96,7 @@ fn job() -> SegmentJob {
             .into(),
         output: OutputFormat::MpegTs,
         body: Chain::from(bytes::Bytes::from_static(b"segment")),
+        hashed: BodyHash::default(),
         container: BodyContainer::MpegTs,
         force_session_reinit: false,
         upload_timeout: Duration::from_secs(1),

@@ -9,7 +9,6 @@ use http::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use media::Chain;
 use prost::Message;
 use tokio::time::timeout_at;
 
@@ -20,7 +19,7 @@ use super::{
 use crate::{
     OrchestratorInfo, SegmentJob, TranscodeError,
     error::clip,
-    keccak::{Hash, keccak_of},
+    keccak::Hash,
     proto::{self, transcode_result},
     segment_credentials,
 };
@@ -30,7 +29,7 @@ use crate::{
 const MAX_RESULT: usize = 256 << 10;
 /// How much of a refusal's body is read.
 const MAX_REFUSAL: usize = 4 << 10;
-/// Bodies above this are hashed off the executor's threads: some milliseconds per megabyte.
+/// More than this is hashed off the executor's threads: some milliseconds per megabyte.
 const HASH_INLINE: usize = 64 << 10;
 
 /// A result whose renditions are still at the orchestrator.
@@ -53,7 +52,7 @@ pub(super) async fn upload(
     job: &SegmentJob,
 ) -> Result<Uploaded, TranscodeError> {
     let begun = tokio::time::Instant::now();
-    let hash = hash(&job.body).await?;
+    let hash = hash(job).await?;
     let body = ChainBody::new(job.body.clone());
     let progress = body.progress();
     let request = request(info, job, &hash, body)?;
@@ -81,12 +80,12 @@ pub(super) async fn upload(
     Ok(Uploaded { first_byte_sent, uploaded, transcoded, bytes_sent, renditions, info })
 }
 
-async fn hash(body: &Chain) -> Result<Hash, TranscodeError> {
-    if body.len() <= HASH_INLINE {
-        return Ok(keccak_of(body));
+async fn hash(job: &SegmentJob) -> Result<Hash, TranscodeError> {
+    let (body, hashed) = (job.body.clone(), job.hashed.clone());
+    if body.len().saturating_sub(hashed.len()) <= HASH_INLINE {
+        return Ok(hashed.finish(&body));
     }
-    let body = body.clone();
-    tokio::task::spawn_blocking(move || keccak_of(&body))
+    tokio::task::spawn_blocking(move || hashed.finish(&body))
         .await
         .map_err(|_| TranscodeError::InvalidJob("its body could not be hashed"))
 }

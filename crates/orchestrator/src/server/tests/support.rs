@@ -22,8 +22,8 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    BodyContainer, ClientConfig, OrchestratorAddress, OrchestratorClient, OrchestratorInfo,
-    OutputFormat, SegmentJob,
+    BodyContainer, BodyHash, ClientConfig, OrchestratorAddress, OrchestratorClient,
+    OrchestratorInfo, OutputFormat, SegmentJob,
     server::{
         EncodedRendition, OrchestratorServer, ServerConfig, TranscodeFailure, TranscodeRequest,
         Transcoder,
@@ -229,6 +229,7 @@ pub(super) fn job(body: &[u8]) -> SegmentJob {
         profiles: presets.map(|name| RenditionProfile::preset(name).unwrap()).into(),
         output: OutputFormat::MpegTs,
         body: Chain::from(Bytes::copy_from_slice(body)),
+        hashed: BodyHash::default(),
         container: BodyContainer::MpegTs,
         force_session_reinit: false,
         upload_timeout: SegmentJob::default_upload_timeout(duration),
