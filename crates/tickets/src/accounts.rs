@@ -132,7 +132,9 @@ mod tests {
         let check = |accounts: &Accounts, price| accounts.check(&key("a"), price, ev);
         assert_eq!(check(&accounts, price), Err(AccountError::InsufficientBalance));
         assert_eq!(check(&accounts, Price::FREE), Ok(()));
-        accounts.credit(NOW, &key("a"), &wei("17/2"), price).unwrap();
+        accounts.credit(NOW, &key("a"), &wei("8"), price).unwrap();
+        assert_eq!(check(&accounts, price), Ok(()), "exactly one");
+        accounts.credit(NOW, &key("a"), &wei("1/2"), price).unwrap();
         assert_eq!(check(&accounts, price), Ok(()));
         assert_eq!(accounts.debit(NOW, &key("a"), 2, price), wei("2/3"));
         assert_eq!(check(&accounts, price), Err(AccountError::InsufficientBalance));

@@ -145,12 +145,14 @@ mod tests {
     fn what_was_forgotten_is_refused() {
         let mut nonces = small();
         assert_eq!(nonces.take(hash(1), 50, 1, 600, 10), Ok(1));
-        assert_eq!(nonces.take(hash(2), 90, 1, 600, 10), Ok(1));
+        assert_eq!(nonces.take(hash(2), 50, 1, 600, 10), Ok(1));
         assert_eq!(nonces.take(hash(3), 95, 1, 600, 49), Err(NoNonces::TooManyOpen));
         assert_eq!(nonces.take(hash(3), 95, 1, 600, 50), Ok(1));
         // The block number went back: the first params look alive again.
-        assert_eq!(nonces.take(hash(1), 50, 1, 600, 90), Err(NoNonces::Forgotten));
         assert_eq!(nonces.take(hash(1), 50, 1, 600, 10), Err(NoNonces::Forgotten));
         assert_eq!(nonces.take(hash(3), 95, 1, 600, 10), Ok(2));
+        assert_eq!(nonces.take(hash(4), 51, 1, 600, 10), Ok(1));
+        assert_eq!(nonces.take(hash(5), 96, 1, 600, 94), Ok(1));
+        assert_eq!(nonces.take(hash(4), 51, 1, 600, 10), Err(NoNonces::TooManyOpen));
     }
 }
