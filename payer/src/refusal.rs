@@ -1,0 +1,98 @@
+//! Why nothing is paid, and so nothing is sent.
+
+use tickets::{LedgerError, Price, Remedy, SenderError};
+
+use crate::budget::Budget;
+
+/// Why a segment is not paid for. No nonce is used, nothing is on record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A price without the terms to pay it on.
+    #[error(
+        "missing ticket params: the orchestrator asks for {0} wei per pixel and takes no tickets"
+    )]
+    MissingParams(Price),
+    /// It asks for more than is paid.
+    #[error("price: {price} wei per pixel, where at most {cap} are paid")]
+    PriceOverCap {
+        /// What it asks.
+        price: Price,
+        /// The most that is paid.
+        cap: Price,
+    },
+    /// It asks for more than twice what it asked at the session's start.
+    #[error("Orchestrator price has more than doubled, from {initial} to {price} wei per pixel")]
+    PriceDoubled {
+        /// At the start.
+        initial: Price,
+        /// Now.
+        price: Price,
+    },
+    /// The sender's checks.
+    #[error(transparent)]
+    Sender(#[from] SenderError),
+    /// The session's account can't take it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// It would take more than the operator allows.
+    #[error("budget: {budget} leaves {left} wei, and {wanted} are needed")]
+    Budget {
+        /// Which.
+        budget: Box<Budget>,
+        /// What may still be spent, rounded down.
+        left: String,
+        /// What the tickets are worth, rounded up.
+        wanted: String,
+    },
+    /// The chain has not been heard of for too long.
+    #[error("chain: no block was seen for {0} s, so tickets might not be redeemable")]
+    ChainStale(u64),
+    /// More sessions than there are accounts for.
+    #[error("too many sessions are paid at once")]
+    TooManySessions,
+}
+
+/// What follows from a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalClass {
+    /// New terms from the same orchestrator.
+    Refresh,
+    /// Another orchestrator.
+    Other,
+    /// It asks too much: another orchestrator.
+    Price,
+    /// None, until the operator or time allows it again.
+    Nobody,
+}
+
+impl Refusal {
+    /// What follows from it.
+    #[must_use]
+    pub const fn class(&self) -> RefusalClass {
+        match self {
+            Self::PriceOverCap { .. } | Self::PriceDoubled { .. } => RefusalClass::Price,
+            Self::MissingParams(_) | Self::TooManySessions | Self::Ledger(_) => RefusalClass::Other,
+            Self::Budget { .. } | Self::ChainStale(_) => RefusalClass::Nobody,
+            Self::Sender(error) => match error.remedy() {
+                Remedy::Refresh => RefusalClass::Refresh,
+                Remedy::Other => RefusalClass::Other,
+                Remedy::Operator => RefusalClass::Nobody,
+            },
+        }
+    }
+
+    /// A short name for records and metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::MissingParams(_) => "missing_params",
+            Self::PriceOverCap { .. } => "price",
+            Self::PriceDoubled { .. } => "price_doubled",
+            Self::Sender(error) => error.kind(),
+            Self::Ledger(_) => "ledger",
+            Self::Budget { .. } => "budget",
+            Self::ChainStale(_) => "chain_stale",
+            Self::TooManySessions => "too_many_sessions",
+        }
+    }
+}
