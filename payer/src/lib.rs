@@ -15,6 +15,7 @@
 mod budget;
 mod entry;
 mod payer;
+mod record;
 mod refusal;
 mod report;
 mod request;
@@ -23,6 +24,7 @@ mod spending;
 pub use budget::{Budget, BudgetScope, BudgetWindow};
 pub use entry::{Ending, Entry, Sent, Settled};
 pub use payer::{Payer, PayerConfig, Payment, PaymentId, Restored};
+pub use record::{BoxFuture, PaymentRecord, RecordError};
 pub use refusal::{Refusal, RefusalClass};
 pub use report::{ReportLine, ReportTotals};
 pub use request::{PaymentRequest, Terms};
