@@ -74,6 +74,8 @@ pub(crate) struct Attempt {
     pub(crate) give_up: Instant,
     /// When a second orchestrator is asked, if none was yet.
     pub(crate) hedge_at: Option<Instant>,
+    /// It had its time, and more, when the second one was asked.
+    pub(crate) overdue: bool,
     /// The segment's duration.
     pub(crate) duration: Duration,
     /// How long it may be out before the orchestrator counts as slower than the publisher.

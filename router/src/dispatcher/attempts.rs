@@ -122,7 +122,7 @@ impl Dispatcher {
         let deadline = self.deadline(waiting);
         let Some(chosen) = self.choose(now, fleet, index, kind, suits) else {
             if kind == AttemptKind::Hedge {
-                self.no_second_for(index);
+                self.no_second_for(now, index);
             }
             return None;
         };
@@ -157,7 +157,7 @@ impl Dispatcher {
         let (segment, ladder) = (Arc::clone(&waiting.segment), Arc::clone(&waiting.ladder));
         let (number, epoch) = (waiting.attempts, waiting.epoch);
         if kind.is_extra() {
-            self.second_begins(index, deadline);
+            self.second_begins(now, index, deadline);
         }
         let force_session_reinit = self.roster.begin(chosen.session, epoch);
         self.attempts.push(Attempt {
@@ -169,6 +169,7 @@ impl Dispatcher {
             started: now,
             give_up: now + budget,
             hedge_at,
+            overdue: false,
             duration,
             real_time: duration * 3 / 4,
         });
@@ -243,20 +244,21 @@ impl Dispatcher {
     }
 
     /// Work is done twice from now on: the first attempt may go on to the end as well.
-    fn second_begins(&mut self, index: usize, deadline: Instant) {
+    fn second_begins(&mut self, now: Instant, index: usize, deadline: Instant) {
         self.extra_work.spend();
         let Some(sequence) = self.waiting.get(index).map(|it| it.segment.sequence) else { return };
         for attempt in self.attempts.iter_mut().filter(|it| it.sequence == sequence) {
-            attempt.hedge_at = None;
+            attempt.overdue = attempt.hedge_at.take().is_some_and(|at| at <= now);
             attempt.give_up = deadline;
         }
     }
 
-    /// Nobody can be asked besides: the only attempt stays the only one.
-    fn no_second_for(&mut self, index: usize) {
+    /// Nobody can be asked besides: the only attempt stays the only one, unless it was silent before its
+    /// time; then somebody may be there when that comes.
+    fn no_second_for(&mut self, now: Instant, index: usize) {
         let Some(sequence) = self.waiting.get(index).map(|it| it.segment.sequence) else { return };
         for attempt in self.attempts.iter_mut().filter(|it| it.sequence == sequence) {
-            attempt.hedge_at = None;
+            attempt.hedge_at = attempt.hedge_at.filter(|at| *at > now);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use media::{GapReason, SequenceNumber};
+use orchestrator::OrchestratorAddress;
 
 use super::Dispatcher;
 use crate::{
@@ -94,8 +95,7 @@ impl Dispatcher {
         self.attempts = going;
         for other in others {
             self.cancel(now, fleet, &other, cancelled("another was faster"), None);
-            // It had its time, and more, before the other one was asked.
-            if !other.kind.is_extra() {
+            if other.overdue {
                 fleet.suspect(other.address());
             }
         }
@@ -142,10 +142,24 @@ impl Dispatcher {
     }
 
     /// Whether an attempt is with an orchestrator that has been silent for so long that it is better
-    /// given up, where another could take it.
+    /// given up: another is at work on the segment already, or may take it.
     fn is_lost(&self, now: Instant, fleet: &Fleet, attempt: &Attempt) -> bool {
-        lost_at(fleet, attempt).is_some_and(|at| at <= now)
-            && self.roster.in_session().any(|it| fleet.silent_since(it).is_none())
+        if lost_at(fleet, attempt).is_none_or(|at| at > now) {
+            return false;
+        }
+        let sequence = attempt.sequence;
+        let is_there = |it: &OrchestratorAddress| fleet.silent_since(it).is_none();
+        let mut of_it = self.attempts.iter().filter(|it| it.sequence == sequence);
+        if of_it.any(|it| is_there(it.address())) {
+            return true;
+        }
+        let waiting = self.waiting.iter().find(|it| it.segment.sequence == sequence);
+        waiting.is_some_and(|waiting| {
+            // One that failed it is asked again for want of others, but not for what may be bad.
+            let again = waiting.blamed_by.is_empty();
+            let may_take = |it| is_there(it) && (again || !waiting.tried.contains(it));
+            self.may_try(now, waiting) && self.roster.in_session().any(may_take)
+        })
     }
 
     /// Cancels what is in flight for a segment that is released; true when something was, but for

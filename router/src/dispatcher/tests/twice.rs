@@ -187,3 +187,49 @@ fn without_a_budget_a_silent_orchestrator_is_given_up_when_another_is_there() {
     let AttemptOutcome::Failed { detail, .. } = ending else { panic!("{ending:?}") };
     assert!(detail.contains("no sign of life"), "{detail}");
 }
+
+#[test]
+fn a_silent_orchestrator_keeps_a_segment_that_nobody_else_may_take() {
+    let mut bench = Bench::with(2);
+    bench.push(1);
+    bench.fail(0, MEDIA);
+    assert_eq!(bench.host(1), "o1");
+    bench.find(1, false);
+    bench.pass(SECOND);
+    assert_eq!(bench.cancelled, [], "the other one has found the segment bad");
+    bench.succeed(1);
+    assert_eq!(bench.gap(0), None);
+}
+
+#[test]
+fn a_moment_of_silence_does_not_cost_the_second_orchestrator() {
+    let mut bench = Bench::configured(hedging(), 2);
+    bench.answer_all();
+    accustom(&mut bench, 1..6, Duration::from_millis(400));
+    let first = bench.started.len();
+    bench.push(6);
+    bench.find(1, false);
+    bench.find(0, false);
+    bench.pass(Duration::from_millis(100));
+    bench.find(0, true);
+    bench.find(1, true);
+    assert_eq!(bench.started.len(), first + 1);
+    bench.pass(Duration::from_millis(500));
+    assert_eq!(bench.start(first + 1).kind, AttemptKind::Hedge, "it takes longer than it should");
+}
+
+#[test]
+fn an_orchestrator_is_not_slow_for_a_moment_of_silence() {
+    let mut bench = Bench::configured(hedging(), 2);
+    bench.answer_all();
+    accustom(&mut bench, 1..6, Duration::from_millis(400));
+    let first = bench.started.len();
+    bench.push(6);
+    bench.find(0, false);
+    assert_eq!(bench.start(first + 1).kind, AttemptKind::Hedge);
+    bench.find(0, true);
+    bench.pass(Duration::from_millis(200));
+    bench.succeed(first + 1);
+    let address = bench.start(first).orchestrator.address.clone();
+    assert_eq!(bench.fleet.standing(bench.now, &address), Standing::Ready);
+}
