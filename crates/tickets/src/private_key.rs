@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use k256::ecdsa::SigningKey;
 use zeroize::Zeroizing;
 
@@ -50,7 +50,13 @@ impl PrivateKey {
     /// with a low `s`. For tickets and results, whose message is a digest already.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Signature {
-        let digest = personal_digest(message);
+        self.sign_prehash(personal_digest(message))
+    }
+
+    /// Signs the 32 bytes as they are, as a transaction's digest is. Never sign what others chose this
+    /// way: it may be a transaction's digest.
+    #[must_use]
+    pub fn sign_prehash(&self, digest: B256) -> Signature {
         let (signature, id) = self.key.sign_prehash_recoverable(digest.as_slice());
         Signature::new(signature, id)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use k256::ecdsa::{RecoveryId, VerifyingKey};
 
 use crate::keccak::keccak256_of;
@@ -73,9 +73,31 @@ impl Signature {
         bytes
     }
 
+    /// The first number.
+    #[must_use]
+    pub fn r(&self) -> U256 {
+        U256::from_be_slice(&self.signature.r().to_bytes())
+    }
+
+    /// The second number.
+    #[must_use]
+    pub fn s(&self) -> U256 {
+        U256::from_be_slice(&self.signature.s().to_bytes())
+    }
+
+    /// Which of two keys it is: the recovery id as typed transactions have it.
+    #[must_use]
+    pub const fn is_y_odd(&self) -> bool {
+        self.odd
+    }
+
     /// Who signed the personal message `message` (EIP-191, version `0x45`).
     pub fn recover(&self, message: &[u8]) -> Result<Address, SignatureError> {
-        let digest = personal_digest(message);
+        self.recover_prehash(personal_digest(message))
+    }
+
+    /// Who signed these 32 bytes as they are.
+    pub fn recover_prehash(&self, digest: B256) -> Result<Address, SignatureError> {
         let id = RecoveryId::new(self.odd, false);
         VerifyingKey::recover_from_prehash(digest.as_slice(), &self.signature, id)
             .map(|key| address_of(&key))
@@ -136,6 +158,20 @@ mod tests {
             signature.verify(SIGNER, b"another"),
             Err(SignatureError::OtherSigner(_))
         ));
+    }
+
+    /// A signature's numbers are those of its 65 bytes, and what is signed unhashed is no message.
+    #[test]
+    fn digests_are_signed_as_they_are() {
+        let key = crate::PrivateKey::from_bytes(&[7; 32]).unwrap();
+        let digest = B256::repeat_byte(9);
+        let signature = key.sign_prehash(digest);
+        assert_eq!(signature.recover_prehash(digest), Ok(key.address()));
+        assert!(signature.verify(key.address(), digest.as_slice()).is_err());
+        let bytes = signature.to_bytes();
+        let numbers = [signature.r(), signature.s()].map(|number| number.to_be_bytes::<32>());
+        assert_eq!(bytes[..64], numbers.concat());
+        assert_eq!(bytes[64], 27 + u8::from(signature.is_y_odd()));
     }
 
     /// livepeer-wire §9.1 has the one with the high `s`.
