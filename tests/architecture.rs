@@ -18,9 +18,10 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("media", &[]),
     ("tickets", &[]),
+    ("chain", &["tickets"]),
     ("payer", &["tickets"]),
     ("container", &["media"]),
     ("codec", &["media"]),
