@@ -1,6 +1,7 @@
 //! Which streams there are, who publishes them, and who may.
 
 mod figures;
+mod push_admission;
 mod pushed;
 
 use figures::StreamFigures;

@@ -1,10 +1,18 @@
 //! What is put on record.
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use tickets::{NonceMark, Price, Settlement, Wei};
 
-use crate::payer::PaymentId;
+/// Names a payment of a gateway, once and for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentId(pub u64);
+
+impl fmt::Display for PaymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// Something that happened to money, for a store that keeps all of it, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,8 +22,8 @@ mod request;
 mod spending;
 
 pub use budget::{Budget, BudgetScope, BudgetWindow};
-pub use entry::{Ending, Entry, Sent, Settled};
-pub use payer::{Payer, PayerConfig, Payment, PaymentId, Restored};
+pub use entry::{Ending, Entry, PaymentId, Sent, Settled};
+pub use payer::{Payer, PayerConfig, Payment, Restored};
 pub use record::{BoxFuture, PaymentRecord, RecordError};
 pub use refusal::{Refusal, RefusalClass};
 pub use report::{ReportLine, ReportTotals};

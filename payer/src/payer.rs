@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
     num::NonZeroU32,
     time::{Duration, Instant, SystemTime},
 };
@@ -14,7 +13,7 @@ use tickets::{
 
 use crate::{
     budget::Budget,
-    entry::{Ending, Entry, Sent, Settled},
+    entry::{Ending, Entry, PaymentId, Sent, Settled},
     refusal::Refusal,
     request::PaymentRequest,
     spending::{Spending, SpentMinute},
@@ -46,16 +45,6 @@ impl Default for PayerConfig {
             session_idle: Duration::from_secs(600),
             chain_stale_after: Duration::from_secs(300),
         }
-    }
-}
-
-/// Names a payment of a gateway, once and for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PaymentId(pub u64);
-
-impl fmt::Display for PaymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, rngs::StdRng};
 
-use crate::{config::RouterConfig, selection::Rejection};
+use crate::{config::RouterConfig, rejection::Rejection};
 
 /// Per stream and orchestrator: set aside for a short time that grows with each fault in a row.
 ///

@@ -30,6 +30,7 @@ mod pool;
 mod price;
 mod reason;
 mod recording;
+mod rejection;
 mod released_inits;
 mod rendition;
 mod roster;
@@ -56,8 +57,9 @@ pub use pool::{ConfiguredOrchestrator, Pool, PoolName, Pools, StreamClass, Strea
 pub use price::PriceCap;
 pub use reason::Reason;
 pub use recording::{Replay, ReplayError, replay};
+pub use rejection::Rejection;
 pub use rendition::{BadRendition, PlacedRendition, place_rendition};
-pub use selection::{Candidate, Rejection};
+pub use selection::Candidate;
 pub use session::{SessionId, SessionOffer};
 pub use shell::{
     DecisionRecord, PictureCheck, PictureFinding, PicturesToCompare, Router, RouterMetrics,

@@ -14,8 +14,9 @@ use crate::{
     fleet::{Fleet, Standing},
     output::Output,
     pool::ConfiguredOrchestrator,
+    rejection::Rejection,
     roster::Excluded,
-    selection::{Candidate, Circumstances, Rejection, select},
+    selection::{Candidate, Circumstances, select},
     session::SessionId,
     waiting::Waiting,
 };

@@ -7,7 +7,8 @@ use orchestrator::OrchestratorAddress;
 use super::{Contact, Engagement, Roster};
 use crate::{
     fleet::{Fleet, Passage, Standing},
-    selection::{Candidate, Rejection},
+    rejection::Rejection,
+    selection::Candidate,
     session::OrchestratorSession,
 };
 

@@ -41,6 +41,7 @@ const ORPHANED: Duration = Duration::from_secs(10 * 60);
 /// The orchestrators that are watched.
 #[derive(Debug)]
 pub(super) struct Pulses {
+    shared: Arc<Shared>,
     watched: Mutex<HashMap<OrchestratorAddress, Watched>>,
     closed: CancellationToken,
 }
@@ -61,12 +62,40 @@ pub(super) struct Pulse {
 }
 
 impl Pulses {
-    pub(super) fn new(closed: CancellationToken) -> Self {
-        Self { watched: Mutex::default(), closed }
+    pub(super) fn new(shared: Arc<Shared>, closed: CancellationToken) -> Self {
+        Self { shared, watched: Mutex::default(), closed }
     }
 
     fn watched(&self) -> MutexGuard<'_, HashMap<OrchestratorAddress, Watched>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches the orchestrator of a session, which the fleet knows by this address.
+    pub(super) fn feel(
+        self: &Arc<Self>,
+        address: &OrchestratorAddress,
+        info: &Arc<OrchestratorInfo>,
+    ) -> Arc<Pulse> {
+        let mut watched = self.watched();
+        if let Some(found) = watched.get_mut(address) {
+            found.info = Arc::clone(info);
+            return found.pulse.upgrade().unwrap_or_else(|| {
+                let pulse = Arc::new(Pulse { sent: Arc::clone(&found.sent) });
+                found.pulse = Arc::downgrade(&pulse);
+                pulse
+            });
+        }
+        let sent = Arc::new(Notify::new());
+        let pulse = Arc::new(Pulse { sent: Arc::clone(&sent) });
+        let (weak, info) = (Arc::downgrade(&pulse), Arc::clone(info));
+        watched.insert(address.clone(), Watched { pulse: weak, sent: Arc::clone(&sent), info });
+        drop(watched);
+        let (pulses, address) = (Arc::clone(self), address.clone());
+        self.shared.tasks.spawn(async move {
+            let closed = pulses.closed.clone();
+            closed.run_until_cancelled(watch(pulses, address, sent)).await;
+        });
+        pulse
     }
 
     /// Whom to ask, and whether anybody has a session with it. `None`, and it is not watched any more,
@@ -88,45 +117,14 @@ impl Pulses {
 }
 
 impl Pulse {
-    /// Watches the orchestrator of a session, which the fleet knows by this address.
-    pub(super) fn of(
-        shared: &Arc<Shared>,
-        address: &OrchestratorAddress,
-        info: &Arc<OrchestratorInfo>,
-    ) -> Arc<Self> {
-        let mut watched = shared.pulses.watched();
-        if let Some(found) = watched.get_mut(address) {
-            found.info = Arc::clone(info);
-            return found.pulse.upgrade().unwrap_or_else(|| {
-                let pulse = Arc::new(Self { sent: Arc::clone(&found.sent) });
-                found.pulse = Arc::downgrade(&pulse);
-                pulse
-            });
-        }
-        let sent = Arc::new(Notify::new());
-        let pulse = Arc::new(Self { sent: Arc::clone(&sent) });
-        let found = Watched {
-            pulse: Arc::downgrade(&pulse),
-            sent: Arc::clone(&sent),
-            info: Arc::clone(info),
-        };
-        watched.insert(address.clone(), found);
-        drop(watched);
-        let (shared_too, address) = (Arc::clone(shared), address.clone());
-        shared.tasks.spawn(async move {
-            let closed = shared_too.pulses.closed.clone();
-            closed.run_until_cancelled(watch(shared_too, address, sent)).await;
-        });
-        pulse
-    }
-
     /// A segment goes to it.
     pub(super) fn segment_sent(&self) {
         self.sent.notify_one();
     }
 }
 
-async fn watch(shared: Arc<Shared>, address: OrchestratorAddress, sent: Arc<Notify>) {
+async fn watch(pulses: Arc<Pulses>, address: OrchestratorAddress, sent: Arc<Notify>) {
+    let shared = &*pulses.shared;
     let mut answered = Instant::now();
     let mut usual = Duration::ZERO;
     let (mut idle, mut there, mut in_session) = (0_u32, true, true);
@@ -147,7 +145,7 @@ async fn watch(shared: Arc<Shared>, address: OrchestratorAddress, sent: Arc<Noti
         }
         // A session that just ended may have ended because nobody is there: that is asked once more.
         let awaited = (in_session || !there) && answered.elapsed() < ORPHANED;
-        let Some((info, still)) = shared.pulses.next(&address, awaited) else { return };
+        let Some((info, still)) = pulses.next(&address, awaited) else { return };
         in_session = still;
         let asked = Instant::now();
         let patience = (usual * TIMES_USUAL).clamp(PATIENCE, LONGEST_PATIENCE);
@@ -157,7 +155,7 @@ async fn watch(shared: Arc<Shared>, address: OrchestratorAddress, sent: Arc<Noti
         let answer = match timeout(patience, &mut question).await {
             Ok(answer) => answer,
             Err(_) => {
-                found(&shared, &address, false);
+                found(shared, &address, false);
                 question.await
             }
         };
@@ -170,7 +168,7 @@ async fn watch(shared: Arc<Shared>, address: OrchestratorAddress, sent: Arc<Noti
             answered = Instant::now();
             usual = (usual * 7 + (answered - asked)) / 8;
         }
-        found(&shared, &address, there);
+        found(shared, &address, there);
     }
 }
 

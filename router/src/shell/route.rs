@@ -23,7 +23,7 @@ use tracing::{Instrument, Span};
 use super::{
     attempt::{AttemptError, Attempted, Attempting, now, output_of},
     picture_check::PictureFinding,
-    pulse::Pulse,
+    pulse::{Pulse, Pulses},
     request_bodies::{RequestBodies, RequestBody},
     shared::Shared,
 };
@@ -72,6 +72,7 @@ struct HeldSession {
 #[derive(Debug)]
 pub struct StreamRoute {
     shared: Arc<Shared>,
+    pulses: Arc<Pulses>,
     stream: Span,
     name: StreamName,
     id: StreamId,
@@ -101,6 +102,7 @@ pub struct StreamRoute {
 impl StreamRoute {
     pub(super) fn new(
         shared: Arc<Shared>,
+        pulses: Arc<Pulses>,
         stream: &StreamName,
         manifest_id: String,
         policy: StreamPolicy,
@@ -116,6 +118,7 @@ impl StreamRoute {
             id,
             dispatcher: Dispatcher::new(Arc::clone(&shared.config), id, policy, seed),
             shared,
+            pulses,
             stream,
             name,
             manifest_id,
@@ -386,7 +389,7 @@ impl StreamRoute {
                     round_trip: Some(took),
                 };
                 let info = Arc::new(info);
-                let pulse = Pulse::of(&self.shared, address, &info);
+                let pulse = self.pulses.feel(address, &info);
                 let held = HeldSession { info, used: false, pulse };
                 self.sessions.insert(session, held);
                 if !self.offered(session, Ok(offer)) {

@@ -13,8 +13,9 @@ use super::{
     memory_keeper,
     metrics::RouterMetrics,
     picture_check::PictureCheck,
+    pulse::Pulses,
     route::StreamRoute,
-    shared::{Background, Recorded, Shared},
+    shared::{Recorded, Shared},
     tape::Tape,
 };
 use crate::{
@@ -43,6 +44,7 @@ pub struct RouterPorts {
 #[derive(Clone, Debug)]
 pub struct Router {
     shared: Arc<Shared>,
+    pulses: Arc<Pulses>,
 }
 
 impl Router {
@@ -69,22 +71,16 @@ impl Router {
         let recorded = Recorded { fleet, tape };
         let (evidence, found) = mpsc::channel(EVIDENCE_QUEUED);
         let evidence = ports.memory.is_some().then_some(evidence);
-        let shared = Shared::new(
-            config,
-            client,
-            Background { tasks, closed: closed.clone() },
-            metrics,
-            recorded,
-            ports.picture_check,
-            evidence,
-        );
+        let shared =
+            Shared::new(config, client, tasks, metrics, recorded, ports.picture_check, evidence);
         let shared = Arc::new(shared);
+        let pulses = Pulses::new(Arc::clone(&shared), closed.clone());
         if let Some(memory) = ports.memory {
             memory_keeper::recall(&shared, &*memory).await;
             let keeper = memory_keeper::keep(Arc::clone(&shared), memory, found, closed);
             shared.tasks.spawn(keeper);
         }
-        Self { shared }
+        Self { shared, pulses: Arc::new(pulses) }
     }
 
     /// Sets the pools, for streams that run and those to come; they follow at once.
@@ -124,6 +120,12 @@ impl Router {
         manifest_id: String,
         policy: StreamPolicy,
     ) -> StreamRoute {
-        StreamRoute::new(Arc::clone(&self.shared), stream, manifest_id, policy)
+        StreamRoute::new(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.pulses),
+            stream,
+            manifest_id,
+            policy,
+        )
     }
 }

@@ -7,11 +7,10 @@ use std::{
 
 use orchestrator::{OrchestratorAddress, OrchestratorClient};
 use tokio::sync::{mpsc, watch};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use super::{
-    decision_log::DecisionLog, metrics::RouterMetrics, picture_check::MaybePictureCheck,
-    pulse::Pulses, tape::Tape,
+    decision_log::DecisionLog, metrics::RouterMetrics, picture_check::MaybePictureCheck, tape::Tape,
 };
 use crate::{
     call::Call,
@@ -22,13 +21,6 @@ use crate::{
     pool::{Pools, StreamPolicy},
     recording::Recorder,
 };
-
-/// Where work goes that no stream owns, and when it has to end.
-#[derive(Clone, Debug)]
-pub(super) struct Background {
-    pub(super) tasks: TaskTracker,
-    pub(super) closed: CancellationToken,
-}
 
 /// What a [`Router`](super::Router) and all of its routes hold.
 #[derive(Debug)]
@@ -44,7 +36,6 @@ pub(super) struct Shared {
     pub(super) fleet_version: watch::Sender<u64>,
     pub(super) decisions: DecisionLog,
     pub(super) picture_check: MaybePictureCheck,
-    pub(super) pulses: Pulses,
     /// To the memory; when full, evidence is dropped with a warning: an orchestrator that is caught
     /// gets no more work, so it can't fill the queue.
     pub(super) evidence: Option<mpsc::Sender<Evidence>>,
@@ -54,7 +45,7 @@ impl Shared {
     pub(super) fn new(
         config: Arc<RouterConfig>,
         client: OrchestratorClient,
-        background: Background,
+        tasks: TaskTracker,
         metrics: RouterMetrics,
         recorded: Recorded,
         picture_check: MaybePictureCheck,
@@ -63,13 +54,12 @@ impl Shared {
         Self {
             config,
             client,
-            tasks: background.tasks,
+            tasks,
             metrics,
             fleet_version: watch::Sender::new(recorded.fleet.version()),
             fleet: Mutex::new(recorded),
             decisions: DecisionLog::new(),
             picture_check,
-            pulses: Pulses::new(background.closed),
             evidence,
         }
     }

@@ -2,7 +2,7 @@
 
 use media::TrackSegment;
 
-use super::{TsError, writer::SegmentWriter};
+use super::{TsError, TsWriter, writer::SegmentWriter};
 
 /// The beginning of a transport stream segment with video only, written while its pictures come in.
 ///
@@ -12,11 +12,16 @@ use super::{TsError, writer::SegmentWriter};
 #[derive(Debug)]
 pub struct TsPreview(SegmentWriter);
 
-impl TsPreview {
-    pub(super) const fn new(writer: SegmentWriter) -> Self {
-        Self(writer)
+impl TsWriter {
+    /// Begins to write what the next segment will be, while its pictures come in. The writer itself
+    /// stays as it is.
+    #[must_use]
+    pub const fn preview(&self) -> TsPreview {
+        TsPreview(self.aside())
     }
+}
 
+impl TsPreview {
     /// Adds the pictures that follow those added before. After an error, drop it.
     ///
     /// # Errors

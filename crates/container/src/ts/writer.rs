@@ -7,7 +7,6 @@ use super::{
     TsError, clock,
     packet::{self, AdaptationField, PACKET_LEN, PAYLOAD_LEN, UnitWriter},
     pes::{self, PesHeader},
-    preview::TsPreview,
     psi::{self, ProgramEntry, StreamEntry},
     units::{self, AudioUnit, DecodingClock, Units, VideoUnit},
 };
@@ -64,6 +63,16 @@ struct Program {
 }
 
 impl TsWriter {
+    /// A writer of video alone that goes on from here, and is thrown away.
+    pub(super) const fn aside(&self) -> SegmentWriter {
+        SegmentWriter {
+            state: self.state,
+            out: Vec::new(),
+            discontinuity: false,
+            header: Vec::new(),
+        }
+    }
+
     /// A writer at the start of a stream.
     #[must_use]
     pub fn new() -> Self {
@@ -108,18 +117,6 @@ impl TsWriter {
         writer.media(&video, &audio);
         self.state = writer.state;
         Ok(Bytes::from(writer.out))
-    }
-
-    /// Begins to write what the next segment will be, while its pictures come in. The writer itself
-    /// stays as it is.
-    #[must_use]
-    pub fn preview(&self) -> TsPreview {
-        TsPreview::new(SegmentWriter {
-            state: self.state,
-            out: Vec::new(),
-            discontinuity: false,
-            header: Vec::new(),
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     fault::FaultClass,
     pool::{ConfiguredOrchestrator, Pool, PoolName, Pools},
     price::PriceCap,
-    selection::Rejection,
+    rejection::Rejection,
     test_media::{ladder, orchestrators, renditions, segment},
 };
 
