@@ -344,9 +344,13 @@ impl Drop for Guard {
         let mut live = self.streams.live();
         // A later task of the same stream is none of this one's business.
         let ours = |found: &mut Live| found.arrivals.same_channel(&self.arrivals);
-        if live.get_mut(&self.name).is_some_and(ours)
-            && let Some(holder) = live.remove(&self.name).and_then(|found| found.holder)
-        {
+        if !live.get_mut(&self.name).is_some_and(ours) {
+            return;
+        }
+        let holder = live.remove(&self.name).and_then(|found| found.holder);
+        drop(live);
+        self.streams.0.grants.ended(&self.name);
+        if let Some(holder) = holder {
             holder.ended.cancel();
         }
     }
@@ -425,6 +429,8 @@ impl Registry for Streams {
             return Some(publisher);
         }
         live.remove(stream);
+        drop(live);
+        self.0.grants.ended(stream);
         None
     }
 

@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,6 +15,9 @@ use crate::config::{KeyDigest, StreamConfig};
 /// How long a client that was let in may take to send the segment that starts its stream; then it is
 /// asked about again.
 const UNUSED: Duration = Duration::from_secs(60);
+/// How long the word on a client that pushes outlasts its latest segment: longer than segments are, and
+/// the end of it for one whose query is never the same twice.
+const IDLE: Duration = Duration::from_secs(10 * 60);
 /// Grants kept before those of streams that have ended are looked for.
 const KEPT: usize = 256;
 
@@ -36,8 +36,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Grant {
     decided: OnceCell<Decided>,
-    /// It has pushed: the grant ends with the stream.
-    used: AtomicBool,
+    /// When it pushed last, if it did: the grant ends with the stream.
+    used: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -84,10 +84,19 @@ impl Grants {
     }
 
     /// A client has pushed: what was said of it holds until its stream ends.
-    pub(crate) fn used(&self, client: KeyDigest) {
+    pub(crate) fn used(&self, now: Instant, client: KeyDigest) {
         if let Some(grant) = self.lock().grants.get(&client) {
-            grant.used.store(true, Ordering::Relaxed);
+            *grant.used() = Some(now);
         }
+    }
+
+    /// A stream has ended: those that pushed it are asked about anew, also when somebody else has
+    /// started it again by then.
+    pub(crate) fn ended(&self, stream: &StreamName) {
+        self.lock().grants.retain(|_, grant| {
+            let decided = grant.decided.get();
+            decided.is_none_or(|it| it.stream.name != *stream || grant.used().is_none())
+        });
     }
 
     /// A client has taken a stream over: those that pushed it under other manifests are asked about anew.
@@ -122,6 +131,10 @@ impl Grants {
 }
 
 impl Grant {
+    fn used(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the decision still holds.
     fn holds(
         &self,
@@ -129,10 +142,10 @@ impl Grant {
         decided: &Decided,
         is_pushed: impl Fn(&StreamName) -> bool,
     ) -> bool {
-        if self.used.load(Ordering::Relaxed) {
-            is_pushed(&decided.stream.name)
-        } else {
-            now.saturating_duration_since(decided.at) < UNUSED
+        let used = *self.used();
+        match used {
+            Some(at) => now.saturating_duration_since(at) < IDLE && is_pushed(&decided.stream.name),
+            None => now.saturating_duration_since(decided.at) < UNUSED,
         }
     }
 

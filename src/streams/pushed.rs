@@ -123,7 +123,7 @@ impl Streams {
         let stream = self.pushed_stream(request, ending)?;
         let before = self.hand_over(&stream, pushed)?;
         // The registry is not held: what is granted looks into it.
-        self.0.grants.used(presented(request));
+        self.0.grants.used(now(), presented(request));
         if before.is_some_and(|key| key != stream.key) {
             tracing::info!(stream = %stream.name, "pushed under another manifest from now on");
             self.0.grants.taken_over(&stream);

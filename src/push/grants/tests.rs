@@ -81,9 +81,37 @@ async fn a_grant_ends_with_its_stream_or_unused() {
     assert!(!found(late, false), "it never came back");
     ask(late).await.unwrap();
     assert!(found(late, false), "asked anew");
-    grants.used(client);
-    assert!(found(late + UNUSED * 10, true));
+    grants.used(late, client);
+    assert!(found(late + IDLE - Duration::from_secs(1), true));
     assert!(!found(late, false), "its stream has ended");
+    assert!(!found(late + IDLE, true), "it pushes no more");
+}
+
+#[tokio::test]
+async fn a_stream_that_starts_again_does_not_bring_old_grants_back() {
+    let (grants, start) = (Grants::default(), now());
+    let [gone, waiting, other] = ["gone", "waiting", "other"].map(KeyDigest::of);
+    for (client, name) in [(gone, "match"), (waiting, "match"), (other, "other")] {
+        grants.find_or_ask(start, client, |_| true, yes(stream(name, name))).await.unwrap();
+    }
+    grants.used(start, gone);
+    grants.used(start, other);
+    grants.ended(&StreamName::new("match").unwrap());
+    let found = [gone, waiting, other].map(|it| grants.find(start, it, |_| true).is_some());
+    assert_eq!(found, [false, true, true]);
+}
+
+#[tokio::test]
+async fn a_client_that_never_asks_the_same_twice_does_not_fill_the_memory() {
+    let (grants, start) = (Grants::default(), now());
+    for number in 0..5_000_u32 {
+        let (at, client) =
+            (start + number * Duration::from_secs(2), KeyDigest::of(&number.to_string()));
+        grants.find_or_ask(at, client, |_| true, yes(stream("match", "M"))).await.unwrap();
+        grants.used(at, client);
+    }
+    let kept = grants.lock().grants.len();
+    assert!(kept <= 2 * 300, "{kept}: twice as many as in ten minutes");
 }
 
 #[tokio::test]
@@ -105,7 +133,7 @@ async fn grants_of_streams_that_have_ended_do_not_pile_up() {
     for number in 0..KEPT * 4 {
         let client = KeyDigest::of(&number.to_string());
         grants.find_or_ask(now(), client, |_| false, yes(stream("match", "M"))).await.unwrap();
-        grants.used(client);
+        grants.used(now(), client);
     }
     assert!(grants.lock().grants.len() <= KEPT, "{}", grants.lock().grants.len());
 }
