@@ -10,8 +10,9 @@ use router::{BoxFuture, PictureCheck, PictureFinding, PicturesToCompare};
 const SIMILAR: u32 = 620;
 /// A comparison takes a few hundredths of a second.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Comparisons that may wait; further ones are not made.
-const QUEUE: usize = 4;
+/// Comparisons that may wait; further ones are not made. A result waits for its comparison, so with many
+/// streams fewer segments are compared rather than all delayed.
+const QUEUE: usize = 1;
 
 /// One worker process of its own, so that transcoding never waits for a comparison. It ends with the
 /// last clone.

@@ -35,7 +35,7 @@ mutations=(
     "queue-unbounded|$router/dispatcher.rs|s/self.waiting.len() >= self.config.waiting_segments.max(1)/self.waiting.len() > self.config.waiting_segments.max(1)/"
     "others-not-woken|$router/fleet.rs|s/self.version += 1;/self.version += 0;/; s/self.version += u64::from(changed);/self.version += u64::from(changed) * 0;/"
     "hurry-removed|$router/roster.rs|s/self.losing || !self.has_live(now, fleet)/self.losing \&\& self.has_live(now, fleet) \&\& self.sessions.is_empty()/"
-    "loser-not-cancelled|$router/dispatcher/endings.rs|/    fn cancel($/,/^    }/ s/self.outputs.push_back(Output::CancelAttempt(attempt.id));/if reason != \"another was faster\" { self.outputs.push_back(Output::CancelAttempt(attempt.id)); }/"
+    "loser-not-cancelled|$router/dispatcher/endings.rs|/    fn cancel($/,/^    }/ s/self.outputs.push_back(Output::CancelAttempt(attempt.id));/if !matches!(\&outcome, AttemptOutcome::Cancelled { reason } if reason == \"another was faster\") { self.outputs.push_back(Output::CancelAttempt(attempt.id)); }/"
     "encoder-goes-on|$router/roster.rs|s/let force_session_reinit = session.used \&\& session.epoch != epoch;/let force_session_reinit = session.used \&\& session.epoch > epoch;/"
     "worst-is-chosen|$router/selection.rs|s/let best = usable.min_by_key/let best = usable.max_by_key/"
     "discontinuity-not-counted|playback/src/window.rs|s/self.discontinuity_sequence += u64::from(oldest.discontinuity);/self.discontinuity_sequence += 0;/"
