@@ -76,11 +76,6 @@ async fn push_through_a_kill(name: &str, pieces: &Pieces, count: u32) -> Vec<Dur
     let all = decisions_of(&gateway, "cam").await;
     assert_eq!(all.len(), count as usize);
     let killed = killed.unwrap();
-    let worked = |decision: &Value| {
-        let mut delivered = attempts(decision).iter();
-        let delivered = delivered.find(|it| it["outcome"]["result"] == "delivered");
-        delivered.unwrap()["orchestrator"].as_str().unwrap().to_owned()
-    };
     let (before, after) = all.split_at(count as usize / 2);
     assert_eq!(worked(before.last().unwrap()), killed, "the one in use was killed");
     assert!(after.iter().all(|it| worked(it) != killed), "{after:#?}");
@@ -88,11 +83,17 @@ async fn push_through_a_kill(name: &str, pieces: &Pieces, count: u32) -> Vec<Dur
     took
 }
 
+/// Whose renditions a segment got.
+fn worked(decision: &Value) -> &str {
+    let mut attempts = attempts(decision).iter();
+    let delivered = attempts.find(|it| it["outcome"]["result"] == "delivered");
+    delivered.unwrap()["orchestrator"].as_str().unwrap()
+}
+
 /// Kills the orchestrator that had the last segment.
 async fn kill_the_one_in_use(nodes: &[Node], gateway: &Gateway) -> String {
     let all = decisions_of(gateway, "cam").await;
-    let last = attempts(all.last().expect("a segment was decided"));
-    let url = last.last().unwrap()["orchestrator"].as_str().unwrap();
+    let url = worked(all.last().expect("a segment was decided"));
     nodes.iter().find(|node| node.url == url).expect("one of them").signal("KILL");
     url.to_owned()
 }
