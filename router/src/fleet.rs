@@ -220,6 +220,7 @@ impl Fleet {
     /// It offered a session, after this round trip.
     pub(crate) fn answered(
         &mut self,
+        now: Instant,
         address: &OrchestratorAddress,
         round_trip: Option<Duration>,
         price: Option<PixelPrice>,
@@ -230,8 +231,8 @@ impl Fleet {
             node.observe_round_trip(round_trip);
         }
         let again = node.breaker.answered();
-        let spoke = node.spoke();
-        self.version += u64::from(again || other || spoke);
+        let back = node.found(now, true);
+        self.version += u64::from(again || other || back);
     }
 
     /// It takes one more segment of a stream: false when it has no room, or another stream waits
@@ -321,10 +322,9 @@ impl Fleet {
         duration: Duration,
     ) {
         let node = self.entry(address);
-        node.delivered(now, permille(elapsed, duration));
-        if node.breaker.delivered() {
-            self.version += 1;
-        }
+        let back = node.delivered(now, permille(elapsed, duration));
+        let open = node.breaker.delivered();
+        self.version += u64::from(back || open);
     }
 
     /// An attempt was given up after this time, and would have taken longer.
@@ -347,7 +347,9 @@ impl Fleet {
     /// may still come to its end, so silence alone ends nothing: others are asked besides. True when that
     /// is news.
     pub fn found(&mut self, now: Instant, address: &OrchestratorAddress, there: bool) -> bool {
-        let changed = self.entry(address).found(now, there);
+        // Nothing is remembered of one that is not used, and is there.
+        let node = if there { self.nodes.get_mut(address) } else { Some(self.entry(address)) };
+        let changed = node.is_some_and(|node| node.found(now, there));
         self.version += u64::from(changed);
         changed
     }

@@ -309,7 +309,7 @@ impl Roster {
         let address = session.address().clone();
         match answer {
             Ok(offer) => {
-                fleet.answered(&address, offer.round_trip, offer.price);
+                fleet.answered(now, &address, offer.round_trip, offer.price);
                 if self.allows(&address, offer.price.as_ref()) {
                     self.take(now, id, &address, offer, outputs);
                     return true;
@@ -317,7 +317,7 @@ impl Roster {
                 self.pause(now, &address, Pause::PricedOut);
             }
             Err(DiscoveryFault::Capped) => {
-                fleet.answered(&address, None, fleet.view(&address).price);
+                fleet.answered(now, &address, None, fleet.view(&address).price);
                 self.pause(now, &address, Pause::Capped);
             }
             Err(DiscoveryFault::Failed) => self.unreachable(now, fleet, id, "no session"),

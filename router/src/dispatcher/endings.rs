@@ -60,7 +60,7 @@ impl Dispatcher {
         self.misses = 0;
         let mut verdict = Verdict::Delivered;
         if let Some(price) = delivery.price {
-            fleet.answered(address, None, Some(price));
+            fleet.answered(now, address, None, Some(price));
             if !self.roster.allows(address, Some(&price)) {
                 verdict = Verdict::PricedOut;
             }

@@ -172,12 +172,13 @@ impl Node {
             Some(self.round_trip_micros.map_or(micros, |before| before / 4 * 3 + micros / 4));
     }
 
-    pub(super) fn delivered(&mut self, now: Instant, permille: u32) {
+    /// True when that ends a silence.
+    pub(super) fn delivered(&mut self, now: Instant, permille: u32) -> bool {
         self.suspect = false;
-        self.silent_since = None;
         self.heard = Some(now);
         self.success = self.success + (INNOCENT - self.success.min(INNOCENT)) / 5;
         self.latency.observe(permille);
+        self.found(now, true)
     }
 
     /// Whether it gave a sign of life when it was asked. True when that is news.
@@ -193,11 +194,6 @@ impl Node {
             }
         }
         before.is_none() != there
-    }
-
-    /// It answered a question for a session. True when that ends a silence.
-    pub(super) const fn spoke(&mut self) -> bool {
-        self.silent_since.take().is_some()
     }
 
     /// Since when it has given no sign of life.

@@ -54,6 +54,11 @@ fn recorded() -> (Vec<String>, u64) {
             let length = Duration::from_secs(2);
             next.push(Call::Push(Arc::new(segment(sequence, now, length))));
             next.push(Call::Timeout);
+            let there = !sequence.is_multiple_of(4);
+            let address = fleet.pools().pools[0].orchestrators[0].address.clone();
+            if fleet.found(now, &address, there) {
+                lines.push(recorder.life(now, &address, there));
+            }
         }
         calls = next;
     }
@@ -74,6 +79,11 @@ fn a_replay_makes_the_same_choices() {
     let done = replay(origin(), lines.iter().map(String::as_str)).unwrap();
     assert_eq!((done.streams, done.attempts), (1, attempts));
     assert!(done.choices > 60, "{done:?}");
+    let lived = |line: &&String| line.contains("\"life\"");
+    assert!(lines.iter().filter(lived).count() >= 10, "silences are recorded");
+    let deaf: Vec<_> = lines.iter().filter(|line| !lived(line)).map(String::as_str).collect();
+    let differs = replay(origin(), deaf.into_iter());
+    assert!(matches!(differs, Err(ReplayError::Differs { .. })), "and decide: {differs:?}");
 }
 
 #[test]

@@ -126,7 +126,8 @@ impl Pulse {
 async fn watch(pulses: Arc<Pulses>, address: OrchestratorAddress, sent: Arc<Notify>) {
     let shared = &*pulses.shared;
     let mut answered = Instant::now();
-    let mut usual = Duration::ZERO;
+    // Before the first answer there may be a connection to make.
+    let mut usual = LONGEST_PATIENCE;
     let (mut idle, mut there, mut in_session) = (0_u32, true, true);
     loop {
         tokio::select! {
@@ -166,7 +167,8 @@ async fn watch(pulses: Arc<Pulses>, address: OrchestratorAddress, sent: Arc<Noti
         };
         if there {
             answered = Instant::now();
-            usual = (usual * 7 + (answered - asked)) / 8;
+            let took = answered - asked;
+            usual = if usual == LONGEST_PATIENCE { took } else { (usual * 7 + took) / 8 };
         }
         found(shared, &address, there);
     }

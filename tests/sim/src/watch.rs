@@ -209,14 +209,14 @@ impl Watch {
         match reply {
             Ok(price) => {
                 node.quote = Some(price);
-                node.circuit.answered();
+                node.circuit.answered(at);
                 let pays = pool.is_some_and(|it| it.pays(price));
                 ensure!(at, accepted == pays, "an offer for {price:?} was taken: {accepted}");
             }
             Err(fault) => {
                 ensure!(at, !accepted, "a refusal was taken for a session");
                 match fault {
-                    router::DiscoveryFault::Capped => node.circuit.answered(),
+                    router::DiscoveryFault::Capped => node.circuit.answered(at),
                     router::DiscoveryFault::Failed => node.circuit.failed(at, true, &config),
                 }
             }
@@ -369,7 +369,7 @@ impl Watch {
                 node.black += u32::from(black);
                 let black = node.black;
                 ensure!(at, black <= most, "o{orchestrator} delivers {black} black segments");
-                node.circuit.delivered();
+                node.circuit.delivered(at);
                 if price.is_some() {
                     node.quote = Some(price);
                 }

@@ -84,7 +84,7 @@ fn a_price_that_one_stream_hears_of_is_too_much_for_the_others_as_well() {
     let Bench { dispatcher, fleet, now, .. } = &mut bench;
     assert!(dispatcher.handle_discovered(*now, fleet, session, Ok(offer)));
     let address = fleet.pools().pools[0].orchestrators[0].address.clone();
-    fleet.answered(&address, None, wei(101));
+    fleet.answered(*now, &address, None, wei(101));
     bench.push(1);
     assert!(bench.started.is_empty());
     assert_eq!(bench.ended, [(session, false)]);

@@ -110,16 +110,16 @@ impl Circuit {
     }
 
     /// It answered a question.
-    pub(super) const fn answered(&mut self) {
-        self.silent = false;
+    pub(super) fn answered(&mut self, at: Duration) {
+        self.found(at, true);
         if matches!(self.state, State::Open { .. } | State::Trial { .. }) {
             self.state = State::Probation { delivered: 0 };
         }
     }
 
     /// It delivered a segment.
-    pub(super) const fn delivered(&mut self) {
-        self.silent = false;
+    pub(super) fn delivered(&mut self, at: Duration) {
+        self.found(at, true);
         self.state = match self.state {
             State::Probation { delivered } if delivered + 1 < DELIVERIES => {
                 State::Probation { delivered: delivered + 1 }
