@@ -18,7 +18,7 @@ SOAK_MINUTES ?= 20
 SEEDS ?= 1000
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help run build player test check fmt bench bench-overhead fuzz fuzz-all soak sim sim-mutations prove-2 prove-3
+.PHONY: help run build player evm test check fmt bench bench-overhead fuzz fuzz-all soak sim sim-mutations prove-2 prove-3
 .DEFAULT_GOAL := help
 
 help:
@@ -44,7 +44,14 @@ tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
 	cd tests/browser && npm ci --no-audit --no-fund
 	@touch $@
 
-test: player tests/browser/node_modules/.package-lock.json
+# A local chain and a Solidity compiler for the tests; both come whole from npm.
+evm: tests/evm/node_modules/.package-lock.json
+tests/evm/node_modules/.package-lock.json: tests/evm/package-lock.json
+	scripts/need evm
+	cd tests/evm && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+test: player evm tests/browser/node_modules/.package-lock.json
 	scripts/need build test
 	$(CARGO) test --workspace --locked
 
