@@ -25,7 +25,7 @@ const EDGES: [(&str, &[&str]); 15] = [
     ("payer", &["tickets"]),
     ("container", &["media"]),
     ("codec", &["media"]),
-    ("orchestrator", &["media", "codec"]),
+    ("orchestrator", &["media", "codec", "tickets"]),
     ("ingest", &["media", "container"]),
     ("segmenter", &["media", "container"]),
     ("router", &["media", "container", "orchestrator"]),

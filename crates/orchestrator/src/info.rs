@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Capabilities, DiscoveryError, EthAddress, NetworkPolicy, OrchestratorAddress, PixelPrice,
-    address::ip_literal, proto,
+    Quote, QuoteError, address::ip_literal, proto,
 };
 
 /// Validity of a token whose expiration can't be trusted: the network's usual one.
@@ -30,6 +30,7 @@ pub struct OrchestratorInfo {
     price: Option<PixelPrice>,
     eth_address: Option<EthAddress>,
     recipient: Option<EthAddress>,
+    quote: Result<Quote, QuoteError>,
     token: proto::AuthToken,
     refresh_due: Instant,
 }
@@ -88,6 +89,14 @@ impl OrchestratorInfo {
     #[must_use]
     pub const fn recipient(&self) -> Option<EthAddress> {
         self.recipient
+    }
+
+    /// How it wants to be paid: everything a payer needs, all from this one message.
+    ///
+    /// # Errors
+    /// When it takes no payment, as off-chain, or when its terms can't be used.
+    pub const fn quote(&self) -> Result<&Quote, &QuoteError> {
+        self.quote.as_ref()
     }
 
     /// From when on a new session should be asked for before the next segment is sent.
@@ -151,6 +160,7 @@ impl OrchestratorInfo {
         if let Some(literal) = ip_literal(transcoder.host()) {
             policy.check(literal)?;
         }
+        let quote = Quote::read(&wire);
         let mut token = wire.auth_token.ok_or(DiscoveryError::MissingToken)?;
         if token.token.len() > MAX_TOKEN || token.session_id.len() > MAX_SESSION_ID {
             return Err(DiscoveryError::OversizedToken);
@@ -171,6 +181,7 @@ impl OrchestratorInfo {
             price,
             eth_address,
             recipient,
+            quote,
             token,
             refresh_due: received,
         })
@@ -306,6 +317,40 @@ mod tests {
         };
         let info = read(off_chain, instant()).unwrap();
         assert_eq!((info.eth_address(), info.recipient()), (None, None));
+    }
+
+    #[test]
+    fn quotes_are_of_one_message() {
+        let params = |seed: &'static [u8]| proto::TicketParams {
+            recipient: Bytes::from_static(&[2; 20]),
+            recipient_rand_hash: Bytes::from_static(&[3; 32]),
+            seed: Bytes::from_static(seed),
+            expiration_block: Bytes::from_static(&[100]),
+            ..Default::default()
+        };
+        let paid = |wei, seed| proto::OrchestratorInfo {
+            ticket_params: Some(params(seed)),
+            ..priced(wei, 2)
+        };
+        let info = read(paid(3, &[1]), instant()).unwrap();
+        let quote = info.quote().unwrap();
+        assert_eq!(
+            (quote.session_id.as_str(), quote.price.to_string().as_str()),
+            ("deadbeef", "3/2")
+        );
+        assert_eq!((quote.recipient(), quote.params.expiration_block), ([2; 20].into(), 100));
+        assert!(!quote.params.expiration.is_complete());
+
+        let updated = info.adopt(paid(6, &[7]), instant(), UNIX_EPOCH).unwrap();
+        let quote = updated.quote().unwrap();
+        assert_eq!((quote.price.wei(), quote.params.seed.to_string().as_str()), (3, "7"));
+
+        let refused = |wire| *read(wire, instant()).unwrap().quote().unwrap_err();
+        assert_eq!(refused(priced(3, 2)), QuoteError::NoParams);
+        let unpriced = proto::OrchestratorInfo { price_info: None, ..paid(3, &[1]) };
+        assert_eq!(refused(unpriced), QuoteError::NoPrice);
+        let odd = QuoteError::Malformed("the seed is out of range");
+        assert_eq!(refused(paid(3, &[1; 33])), odd);
     }
 
     #[test]

@@ -12,11 +12,12 @@ const LEGACY_PROFILES: &[u8] = b"invalid";
 /// Most bytes of a manifest id.
 pub(crate) const MAX_MANIFEST_ID: usize = 256;
 
-/// Builds the header's message, in off-chain mode: the signature is empty.
+/// Builds the header's message. Off-chain the signature is empty.
 pub(crate) fn seg_data(
     job: &SegmentJob,
     token: &proto::AuthToken,
     hash: &Hash,
+    sig: Bytes,
 ) -> Result<proto::SegData, TranscodeError> {
     if job.profiles.is_empty() || job.profiles.len() > Ladder::MAX_RENDITIONS {
         return Err(TranscodeError::InvalidJob("it has no profiles, or too many"));
@@ -36,6 +37,7 @@ pub(crate) fn seg_data(
             .map_err(|_| TranscodeError::InvalidJob("its sequence number is out of range"))?,
         hash: Bytes::copy_from_slice(hash),
         profiles: Bytes::from_static(LEGACY_PROFILES),
+        sig,
         duration: i32::try_from(job.duration.as_millis()).unwrap_or(i32::MAX),
         capabilities: Some(job.capabilities().to_wire()),
         auth_token: Some(token.clone()),
@@ -98,7 +100,7 @@ mod tests {
     #[test]
     fn unsigned_header_is_the_vector_without_its_signature() {
         let job = job();
-        let data = seg_data(&job, &token(), &keccak_of(&job.body)).unwrap();
+        let data = seg_data(&job, &token(), &keccak_of(&job.body), Bytes::new()).unwrap();
         let vector = STANDARD.decode(VECTOR).unwrap();
         let signature_field =
             [&[0x2a, 65][..], &proto::SegData::decode(&*vector).unwrap().sig].concat();
@@ -106,6 +108,16 @@ mod tests {
         let unsigned = [&vector[..at], &vector[at + 67..]].concat();
         let ours = STANDARD.decode(header(&data)).unwrap();
         assert_eq!(hex::encode(ours), hex::encode(unsigned));
+    }
+
+    #[test]
+    fn signed_header_is_the_vector() {
+        let key = tickets::PrivateKey::from_bytes(&[0x46; 32]).unwrap();
+        let job = job();
+        let hash = job.hash();
+        let signature = key.sign_hashed(&job.claim(hash)).to_bytes();
+        let sig = Bytes::copy_from_slice(&signature);
+        assert_eq!(header(&seg_data(&job, &token(), &hash, sig).unwrap()), VECTOR);
     }
 
     #[test]
@@ -125,7 +137,8 @@ mod tests {
 
     #[test]
     fn jobs_beyond_the_wire_are_refused() {
-        let refused = |job: SegmentJob| seg_data(&job, &token(), &[0; 32]).unwrap_err().kind();
+        let refused =
+            |job: SegmentJob| seg_data(&job, &token(), &[0; 32], Bytes::new()).unwrap_err().kind();
         let many = vec![job().profiles[0].clone(); 13];
         assert_eq!(refused(SegmentJob { profiles: many, ..job() }), "invalid_job");
         assert_eq!(refused(SegmentJob { profiles: Vec::new(), ..job() }), "invalid_job");
@@ -139,6 +152,6 @@ mod tests {
     #[test]
     fn durations_are_truncated_to_milliseconds() {
         let job = SegmentJob { duration: Duration::from_micros(1_500_999), ..job() };
-        assert_eq!(seg_data(&job, &token(), &[0; 32]).unwrap().duration, 1500);
+        assert_eq!(seg_data(&job, &token(), &[0; 32], Bytes::new()).unwrap().duration, 1500);
     }
 }

@@ -20,9 +20,9 @@ use super::{
     upload,
 };
 use crate::{
-    AttemptTiming, ClientSetupError, DiscoveryError, JobCapabilities, NetworkPolicy,
-    OrchestratorAddress, OrchestratorInfo, SegmentJob, SessionError, TranscodeError,
-    TranscodeResult,
+    AttemptTiming, ClientSetupError, DiscoveryError, GatewayIdentity, JobCapabilities,
+    NetworkPolicy, OrchestratorAddress, OrchestratorInfo, SegmentJob, SegmentPayment, SessionError,
+    TranscodeError, TranscodeResult,
     error::{clip, forbidden},
     proto::{self, orchestrator_client::OrchestratorClient as GrpcClient},
 };
@@ -43,6 +43,7 @@ const MAX_CHANNELS: usize = 256;
 pub struct OrchestratorClient {
     shared: Arc<Shared>,
     policy: NetworkPolicy,
+    identity: Option<GatewayIdentity>,
 }
 
 #[derive(Debug)]
@@ -126,14 +127,22 @@ impl OrchestratorClient {
             config,
             lines: Mutex::default(),
         };
-        Ok(Self { shared: Arc::new(shared), policy: NetworkPolicy::default() })
+        let policy = NetworkPolicy::default();
+        Ok(Self { shared: Arc::new(shared), policy, identity: None })
     }
 
     /// The same client for addresses under another policy, such as those a webhook named. It decides
     /// where [`Self::get_orchestrator`] and [`Self::ping`] connect; all else follows the session's.
     #[must_use]
     pub fn with_policy(&self, policy: NetworkPolicy) -> Self {
-        Self { shared: Arc::clone(&self.shared), policy }
+        Self { policy, ..self.clone() }
+    }
+
+    /// The same client as a gateway that pays: [`Self::get_orchestrator`] says who asks. Without an
+    /// identity it asks as an off-chain gateway does, whom orchestrators that are paid refuse.
+    #[must_use]
+    pub fn with_identity(&self, identity: GatewayIdentity) -> Self {
+        Self { identity: Some(identity), ..self.clone() }
     }
 
     /// Opens a session for a job with these needs. The session is not counted by the orchestrator
@@ -146,8 +155,16 @@ impl OrchestratorClient {
         address: &OrchestratorAddress,
         capabilities: &JobCapabilities,
     ) -> Result<OrchestratorInfo, DiscoveryError> {
+        let (address_field, sig) = match &self.identity {
+            Some(identity) => (
+                Bytes::copy_from_slice(identity.address().as_slice()),
+                Bytes::copy_from_slice(&identity.signature().to_bytes()),
+            ),
+            None => (Bytes::from_static(&NO_ADDRESS), Bytes::new()),
+        };
         let request = proto::OrchestratorRequest {
-            address: Bytes::from_static(&NO_ADDRESS),
+            address: address_field,
+            sig,
             capabilities: Some(capabilities.to_wire()),
             ..proto::OrchestratorRequest::default()
         };
@@ -169,7 +186,22 @@ impl OrchestratorClient {
         }
     }
 
-    /// Has one segment transcoded: uploads it, waits for the result and fetches every rendition in
+    /// As [`Self::transcode`], and pays for it. However it ends, `payment.progress` tells afterwards
+    /// whether the orchestrator has the payment, also when the future was dropped.
+    ///
+    /// # Errors
+    /// See [`TranscodeError`]; a payment that is refused is [`TranscodeError::Refused`] with status
+    /// 400 and the texts of livepeer-wire §4.8.
+    pub async fn transcode_paid(
+        &self,
+        info: &OrchestratorInfo,
+        job: &SegmentJob,
+        payment: &SegmentPayment,
+    ) -> Result<TranscodeResult, TranscodeError> {
+        self.attempt(info, job, Some(payment)).await
+    }
+
+    /// Has one segment transcoded without paying: uploads it, waits for the result and fetches every rendition in
     /// parallel. Dropping the future cancels it all.
     ///
     /// # Errors
@@ -179,9 +211,18 @@ impl OrchestratorClient {
         info: &OrchestratorInfo,
         job: &SegmentJob,
     ) -> Result<TranscodeResult, TranscodeError> {
+        self.attempt(info, job, None).await
+    }
+
+    async fn attempt(
+        &self,
+        info: &OrchestratorInfo,
+        job: &SegmentJob,
+        payment: Option<&SegmentPayment>,
+    ) -> Result<TranscodeResult, TranscodeError> {
         let config = &self.shared.config;
         let http = &self.shared.transport(info.policy()).http;
-        let done = upload::upload(http, info, job).await?;
+        let done = upload::upload(http, info, job, payment).await?;
         let renditions = download::renditions(http, config, info, job, &done.renditions).await?;
         let downloaded = tokio::time::Instant::now().into_std();
         let timing = AttemptTiming {

@@ -17,7 +17,7 @@ use super::{
     http_client::{HttpClient, transport_error},
 };
 use crate::{
-    OrchestratorInfo, SegmentJob, TranscodeError,
+    OrchestratorInfo, PaymentFate, SegmentJob, SegmentPayment, TranscodeError,
     error::clip,
     keccak::Hash,
     proto::{self, transcode_result},
@@ -45,23 +45,28 @@ pub(super) struct Uploaded {
     pub(super) info: Option<proto::OrchestratorInfo>,
 }
 
-/// Sends the segment and waits for the result (livepeer-wire §3.1, §3.5).
+/// Sends the segment, with a payment or off-chain, and waits for the result (livepeer-wire §3.1,
+/// §3.5).
 pub(super) async fn upload(
     http: &HttpClient,
     info: &OrchestratorInfo,
     job: &SegmentJob,
+    payment: Option<&SegmentPayment>,
 ) -> Result<Uploaded, TranscodeError> {
     let begun = tokio::time::Instant::now();
-    let hash = hash(job).await?;
+    let hash = match payment {
+        Some(payment) => payment.hash.0,
+        None => hash(job).await?,
+    };
     let body = ChainBody::new(job.body.clone());
     let progress = body.progress();
-    let request = request(info, job, &hash, body)?;
+    let request = request(info, job, &hash, body, payment)?;
 
     let headers_due = begun + job.upload_timeout.min(job.timeout);
-    let response = timeout_at(headers_due, http.request(request))
+    let response = respond(http, request, payment);
+    let response = timeout_at(headers_due, response)
         .await
-        .map_err(|_| TranscodeError::UploadTimeout(job.upload_timeout))?
-        .map_err(transport_error)?;
+        .map_err(|_| TranscodeError::UploadTimeout(job.upload_timeout))??;
     let uploaded = tokio::time::Instant::now().into_std();
 
     let result = timeout_at(begun + job.timeout, read(response))
@@ -80,6 +85,30 @@ pub(super) async fn upload(
     Ok(Uploaded { first_byte_sent, uploaded, transcoded, bytes_sent, renditions, info })
 }
 
+/// Waits for the response headers, and keeps track of where the payment is.
+async fn respond(
+    http: &HttpClient,
+    request: Request<ChainBody>,
+    payment: Option<&SegmentPayment>,
+) -> Result<Response<Incoming>, TranscodeError> {
+    let note = |fate| payment.map_or((), |payment| payment.progress.set(fate));
+    // From here on this future may be dropped at any time.
+    note(PaymentFate::InDoubt);
+    match http.request(request).await {
+        Ok(response) => {
+            note(PaymentFate::Arrived);
+            Ok(response)
+        }
+        Err(error) => {
+            let error = transport_error(error);
+            if matches!(error, TranscodeError::Connect(_) | TranscodeError::ForbiddenAddress(_)) {
+                note(PaymentFate::Unsent);
+            }
+            Err(error)
+        }
+    }
+}
+
 async fn hash(job: &SegmentJob) -> Result<Hash, TranscodeError> {
     let (body, hashed) = (job.body.clone(), job.hashed.clone());
     if body.len().saturating_sub(hashed.len()) <= HASH_INLINE {
@@ -95,13 +124,18 @@ fn request(
     job: &SegmentJob,
     hash: &Hash,
     body: ChainBody,
+    payment: Option<&SegmentPayment>,
 ) -> Result<Request<ChainBody>, TranscodeError> {
-    let data = segment_credentials::seg_data(job, info.token(), hash)?;
+    let signature = payment.map(|payment| payment.signature.to_bytes());
+    let sig = signature.map(|bytes| Bytes::copy_from_slice(&bytes)).unwrap_or_default();
+    let data = segment_credentials::seg_data(job, info.token(), hash, sig)?;
+    let unpaid = HeaderValue::from_static("");
+    let payment = payment.map_or(unpaid, |payment| payment.header.value().clone());
     Request::builder()
         .method(Method::POST)
         .uri(info.segment_url())
         .header("Livepeer-Segment", segment_credentials::header(&data))
-        .header("Livepeer-Payment", HeaderValue::from_static(""))
+        .header("Livepeer-Payment", payment)
         // Whatever the body is: orchestrators look into it.
         .header(CONTENT_TYPE, HeaderValue::from_static("video/MP2T"))
         .header(CONTENT_LENGTH, job.body.len())

@@ -24,7 +24,7 @@ use crate::{
 async fn valid(orchestrator: &Orchestrator, body: &[u8]) -> SegData {
     let info = orchestrator.session(&client()).await;
     let hash = keccak_of(&Chain::from(Bytes::copy_from_slice(body)));
-    segment_credentials::seg_data(&job(body), info.token(), &hash).unwrap()
+    segment_credentials::seg_data(&job(body), info.token(), &hash, Bytes::new()).unwrap()
 }
 
 fn upload(data: &SegData, body: &'static [u8]) -> Request<Body> {
