@@ -22,6 +22,11 @@ impl Refusal {
         Self { status: StatusCode::PAYMENT_REQUIRED, text: text.into() }
     }
 
+    /// The payment is not taken, or does not cover the work.
+    pub(super) fn unpaid(text: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, text: text.into() }
+    }
+
     /// The body names a segment instead of holding it.
     pub(super) const fn url_body() -> Self {
         let text = "BadRequest: this orchestrator fetches no URLs, send the segment itself";
@@ -34,8 +39,8 @@ impl Refusal {
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, text: Cow::Borrowed(text) }
     }
 
-    /// The body did not arrive.
-    pub(super) const fn body_failed() -> Self {
+    /// The body did not arrive, or no terms could be made for what comes next.
+    pub(super) const fn internal() -> Self {
         let text = "Internal Server Error";
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, text: Cow::Borrowed(text) }
     }

@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use prost::Message;
+use tickets::{B256, signed::SegmentClaim};
 
 use super::{
     refusal::Refusal,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     Capabilities, Capability, JobCapabilities, SegmentJob,
-    proto::{AuthToken, Payment, SegData, os_info::StorageType},
+    proto::{AuthToken, Payment, SegData, VideoProfile, os_info::StorageType},
     segment_credentials::MAX_MANIFEST_ID,
 };
 
@@ -23,6 +24,13 @@ const MAX_HEADER: usize = 128 << 10;
 const UNSTATED_DURATION: Duration = Duration::from_secs(2);
 /// The media type of a body that is a URL.
 const URL_BODY: &str = "application/vnd+livepeer.uri";
+
+/// What both headers of an upload hold, unread but for their encoding.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Credentials {
+    pub(super) payment: Payment,
+    pub(super) data: SegData,
+}
 
 /// A segment to come, as its headers describe it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +44,8 @@ pub(super) struct SegmentRequest {
     /// Not yet verified.
     pub(super) token: Option<AuthToken>,
     pub(super) renditions: Vec<RenditionRequest>,
+    /// Who vouches for all this, and pays; not yet verified.
+    pub(super) credentials: Credentials,
 }
 
 /// What this orchestrator can do, as it announces it.
@@ -55,10 +65,10 @@ pub(super) fn capabilities() -> Capabilities {
     .with_version(concat!(env!("CARGO_PKG_VERSION"), "-headgate").to_owned())
 }
 
-impl SegmentRequest {
-    /// Reads the headers of an upload; the texts of refusals are the wire's (livepeer-wire §3.5).
+impl Credentials {
+    /// Reads the headers; the texts of refusals are the wire's (livepeer-wire §3.5).
     pub(super) fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
-        check_payment(headers.get("Livepeer-Payment"))?;
+        let payment = read_payment(headers.get("Livepeer-Payment"))?;
         let header = headers.get("Livepeer-Segment").map_or(&[][..], HeaderValue::as_bytes);
         let data = decode(header).map_err(|_| Refusal::forbidden("ErrorSegEncoding")).and_then(
             |bytes| SegData::decode(bytes).map_err(|error| Refusal::forbidden(error.to_string())),
@@ -66,6 +76,28 @@ impl SegmentRequest {
         if data == SegData::default() {
             return Err(Refusal::forbidden("empty seg data"));
         }
+        Ok(Self { payment, data })
+    }
+
+    /// What the payer must have signed (livepeer-wire §3.2); `None` where nobody can have.
+    pub(super) fn claim(&self) -> Option<Vec<u8>> {
+        let data = &self.data;
+        let names: Vec<_> = profiles(data).iter().map(|profile| profile.name.as_str()).collect();
+        let claim = SegmentClaim {
+            manifest_id: &data.manifest_id,
+            sequence: u64::try_from(data.seq).ok()?,
+            hash: B256::try_from(&*data.hash).ok()?,
+            profile_names: &names,
+        };
+        Some(claim.to_bytes())
+    }
+}
+
+impl SegmentRequest {
+    /// Reads the headers of an upload; the texts of refusals are the wire's (livepeer-wire §3.5).
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let credentials = Credentials::read(headers)?;
+        let data = &credentials.data;
         let duration = match u64::try_from(data.duration) {
             Ok(0) => UNSTATED_DURATION,
             Ok(millis) => Duration::from_millis(millis),
@@ -74,18 +106,23 @@ impl SegmentRequest {
         if duration > SegmentJob::MAX_DURATION {
             return Err(Refusal::forbidden("invalid duration"));
         }
-        let newest = [&data.full_profiles3, &data.full_profiles2, &data.full_profiles];
-        let profiles = newest.into_iter().find(|profiles| !profiles.is_empty());
-        let renditions = rendition_request::read(profiles.map_or(&[][..], Vec::as_slice))?;
-        check_capabilities(&data)?;
+        let renditions = rendition_request::read(profiles(data))?;
+        check_capabilities(data)?;
         if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == URL_BODY.as_bytes()) {
             return Err(Refusal::url_body());
         }
         let sequence = u64::try_from(data.seq).map_err(|_| Refusal::forbidden("invalid seq"))?;
         let manifest_id = name_for_logs(&data.manifest_id);
-        let (hash, token) = (data.hash, data.auth_token);
-        Ok(Self { manifest_id, sequence, duration, hash, token, renditions })
+        let (hash, token) = (data.hash.clone(), data.auth_token.clone());
+        Ok(Self { manifest_id, sequence, duration, hash, token, renditions, credentials })
     }
+}
+
+/// The newest profiles field that is used.
+fn profiles(data: &SegData) -> &[VideoProfile] {
+    let newest = [&data.full_profiles3, &data.full_profiles2, &data.full_profiles];
+    let profiles = newest.into_iter().find(|profiles| !profiles.is_empty());
+    profiles.map_or(&[][..], Vec::as_slice)
 }
 
 fn decode(header: &[u8]) -> Result<Bytes, base64::DecodeError> {
@@ -96,12 +133,11 @@ fn decode(header: &[u8]) -> Result<Bytes, base64::DecodeError> {
 }
 
 /// Off-chain nothing is paid; a header that can't be read is refused all the same, as the network does.
-fn check_payment(header: Option<&HeaderValue>) -> Result<(), Refusal> {
+fn read_payment(header: Option<&HeaderValue>) -> Result<Payment, Refusal> {
     let bytes = decode(header.map_or(&[][..], HeaderValue::as_bytes))
         .map_err(|error| Refusal::payment(format!("base64 decode error: {error}")))?;
     Payment::decode(bytes)
-        .map_err(|error| Refusal::payment(format!("protobuf unmarshal error: {error}")))?;
-    Ok(())
+        .map_err(|error| Refusal::payment(format!("protobuf unmarshal error: {error}")))
 }
 
 /// Refuses what is not announced, whether the job's bits own up to it or not: clipping, a store of

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tonic::{Request, Response, Status};
 
-use super::Shared;
+use super::{Shared, till::Till};
 use crate::{
     proto::{
         EndTranscodingSessionRequest, EndTranscodingSessionResponse, OrchestratorInfo,
@@ -35,15 +35,30 @@ fn session_id() -> String {
 impl Orchestrator for Service {
     async fn get_orchestrator(
         &self,
-        _: Request<OrchestratorRequest>,
+        request: Request<OrchestratorRequest>,
     ) -> Result<Response<OrchestratorInfo>, Status> {
         let shared = &self.shared;
-        if !shared.sessions().has_room() {
+        let sender = match &shared.till {
+            Some(till) => Some(till.identify(request.get_ref()).ok_or_else(|| {
+                count(&shared.counters.refused);
+                Status::unknown("orchestrator req sig check failed")
+            })?),
+            None => None,
+        };
+        let open = shared.till.as_ref().is_none_or(Till::is_open);
+        if !open || !shared.sessions().has_room() {
             count(&shared.counters.capped);
             return Err(Status::unknown("OrchestratorCapped"));
         }
         let token = shared.tokens.issue(session_id(), media::wall_clock_now());
-        Ok(Response::new(shared.info(token)))
+        let quote = match shared.till.as_ref().zip(sender) {
+            Some((till, sender)) => {
+                let quote = till.quote(sender, &token.session_id).await;
+                Some(quote.map_err(|refusal| Status::unknown(refusal.to_string()))?)
+            }
+            None => None,
+        };
+        Ok(Response::new(shared.info(token, quote.as_ref())))
     }
 
     async fn end_transcoding_session(
@@ -60,8 +75,17 @@ impl Orchestrator for Service {
         Ok(Response::new(EndTranscodingSessionResponse {}))
     }
 
-    /// The answer would be a signature; off-chain there is none.
-    async fn ping(&self, _: Request<PingPong>) -> Result<Response<PingPong>, Status> {
-        Ok(Response::new(PingPong { value: Bytes::new() }))
+    /// The answer is a signature; off-chain there is none.
+    async fn ping(&self, request: Request<PingPong>) -> Result<Response<PingPong>, Status> {
+        let value = match &self.shared.till {
+            Some(till) => {
+                let signature = till.pong(&request.get_ref().value);
+                let signature =
+                    signature.ok_or_else(|| Status::unknown("the value is too long"))?;
+                Bytes::copy_from_slice(&signature.to_bytes())
+            }
+            None => Bytes::new(),
+        };
+        Ok(Response::new(PingPong { value }))
     }
 }

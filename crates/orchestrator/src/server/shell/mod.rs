@@ -3,9 +3,11 @@
 mod answer;
 mod grpc;
 mod live_session;
+mod payment;
 mod receive;
 mod results;
 mod segment;
+mod till;
 mod work;
 
 use std::{
@@ -24,12 +26,15 @@ use axum::{
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::live_session::LiveSession;
+use self::{live_session::LiveSession, till::Till};
 use super::{
-    ServerConfig, ServerStats, Transcoder, segment_request, sessions::Sessions, stats::Counters,
-    token::TokenIssuer,
+    PaidConfig, PaymentChain, PaymentTotals, Redeemer, ServerConfig, ServerStats, Transcoder,
+    refusal::Refusal, segment_request, sessions::Sessions, stats::Counters, token::TokenIssuer,
 };
-use crate::proto::{self, orchestrator_server::OrchestratorServer as GrpcServer};
+use crate::{
+    Quote,
+    proto::{self, orchestrator_server::OrchestratorServer as GrpcServer},
+};
 
 /// Largest gRPC request read.
 const MAX_GRPC_MESSAGE: usize = 64 << 10;
@@ -49,6 +54,8 @@ struct Shared {
     config: ServerConfig,
     transcoder: Arc<dyn Transcoder>,
     tokens: TokenIssuer,
+    /// None off-chain.
+    till: Option<Till>,
     sessions: Mutex<Sessions<LiveSession>>,
     /// In units of [`UPLOAD_UNIT`]; when there are none, a segment is answered with
     /// `OrchestratorBusy`.
@@ -62,13 +69,30 @@ struct Shared {
 }
 
 impl OrchestratorServer {
-    /// An orchestrator without sessions, under a fresh token key.
+    /// An orchestrator off-chain, without sessions, under a fresh token key.
     #[must_use]
     pub fn new(config: ServerConfig, transcoder: Arc<dyn Transcoder>) -> Self {
+        Self::build(config, transcoder, None)
+    }
+
+    /// One that is paid: it quotes, and takes no segment without a payment (livepeer-wire §4).
+    #[must_use]
+    pub fn paid(
+        config: ServerConfig,
+        transcoder: Arc<dyn Transcoder>,
+        paid: PaidConfig,
+        chain: Arc<dyn PaymentChain>,
+        redeemer: Arc<dyn Redeemer>,
+    ) -> Self {
+        Self::build(config, transcoder, Some(Till::new(paid, chain, redeemer)))
+    }
+
+    fn build(config: ServerConfig, transcoder: Arc<dyn Transcoder>, till: Option<Till>) -> Self {
         let memory = config.upload_memory.max(config.max_segment_bytes).div_ceil(UPLOAD_UNIT);
         let memory = usize::try_from(memory).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let shared = Shared {
             tokens: TokenIssuer::random(config.token_lifetime),
+            till,
             sessions: Mutex::new(Sessions::new(config.max_sessions, config.session_idle)),
             upload_memory: Arc::new(Semaphore::new(memory)),
             counters: Counters::default(),
@@ -88,6 +112,7 @@ impl OrchestratorServer {
         let short = Router::new()
             .route_service("/net.Orchestrator/{method}", grpc)
             .route("/stream/{session}/{rendition}/{file}", get(results::fetch))
+            .route("/payment", post(payment::receive))
             .layer(middleware::from_fn(within_deadline));
         Router::new()
             .route("/segment", post(segment::receive))
@@ -100,6 +125,18 @@ impl OrchestratorServer {
     pub fn stats(&self) -> ServerStats {
         let sessions = self.shared.sessions().len();
         self.shared.counters.snapshot(sessions)
+    }
+
+    /// What was paid and charged so far; `None` off-chain.
+    pub async fn payment_totals(&self) -> Option<PaymentTotals> {
+        let till = self.shared.till.as_ref()?;
+        Some(till.totals().await)
+    }
+
+    /// The credit of a sender's session; `None` off-chain.
+    pub async fn balance(&self, key: &tickets::SessionKey) -> Option<tickets::Wei> {
+        let till = self.shared.till.as_ref()?;
+        Some(till.balance(key).await)
     }
 
     /// Takes no new session, waits for the segments that have arrived, then ends every session. The
@@ -119,16 +156,30 @@ impl Shared {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What this orchestrator says of itself, with this token.
-    fn info(&self, token: proto::AuthToken) -> proto::OrchestratorInfo {
-        proto::OrchestratorInfo {
+    /// What this orchestrator says of itself, with this token and these terms.
+    fn info(&self, token: proto::AuthToken, quote: Option<&Quote>) -> proto::OrchestratorInfo {
+        // Off-chain nothing is signed, and the key's address is zero.
+        let address = self.till.as_ref().map(Till::address).unwrap_or_default();
+        let mut info = proto::OrchestratorInfo {
             transcoder: self.config.service_uri.to_string(),
-            // Off-chain nothing is signed, and the key's address is zero.
-            address: bytes::Bytes::from_static(&[0; 20]),
+            address: bytes::Bytes::copy_from_slice(address.as_slice()),
             capabilities: Some(segment_request::capabilities().to_wire()),
             auth_token: Some(token),
             ..proto::OrchestratorInfo::default()
+        };
+        if let Some(quote) = quote {
+            quote.write(&mut info);
         }
+        info
+    }
+
+    /// Checks a token that came back.
+    fn verify<'a>(
+        &self,
+        token: Option<&'a proto::AuthToken>,
+    ) -> Result<&'a proto::AuthToken, Refusal> {
+        let verified = self.tokens.verify(token, media::wall_clock_now());
+        verified.map_err(|error| Refusal::forbidden(error.to_string()))
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn receive(
     }
     timeout_at(deadline, read(body, limit, memory))
         .await
-        .unwrap_or_else(|_| Err(Refusal::body_failed()))
+        .unwrap_or_else(|_| Err(Refusal::internal()))
 }
 
 async fn read(mut body: Body, limit: u64, memory: &Arc<Semaphore>) -> Result<Arrival, Refusal> {
@@ -68,7 +68,7 @@ async fn read(mut body: Body, limit: u64, memory: &Arc<Semaphore>) -> Result<Arr
     let mut discard = false;
     let mut arrived = 0_u64;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::body_failed())?;
+        let frame = frame.map_err(|_| Refusal::internal())?;
         let Ok(piece) = frame.into_data() else { continue };
         arrived += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         if arrived > limit {
@@ -213,10 +213,10 @@ mod tests {
         );
         let broken = stream::iter([Err::<Bytes, _>(std::io::Error::other("gone"))]);
         let broken = Body::from_stream(broken);
-        assert_eq!(refused(receive(broken, 9, &memory, soon()).await), Refusal::body_failed());
+        assert_eq!(refused(receive(broken, 9, &memory, soon()).await), Refusal::internal());
         let stuck = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
         let due = Instant::now() + Duration::from_millis(10);
-        assert_eq!(refused(receive(stuck, 9, &memory, due).await), Refusal::body_failed());
+        assert_eq!(refused(receive(stuck, 9, &memory, due).await), Refusal::internal());
         assert_eq!(memory.available_permits(), 8);
     }
 }

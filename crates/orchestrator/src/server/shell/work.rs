@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::{Instrument, debug, debug_span, warn};
 
-use super::{Shared, answer, live_session::LiveSession, receive::Upload};
+use super::{Shared, answer, live_session::LiveSession, receive::Upload, till::Paid};
 use crate::{
     OutputFormat,
     proto::{AuthToken, TranscodeData, TranscodedSegmentData, transcode_result},
@@ -23,6 +23,8 @@ pub(super) struct Work {
     pub(super) session: Arc<LiveSession>,
     pub(super) segment: SegmentRequest,
     pub(super) token: AuthToken,
+    /// None off-chain.
+    pub(super) paid: Option<Paid>,
     pub(super) upload: Upload,
     pub(super) place: OwnedSemaphorePermit,
 }
@@ -44,15 +46,14 @@ impl Work {
             }
             outcome = self.transcode().instrument(span.clone()) => outcome,
         };
-        let Self { shared, segment, token, upload, place, .. } = self;
+        let Self { shared, segment, token, paid, upload, place, .. } = self;
         drop((upload, place));
         let now = tokio::time::Instant::now().into_std();
         shared.sessions().touch(now, &token.session_id);
         let result = match outcome {
-            Ok(segments) => {
+            Ok(data) => {
                 count(&shared.counters.transcoded);
-                let sig = Bytes::new();
-                transcode_result::Result::Data(TranscodeData { segments, sig })
+                transcode_result::Result::Data(data)
             }
             Err(text) => {
                 count(&shared.counters.failed);
@@ -60,19 +61,27 @@ impl Work {
                 transcode_result::Result::Error(text)
             }
         };
-        if reply.send(answer::encode(&shared, &segment, token, result)).is_err() {
+        if reply.send(answer::encode(&shared, &segment, token, paid.as_ref(), result)).is_err() {
             span.in_scope(|| debug!("gateway went away before its result"));
         }
     }
 
-    /// Transcodes and stores; the error is the wire's text.
-    async fn transcode(&self) -> Result<Vec<TranscodedSegmentData>, String> {
+    /// Transcodes, stores and charges; the error is the wire's text.
+    async fn transcode(&self) -> Result<TranscodeData, String> {
         let turn = self.session.turn.acquire().await.map_err(|_| "session ended".to_owned())?;
         let renditions = self.encode().await.map_err(|failure| failure.to_string())?;
         drop(turn);
-        let pixels = renditions.iter().map(|rendition| rendition.pixels).sum();
+        let pixels = renditions.iter().map(|one| one.pixels).fold(0, u64::saturating_add);
         self.shared.counters.pixels.fetch_add(pixels, Ordering::Relaxed);
-        self.store(renditions)
+        let files: Vec<_> = renditions.iter().map(|rendition| rendition.data.clone()).collect();
+        let segments = self.store(renditions)?;
+        let mut sig = Bytes::new();
+        if let Some((till, paid)) = self.shared.till.as_ref().zip(self.paid.as_ref()) {
+            till.debit(paid, pixels).await;
+            let signature = till.sign_results(files).await.ok_or("can't sign the result")?;
+            sig = Bytes::copy_from_slice(&signature.to_bytes());
+        }
+        Ok(TranscodeData { segments, sig })
     }
 
     /// Encodes every rendition. The transcoder makes one format at a time, so a request for both takes

@@ -3,6 +3,9 @@
 mod bogus;
 mod bounds;
 mod lifetime;
+mod paying;
+mod payment_refusals;
+mod payments;
 mod policy;
 mod refusals;
 mod round_trip;

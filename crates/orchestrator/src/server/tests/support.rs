@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// Most bytes of a request's head over HTTP/2: six hundred tickets have some 60 kB.
+const MAX_HEAD: u32 = 128 << 10;
+
 /// What the fake does with one segment.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
@@ -151,7 +154,8 @@ pub(super) fn listen(
             let service = TowerToHyperService::new(router.clone());
             let tls = tls.clone().map(TlsAcceptor::from);
             connections.spawn(async move {
-                let serve = auto::Builder::new(TokioExecutor::new());
+                let mut serve = auto::Builder::new(TokioExecutor::new());
+                serve.http2().max_header_list_size(MAX_HEAD);
                 match tls {
                     Some(tls) => {
                         let Ok(socket) = tls.accept(socket).await else { return };
@@ -196,13 +200,23 @@ impl Orchestrator {
         script: impl IntoIterator<Item = Act>,
         configure: impl FnOnce(&mut ServerConfig),
     ) -> Self {
+        Self::build(listener, transport, script, |mut config, transcoder| {
+            configure(&mut config);
+            OrchestratorServer::new(config, transcoder)
+        })
+    }
+
+    pub(super) fn build(
+        listener: TcpListener,
+        transport: Transport,
+        script: impl IntoIterator<Item = Act>,
+        build: impl FnOnce(ServerConfig, Arc<dyn Transcoder>) -> OrchestratorServer,
+    ) -> Self {
         let at = listener.local_addr().unwrap();
         let scheme = if transport == Transport::Tls { "https" } else { "http" };
         let address: OrchestratorAddress = format!("{scheme}://{at}").parse().unwrap();
-        let mut config = ServerConfig::new(address.clone());
-        configure(&mut config);
         let transcoder = FakeTranscoder::new(script);
-        let server = OrchestratorServer::new(config, Arc::clone(&transcoder) as _);
+        let server = build(ServerConfig::new(address.clone()), Arc::clone(&transcoder) as _);
         let tls = (transport == Transport::Tls)
             .then(|| Arc::new(crate::server::self_signed_certificate("127.0.0.1").unwrap()));
         let listening = listen(listener, server.router(), tls);
