@@ -110,9 +110,67 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::{BrokerEvent, read_answer};
+
+    /// Values of the fields that are read, some of them usable.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<u64>().prop_map(|number| json!(number)),
+            any::<u64>().prop_map(|number| json!(format!("{number:#x}"))),
+            "0x[0-9a-f]{0,130}".prop_map(Value::String),
+            "\\PC{0,9}".prop_map(Value::String),
+            any::<[u8; 32]>().prop_map(|word| json!(B256::new(word).to_string())),
+        ];
+        leaf.prop_recursive(3, 40, 6, |inner| {
+            const NAMES: [&str; 12] = [
+                "number",
+                "l1BlockNumber",
+                "timestamp",
+                "baseFeePerGas",
+                "transactionHash",
+                "blockNumber",
+                "status",
+                "gasUsed",
+                "effectiveGasPrice",
+                "logs",
+                "topics",
+                "data",
+            ];
+            let field = (proptest::sample::select(&NAMES[..]), inner.clone());
+            prop_oneof![
+                prop::collection::vec(inner, 0..5).prop_map(Value::Array),
+                prop::collection::vec(field, 0..12).prop_map(|fields| {
+                    let named = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+                    Value::Object(named.collect())
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(value in value(), bytes in any::<Vec<u8>>(), topics in any::<Vec<[u8; 32]>>()) {
+            let body = json!({"jsonrpc": "2.0", "id": 1, "result": value, "error": null}).to_string();
+            let answer = read_answer(body.as_bytes(), 1).unwrap();
+            prop_assert!(Block::read(&answer).is_err() || answer.get("timestamp").is_some());
+            let receipt = Receipt::read(&answer).unwrap_or_default();
+            prop_assert!(receipt.is_none() || answer.get("status").is_some());
+            prop_assert!(Log::read_all(&answer).is_err() || answer.is_array());
+            prop_assert!(read_answer(&bytes, 1).is_err());
+            let log = Log {
+                contract: Address::ZERO,
+                topics: topics.into_iter().map(B256::new).collect(),
+                data: bytes.into(),
+                block: 0,
+            };
+            prop_assert_eq!(BrokerEvent::read(&log), None);
+        }
+    }
 
     #[test]
     fn the_l1_number_is_arbitrums_where_there_is_one() {

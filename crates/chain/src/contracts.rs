@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256, address};
 use tickets::{WinningTicket, keccak256};
 
 use crate::{
-    ContractCall,
+    ChainError, ContractCall,
     abi::{BrokerTicket, TicketBroker},
 };
 
@@ -81,6 +81,35 @@ pub struct Contracts {
 }
 
 impl Contracts {
+    /// Those of the public network, which stay where they are.
+    pub const ARBITRUM_ONE: Self = Self {
+        controller: Network::ARBITRUM_ONE.controller,
+        ticket_broker: address!("a8bB618B1520E284046F3dFc448851A1Ff26e41B"),
+        rounds_manager: address!("dd6f56DcC28D3F5f27084381fE8Df634985cc39f"),
+        bonding_manager: address!("35Bcf3c30594191d53231E4FF333E8A770453e40"),
+        service_registry: address!("C92d3A360b8f9e083bA64DE15d95Cf8180897431"),
+    };
+
+    /// Refuses what a node made up: whoever is told another TicketBroker sends its money there. Contracts
+    /// of networks that aren't known are taken as told.
+    pub(crate) fn check_known(&self) -> Result<(), ChainError> {
+        let known = Self::ARBITRUM_ONE;
+        if self.controller != known.controller {
+            return Ok(());
+        }
+        for (name, found, known) in [
+            (ContractName::TicketBroker, self.ticket_broker, known.ticket_broker),
+            (ContractName::RoundsManager, self.rounds_manager, known.rounds_manager),
+            (ContractName::BondingManager, self.bonding_manager, known.bonding_manager),
+            (ContractName::ServiceRegistry, self.service_registry, known.service_registry),
+        ] {
+            if found != known {
+                return Err(ChainError::OtherContract { name, found, known });
+            }
+        }
+        Ok(())
+    }
+
     /// Pays a winning ticket to its recipient.
     #[must_use]
     pub fn redemption(&self, won: &WinningTicket) -> ContractCall {
@@ -109,6 +138,19 @@ pub(crate) fn broker_ticket(ticket: &tickets::Ticket) -> BrokerTicket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_made_up_contract_of_the_public_network_is_refused() {
+        assert_eq!(Contracts::ARBITRUM_ONE.check_known(), Ok(()));
+        let made_up = Address::repeat_byte(6);
+        let told = Contracts { ticket_broker: made_up, ..Contracts::ARBITRUM_ONE };
+        let known = Contracts::ARBITRUM_ONE.ticket_broker;
+        let refused =
+            ChainError::OtherContract { name: ContractName::TicketBroker, found: made_up, known };
+        assert_eq!(told.check_known(), Err(refused));
+        let elsewhere = Contracts { controller: made_up, ..told };
+        assert_eq!(elsewhere.check_known(), Ok(()));
+    }
 
     /// livepeer-wire §9.7.
     #[test]

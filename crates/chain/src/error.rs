@@ -26,6 +26,16 @@ pub enum ChainError {
     /// The controller doesn't know the contract.
     #[error("the controller knows no {}", .0.as_str())]
     NotRegistered(ContractName),
+    /// A node names another contract than the public network's.
+    #[error("a node says that {} is at {found}, but it is at {known}", name.as_str())]
+    OtherContract {
+        /// Which.
+        name: ContractName,
+        /// What the node says.
+        found: Address,
+        /// Where it is.
+        known: Address,
+    },
     /// A number of the protocol that can't be.
     #[error("{0} is out of range")]
     OutOfRange(&'static str),

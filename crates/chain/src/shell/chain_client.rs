@@ -31,7 +31,7 @@ impl ChainClient {
     /// Asks the controller where the other contracts are.
     ///
     /// # Errors
-    /// When no node answers, or there is no such controller.
+    /// When no node answers, there is no such controller, or a node makes contracts up.
     pub async fn connect(rpc: RpcClient, controller: Address) -> Result<Self, ChainError> {
         let registered = async |name: ContractName| {
             let call = Controller::getContractCall { id: name.id() };
@@ -45,6 +45,7 @@ impl ChainClient {
             bonding_manager: registered(ContractName::BondingManager).await?,
             service_registry: registered(ContractName::ServiceRegistry).await?,
         };
+        contracts.check_known()?;
         Ok(Self { rpc, contracts })
     }
 

@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use alloy_primitives::U256;
 use chain::{
     ChainClient, ChainError, ChainWatcher, Demotion, EndpointFault, EndpointState, FeePolicy,
     Patience, TrackerConfig, ViewError, WalletAction,
@@ -12,7 +11,7 @@ use serde_json::json;
 use crate::support::{
     Layer, Mode, Proxy, World, ether_of, key,
     proxy::{SOON, nobody},
-    world::rpc,
+    world::{ROUND_LENGTH, rpc},
 };
 
 /// A client that prefers the first of these nodes.
@@ -272,5 +271,5 @@ async fn the_watcher_follows_the_chain_and_recovers() {
         seen = tokio::time::timeout(SOON, story) => seen.expect("the watcher recovers"),
     };
     assert_eq!(seen.last_initialized_round, seen.round.creation_round);
-    assert_eq!(U256::from(seen.l1_block / 20), U256::from(seen.last_initialized_round));
+    assert_eq!(seen.l1_block / ROUND_LENGTH, seen.last_initialized_round);
 }

@@ -10,9 +10,10 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
-    process::{Child, ChildStdout, Command},
+    process::{Child, Command},
+    task::JoinSet,
 };
 
 /// The chain's number.
@@ -30,8 +31,8 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) struct Anvil {
     pub(crate) address: SocketAddr,
     _process: Child,
-    /// Its output; it would end if nobody could read.
-    _lines: Lines<BufReader<ChildStdout>>,
+    /// Reads its output, which would hold it up.
+    _reading: JoinSet<()>,
 }
 
 impl Anvil {
@@ -45,10 +46,8 @@ impl Anvil {
             .find(|path| path.exists())
             .expect("anvil has no program for this machine");
         let now = super::wall_clock().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        // Without logs its output stays within a pipe's room.
         let mut process = Command::new(program)
             .args(["--host", "127.0.0.1", "--port", "0", "--accounts", "1"])
-            .env("RUST_LOG", "off")
             .args(["--chain-id", &CHAIN_ID.to_string()])
             .args(["--timestamp", &(now - 3_600).to_string()])
             .stdout(Stdio::piped())
@@ -66,7 +65,9 @@ impl Anvil {
             }
         };
         let address = tokio::time::timeout(START_LIMIT, listening).await.expect("anvil starts");
-        Self { address, _process: process, _lines: lines }
+        let mut reading = JoinSet::new();
+        reading.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { address, _process: process, _reading: reading }
     }
 
     /// One call that must succeed.

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// L1 blocks of a round.
-pub(crate) const ROUND_LENGTH: u64 = 20;
+pub(crate) const ROUND_LENGTH: u64 = 100;
 /// Rounds between unlocking and withdrawing.
 pub(crate) const UNLOCK_PERIOD: u64 = 2;
 const VALIDITY_PERIOD: u64 = 2;
