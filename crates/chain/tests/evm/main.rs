@@ -12,3 +12,4 @@ mod funds;
 mod pool;
 mod redemption;
 mod support;
+mod tls;

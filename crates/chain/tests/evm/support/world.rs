@@ -66,14 +66,23 @@ pub(crate) fn ether_of(text: &str) -> U256 {
 
 /// A client of nodes at these addresses, with waits that suit a test.
 pub(crate) fn rpc(addresses: &[SocketAddr]) -> RpcClient {
-    let urls = addresses.iter().map(|address| format!("http://{address}").parse().unwrap());
+    let urls = addresses.iter().map(|address| format!("http://{address}"));
+    rpc_trusting(urls, RootCertStore::empty())
+}
+
+/// The same, of nodes at these URLs, that trusts these roots.
+pub(crate) fn rpc_trusting(
+    urls: impl IntoIterator<Item = String>,
+    roots: RootCertStore,
+) -> RpcClient {
+    let urls = urls.into_iter().map(|url| url.parse().unwrap());
     let clock: fn() -> SystemTime = wall_clock;
     let config = RpcConfig {
         call_timeout: Duration::from_secs(2),
         total_timeout: Duration::from_secs(8),
         ..RpcConfig::new(urls.collect(), CHAIN_ID, clock)
     };
-    RpcClient::new(config, RootCertStore::empty()).unwrap()
+    RpcClient::new(config, roots).unwrap()
 }
 
 fn word(number: u64) -> Vec<u8> {
