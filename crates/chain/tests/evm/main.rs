@@ -9,6 +9,7 @@
 
 mod endpoints;
 mod funds;
+mod independent;
 mod pool;
 mod redemption;
 mod support;

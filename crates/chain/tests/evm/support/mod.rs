@@ -6,6 +6,7 @@ pub(crate) mod world;
 
 use std::time::SystemTime;
 
+pub(crate) use anvil::folder;
 pub(crate) use proxy::{Mode, Proxy};
 pub(crate) use world::{Layer, World, ether_of, key};
 
