@@ -172,7 +172,7 @@ pub struct OrchestratorArgs {
     /// Transcoder processes [default: one for each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256), env = "HEADGATE_WORKERS")]
     pub workers: Option<u32>,
-    /// Where `addresses.json` goes.
+    /// Where `addresses.json` and `winning-tickets.jsonl` go.
     #[arg(long, value_name = "DIR", env = "HEADGATE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// What to log.
@@ -181,10 +181,62 @@ pub struct OrchestratorArgs {
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", env = "HEADGATE_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// How it is paid.
+    #[command(flatten)]
+    pub paid: PaidArgs,
     /// End when standard input ends (set by the gateway that starts this one).
     #[arg(long, hide = true)]
     pub exit_with_parent: bool,
 }
+
+/// How an orchestrator learns whether tickets are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TicketCheck {
+    /// Without a chain: signatures, terms, prices, nonces, ages and credit are checked. Deposits,
+    /// reserves, withdrawals, rounds and the orchestrator's registration are not, and winning tickets
+    /// can't be redeemed. For labs and tests.
+    Offline,
+}
+
+/// Flags of an `orchestrator` that is paid.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Being paid")]
+pub struct PaidArgs {
+    /// Wei for each --pixels-per-unit pixels. With it, gateways have to sign and to pay; 0 asks for
+    /// signatures only. Without it, anybody is served for nothing.
+    #[arg(long, value_name = "N", requires_all = ["eth_keystore_path", "ticket_check", "data_dir"], value_parser = clap::value_parser!(u64).range(..=MAX_INT64), env = "HEADGATE_PRICE_PER_UNIT")]
+    pub price_per_unit: Option<u64>,
+    /// Pixels that --price-per-unit is for.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=MAX_INT64), env = "HEADGATE_PIXELS_PER_UNIT")]
+    pub pixels_per_unit: u64,
+    /// Wei that one ticket is to be worth on average.
+    #[arg(long, value_name = "N", default_value_t = 8_000_000_000, env = "HEADGATE_TICKET_EV")]
+    pub ticket_ev: u128,
+    /// Most wei that a winning ticket may pay [default: what makes redeeming worth it].
+    #[arg(long, value_name = "N", env = "HEADGATE_MAX_FACE_VALUE")]
+    pub max_face_value: Option<u128>,
+    /// Put the cost of redeeming tickets on top of the price.
+    #[arg(long, env = "HEADGATE_AUTO_ADJUST_PRICE", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub auto_adjust_price: bool,
+    /// How tickets are checked. Without access to a chain, and only if you say so: `offline`.
+    #[arg(long, value_name = "HOW", env = "HEADGATE_TICKET_CHECK")]
+    pub ticket_check: Option<TicketCheck>,
+    /// The key that signs: an encrypted key file, a file of hex digits, or a directory of such files.
+    #[arg(long, value_name = "PATH", env = "HEADGATE_ETH_KEYSTORE_PATH")]
+    pub eth_keystore_path: Option<PathBuf>,
+    /// File with the key file's password.
+    #[arg(long, value_name = "FILE", env = "HEADGATE_ETH_PASSWORD")]
+    pub eth_password: Option<PathBuf>,
+    /// The key's address, to pick it from a directory and to be sure.
+    #[arg(long, value_name = "ADDRESS", env = "HEADGATE_ETH_ACCT_ADDR")]
+    pub eth_acct_addr: Option<String>,
+    /// The registered orchestrator that tickets pay [default: the key's address].
+    #[arg(long, value_name = "ADDRESS", env = "HEADGATE_ETH_ORCH_ADDR")]
+    pub eth_orch_addr: Option<String>,
+}
+
+/// Largest number of the wire's prices.
+const MAX_INT64: u64 = i64::MAX.unsigned_abs();
 
 #[cfg(test)]
 mod tests {

@@ -58,12 +58,22 @@ pub(crate) async fn serve_connection(
     router: axum::Router,
     closed: CancellationToken,
 ) {
+    serve_connection_with_heads(io, router, closed, HEAD_BYTES_MAX).await;
+}
+
+/// Serves one connection whose HTTP/2 requests may have heads of so many bytes.
+pub(crate) async fn serve_connection_with_heads(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: axum::Router,
+    closed: CancellationToken,
+    head_bytes: u32,
+) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let mut http1 = builder.http1();
     http1.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(WRITE_BUFFER);
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
-    http2.max_concurrent_streams(CONCURRENT_REQUESTS).max_header_list_size(HEAD_BYTES_MAX);
+    http2.max_concurrent_streams(CONCURRENT_REQUESTS).max_header_list_size(head_bytes);
     let spoke = Arc::new(AtomicBool::new(false));
     let service = TowerToHyperService::new(NoteRequests { spoke: Arc::clone(&spoke), router });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));

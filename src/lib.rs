@@ -24,6 +24,8 @@ pub mod default_ladder;
 mod demo;
 mod discovery;
 mod embedded;
+#[cfg(feature = "local")]
+mod eth_key;
 mod gateway_facts;
 mod http_server;
 mod listener;
@@ -32,6 +34,8 @@ pub mod livepeer_api;
 pub mod metrics;
 mod operator;
 mod origin;
+#[cfg(feature = "local")]
+mod paid_orchestrator;
 #[cfg(feature = "local")]
 mod picture_check;
 mod pool_feed;
@@ -46,6 +50,8 @@ mod telemetry;
 mod transcoding_node;
 pub mod webhook;
 mod why;
+#[cfg(feature = "local")]
+mod winning_tickets;
 
 pub use app::App;
 pub use run::run;

@@ -6,20 +6,23 @@ use anyhow::Context as _;
 use codec::{WorkerConfig, WorkerPool};
 use orchestrator::{
     OrchestratorAddress,
-    server::{OrchestratorServer, ServerConfig, self_signed_certificate},
+    server::{ServerConfig, self_signed_certificate},
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     addresses::Addresses, cli::OrchestratorArgs, config::ListenerConfig, http_server,
-    listener::Listener,
+    listener::Listener, paid_orchestrator,
 };
 
 /// Connections at the same time: a gateway needs two or three.
 const CONNECTIONS: usize = 1_024;
 /// How long a peer may take for the TLS handshake.
 const TLS_HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+/// Most bytes of a request's head: a payment of six hundred tickets has some 60 kB.
+const HEAD_BYTES: u32 = 128 << 10;
 /// How long segments under way may take at shutdown.
 const GRACE: Duration = Duration::from_secs(8);
 /// Longest time one segment may take to transcode.
@@ -52,7 +55,9 @@ pub(crate) async fn run(
     let workers = start_workers(&args, program)?;
     let mut config = ServerConfig::new(service_uri.clone());
     config.max_sessions = usize::try_from(args.max_sessions).unwrap_or(usize::MAX);
-    let server = OrchestratorServer::new(config, Arc::new(workers.clone()));
+    let (paid, data_dir) = (args.paid.clone(), args.data_dir.as_deref());
+    let server =
+        paid_orchestrator::server(paid, data_dir, config, Arc::new(workers.clone())).await?;
     let router = server.router();
 
     let closed = CancellationToken::new();
@@ -64,10 +69,10 @@ pub(crate) async fn run(
             connections.spawn(async move {
                 let _slot = accepted.slot;
                 let Some(tls) = tls else {
-                    return http_server::serve_connection(accepted.stream, router, closed).await;
+                    return serve(accepted.stream, router, closed).await;
                 };
                 match tokio::time::timeout(TLS_HANDSHAKE_LIMIT, tls.accept(accepted.stream)).await {
-                    Ok(Ok(stream)) => http_server::serve_connection(stream, router, closed).await,
+                    Ok(Ok(stream)) => serve(stream, router, closed).await,
                     Ok(Err(error)) => {
                         tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed")
                     }
@@ -95,7 +100,16 @@ pub(crate) async fn run(
         tracing::warn!("segments under way did not end in time; leaving them");
     }
     workers.shutdown().await;
+    paid_orchestrator::log_totals(&server).await;
     Ok(())
+}
+
+async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: axum::Router,
+    closed: CancellationToken,
+) {
+    http_server::serve_connection_with_heads(io, router, closed, HEAD_BYTES).await;
 }
 
 /// What gateways are told to use: as the operator says, or the host they bind to, as they wrote it.

@@ -45,6 +45,7 @@ const EDGES: [(&str, &[&str]); 15] = [
             "router",
             "playback",
             "store",
+            "tickets",
             "faulty-orchestrator",
         ],
     ),

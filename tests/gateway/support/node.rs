@@ -15,17 +15,22 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one on a free port, with its files below `directory`.
     pub(crate) async fn start(directory: &Path) -> Self {
-        Self::launch(&directory.join("node"), 0).await
+        Self::launch(&directory.join("node"), 0, &[]).await
     }
 
-    async fn launch(directory: &Path, port: u16) -> Self {
+    /// Starts one on a free port, with its files in `directory` and these flags besides.
+    pub(crate) async fn start_with(directory: &Path, flags: &[&str]) -> Self {
+        Self::launch(directory, 0, flags).await
+    }
+
+    async fn launch(directory: &Path, port: u16, flags: &[&str]) -> Self {
         std::fs::create_dir_all(directory).unwrap();
         // What an earlier one has left there is not this one's address.
         Addresses::clear(directory).unwrap();
         let addr = format!("127.0.0.1:{port}");
         let mut command = Command::new(env!("CARGO_BIN_EXE_headgate"));
         command.args(["orchestrator", "--plaintext", "--addr", &addr, "--data-dir"]);
-        command.arg(directory).stdin(Stdio::null()).kill_on_drop(true);
+        command.arg(directory).args(flags).stdin(Stdio::null()).kill_on_drop(true);
         let process = command.spawn().unwrap();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
@@ -42,7 +47,7 @@ impl Node {
     /// Starts one on this port again, with its files below `directory`.
     pub(crate) async fn start_at(directory: &Path, name: &str, port: u16) -> Self {
         let directory = directory.join(name);
-        Self::launch(&directory, port).await
+        Self::launch(&directory, port, &[]).await
     }
 
     /// The port it listens on.

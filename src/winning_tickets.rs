@@ -1,0 +1,220 @@
+//! `winning-tickets.jsonl`: what an orchestrator won, until it is redeemed.
+
+use std::{
+    collections::VecDeque,
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use orchestrator::server::{RedeemError, Redeemer};
+use serde_json::json;
+use tickets::WinningTicket;
+
+/// Name of the file in the data directory.
+const FILE: &str = "winning-tickets.jsonl";
+/// Bytes of the file from which on no payment is taken any more, some 70 000 tickets: the operator
+/// has to redeem them and move the file away.
+const MAX_BYTES: u64 = 64 << 20;
+/// Tickets kept in memory while the disk takes none: more than payments under way can win.
+const MAX_UNSAVED: usize = 16_384;
+
+/// Writes each winning ticket to a file, as a line of JSON with all that the contract wants to see, and
+/// has it on the disk before the payment is answered. Only the owner can read the file: until a ticket
+/// is redeemed its `recipient_rand` is a secret.
+#[derive(Debug)]
+pub(crate) struct WinningTickets {
+    log: Mutex<Log>,
+}
+
+#[derive(Debug)]
+struct Log {
+    file: File,
+    bytes: u64,
+    max_bytes: u64,
+    unsaved: VecDeque<String>,
+}
+
+impl WinningTickets {
+    /// Goes on with the file in this directory.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
+        Self::open_bounded(data_dir, MAX_BYTES)
+    }
+
+    fn open_bounded(data_dir: &Path, max_bytes: u64) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.read(true).append(true).create(true).mode(0o600).open(data_dir.join(FILE))?;
+        let bytes = file.metadata()?.len();
+        let mut log = Log { file: file.try_clone()?, bytes, max_bytes, unsaved: VecDeque::new() };
+        // A line that was cut short must not swallow the next one.
+        if bytes > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            let mut last = [0];
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                log.append("\n")?;
+            }
+        }
+        Ok(Self { log: Mutex::new(log) })
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        // One write each; what a full disk leaves of a line is ended before the next try.
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        self.bytes = self.file.metadata()?.len();
+        written
+    }
+
+    fn save(&mut self) -> io::Result<()> {
+        while let Some(line) = self.unsaved.pop_front() {
+            if let Err(error) = self.append(&line) {
+                let retried = if line.starts_with('\n') { line } else { format!("\n{line}") };
+                self.unsaved.push_front(retried);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Redeemer for WinningTickets {
+    fn has_room(&self) -> bool {
+        let mut log = self.log();
+        // What the disk did not take is tried again before anybody pays more.
+        log.save().is_ok() && log.bytes < log.max_bytes
+    }
+
+    fn redeem(&self, ticket: WinningTicket) -> Result<(), RedeemError> {
+        let mut log = self.log();
+        if log.unsaved.len() >= MAX_UNSAVED {
+            return Err(RedeemError("too many are unsaved; this one is lost".to_owned()));
+        }
+        log.unsaved.push_back(line(&ticket));
+        log.save().map_err(|error| RedeemError(format!("{error}; it is kept and tried again")))
+    }
+}
+
+fn line(won: &WinningTicket) -> String {
+    let WinningTicket { ticket, signature, recipient_rand } = won;
+    let round = &ticket.expiration;
+    let line = json!({
+        "hash": ticket.hash().to_string(),
+        "recipient": ticket.recipient.to_string(),
+        "sender": ticket.sender.to_string(),
+        "face_value": ticket.face_value.to_string(),
+        "win_prob": ticket.win_prob.to_string(),
+        "sender_nonce": ticket.sender_nonce,
+        "recipient_rand_hash": ticket.recipient_rand_hash.to_string(),
+        "creation_round": round.creation_round,
+        "creation_round_block_hash": round.creation_round_block_hash.to_string(),
+        "signature": format!("0x{}", hex::encode(signature.to_bytes())),
+        "recipient_rand": recipient_rand.to_string(),
+    });
+    format!("{line}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+
+    use tickets::{Address, B256, ExpirationParams, PrivateKey, Ticket, U256};
+
+    use super::*;
+
+    fn directory(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("headgate-won-{}-{name}", std::process::id()));
+        fs::remove_dir_all(&path).unwrap_or_default();
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    fn won(sender_nonce: u32) -> WinningTicket {
+        let ticket = Ticket {
+            recipient: Address::repeat_byte(1),
+            sender: Address::repeat_byte(2),
+            face_value: U256::MAX,
+            win_prob: U256::from(3),
+            sender_nonce,
+            recipient_rand_hash: B256::repeat_byte(4),
+            expiration: ExpirationParams {
+                creation_round: 5,
+                creation_round_block_hash: B256::repeat_byte(6),
+            },
+        };
+        let key = PrivateKey::from_bytes(&[7; 32]).unwrap();
+        let signature = key.sign(ticket.hash().as_slice());
+        WinningTicket { ticket, signature, recipient_rand: U256::from(8) }
+    }
+
+    fn lines(directory: &Path) -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(directory.join(FILE)).unwrap();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    #[test]
+    fn every_field_the_contract_wants_is_kept_and_private() {
+        let directory = directory("fields");
+        let log = WinningTickets::open(&directory).unwrap();
+        log.redeem(won(9)).unwrap();
+        let [line] = &lines(&directory)[..] else { panic!("one line") };
+        assert_eq!(line["hash"], won(9).ticket.hash().to_string());
+        assert_eq!(line["recipient"], "0x0101010101010101010101010101010101010101");
+        assert_eq!(line["face_value"], U256::MAX.to_string());
+        assert_eq!((&line["sender_nonce"], &line["creation_round"]), (&json!(9), &json!(5)));
+        assert_eq!(line["recipient_rand"], "8");
+        assert_eq!(line["signature"].as_str().unwrap().len(), 132);
+        let mode = fs::metadata(directory.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_line_cut_short_loses_nothing_else() {
+        let directory = directory("cut");
+        fs::write(directory.join(FILE), "{\"hash\":").unwrap();
+        WinningTickets::open(&directory).unwrap().redeem(won(1)).unwrap();
+        let again = WinningTickets::open(&directory).unwrap();
+        again.redeem(won(2)).unwrap();
+        let nonces: Vec<_> =
+            lines(&directory).iter().map(|line| line["sender_nonce"].clone()).collect();
+        assert_eq!(nonces, [json!(1), json!(2)]);
+    }
+
+    #[test]
+    fn a_full_file_takes_what_is_under_way_and_then_nothing() {
+        let directory = directory("full");
+        let log = WinningTickets::open_bounded(&directory, 1_000).unwrap();
+        assert!(log.has_room());
+        log.redeem(won(1)).unwrap();
+        log.redeem(won(2)).unwrap();
+        assert!(!log.has_room());
+        log.redeem(won(3)).unwrap();
+        assert_eq!(lines(&directory).len(), 3);
+        assert!(!WinningTickets::open_bounded(&directory, 1_000).unwrap().has_room());
+    }
+
+    #[test]
+    fn what_a_disk_does_not_take_is_kept() {
+        let directory = directory("disk");
+        let log = WinningTickets::open(&directory).unwrap();
+        // A file that can't be written to.
+        log.log().file = File::open(directory.join(FILE)).unwrap();
+        log.redeem(won(1)).unwrap_err();
+        assert!(!log.has_room());
+        log.log().file = OpenOptions::new().append(true).open(directory.join(FILE)).unwrap();
+        assert!(log.has_room());
+        log.redeem(won(2)).unwrap();
+        assert_eq!(lines(&directory).len(), 2);
+    }
+}
