@@ -30,7 +30,7 @@ const EDGES: [(&str, &[&str]); 15] = [
     ("segmenter", &["media", "container"]),
     ("router", &["media", "container", "orchestrator"]),
     ("playback", &["media"]),
-    ("store", &["media", "orchestrator", "router"]),
+    ("store", &["media", "orchestrator", "router", "payer", "tickets"]),
     ("faulty-orchestrator", &["media", "orchestrator"]),
     ("sim", &["media", "orchestrator", "router", "playback"]),
     (

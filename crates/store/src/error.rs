@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use media::SequenceNumber;
 use orchestrator::AddressError;
+use payer::PaymentId;
 
 /// Why the store could not be opened, read or written.
 ///
@@ -62,7 +63,19 @@ pub enum StoreError {
     /// A number that no column can hold.
     #[error("sequence number {0} is too large to be kept")]
     SequenceTooLarge(SequenceNumber),
-    /// What was kept about a stream can't be understood.
+    /// A number of a payment that no column can hold.
+    #[error("{column} is {value}, too large to be kept")]
+    NumberTooLarge {
+        /// The column's name.
+        column: &'static str,
+        /// The number.
+        value: u64,
+    },
+    /// A payment of that name is on record: another gateway writes to the same store, or it was
+    /// appended twice.
+    #[error("payment {0} is on record already; does another gateway use the same store?")]
+    PaymentTwice(PaymentId),
+    /// What was kept can't be understood.
     #[error("the store holds what can't be read: {0}")]
     Row(#[from] RowError),
 }
@@ -73,6 +86,14 @@ pub enum RowError {
     /// It names no orchestrator.
     #[error("{0}")]
     Address(#[from] AddressError),
+    /// A text that is no amount, no price, or none of the words it may be.
+    #[error("{column} holds no {what}")]
+    Unreadable {
+        /// The column's name.
+        column: &'static str,
+        /// What it should be.
+        what: &'static str,
+    },
     /// A number outside of its range.
     #[error("{column} is {value}")]
     OutOfRange {

@@ -102,7 +102,9 @@ impl EvidenceRow {
     }
 }
 
-fn clipped(mut text: String) -> String {
+/// Cut to its bound, and without NUL, which not every engine can hold.
+pub(crate) fn clipped(text: String) -> String {
+    let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
     text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
     text
 }

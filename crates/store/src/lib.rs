@@ -2,13 +2,22 @@
 //!
 //! This crate owns the schema, the conversions between rows and the house's words, and the bounds of
 //! every table. It deliberately decides nothing: what is worth keeping, and what is made of it later,
-//! is the business of those who declare the ports ([`router::FleetMemory`]) and of the root.
+//! is the business of those who declare the ports ([`router::FleetMemory`], [`payer::PaymentRecord`]) and of
+//! the root.
 //!
 //! - Everything kept has a bound, and the oldest goes first: [`router::MAX_REMEMBERED`],
-//!   [`router::MAX_EVIDENCE`], [`MAX_STREAMS`].
-//! - Every operation ends within [`OPERATION_LIMIT`], one way or the other.
+//!   [`router::MAX_EVIDENCE`], [`MAX_STREAMS`], [`MAX_PAYMENTS`]. Money is an exception: where payments
+//!   go, the sums of each day stay, and where those go, the sum of all of them ([`MAX_DAY_LINES`],
+//!   [`MAX_SPENDERS`]).
+//! - Every operation ends within [`OPERATION_LIMIT`], one way or the other; a start of the ledger within
+//!   [`RESTORE_LIMIT`].
+//! - What was appended to the ledger survives the end of the process, and of the machine's power: the
+//!   write-ahead log is synced before an append returns. Appends that come together share one
+//!   transaction, and one sync.
+//! - The ledger is of one gateway: a second one that names its payments in the same store is refused.
 //! - A sequence number never goes back.
-//! - A row that can't be read costs that row: it is left out and reported, the others come back.
+//! - A row that can't be read costs that row: it is left out and reported, the others come back. A sum
+//!   of money that can't be read is an error.
 //!
 //! Rows and conversions know no engine; the engine, one file below `shell/`, knows nothing but rows.
 //! A second engine is a second such file with its own migrations, behind the same [`Store`].
@@ -18,12 +27,16 @@
 mod error;
 mod evidence;
 mod micros;
+mod payment;
 mod remembered;
 mod schema;
 mod sequence;
 mod shell;
+mod sums;
 
 pub use error::{RowError, StoreError};
 pub use evidence::{MAX_PICTURE_BYTES, MAX_PICTURES, MAX_TEXT_BYTES, StoredEvidence};
+pub use payment::{MAX_MARKS, MAX_PAYMENTS, PAYMENT_DAYS, StoredPayment};
 pub use sequence::MAX_STREAMS;
-pub use shell::{OPERATION_LIMIT, Store};
+pub use shell::{APPEND_QUEUE, OPERATION_LIMIT, RESTORE_LIMIT, Store};
+pub use sums::{MAX_DAY_LINES, MAX_SPENDERS};

@@ -15,11 +15,18 @@ pub(crate) struct SchemaStep {
 }
 
 /// The steps for SQLite, in order.
-pub(crate) const SQLITE: [SchemaStep; 1] = [SchemaStep {
-    version: 1,
-    description: "memory of the fleet, sequence numbers, evidence",
-    sql: include_str!("../migrations/sqlite/0001_memory.sql"),
-}];
+pub(crate) const SQLITE: [SchemaStep; 2] = [
+    SchemaStep {
+        version: 1,
+        description: "memory of the fleet, sequence numbers, evidence",
+        sql: include_str!("../migrations/sqlite/0001_memory.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        description: "payments, nonces, sums",
+        sql: include_str!("../migrations/sqlite/0002_payments.sql"),
+    },
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! SQLite: one connection that writes, a few that read.
 
 mod evidence;
+mod ledger;
 mod remembered;
 mod sequence;
 
@@ -15,38 +16,13 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::store::TimeLimits;
+use super::{error::EngineError, store::Limits};
 use crate::{error::StoreError, schema};
 
 /// Connections that read: one for the router's start, one for whoever looks at evidence.
 const READERS: u32 = 2;
 /// Rows of one `INSERT`: seven columns of each stay far below SQLite's 32 766 parameters.
 const ROWS_PER_INSERT: usize = 500;
-
-/// Why the engine did not do what it was asked to.
-#[derive(Debug)]
-pub(super) enum EngineError {
-    /// No connection came free in time.
-    Late,
-    /// It was closed.
-    Closed,
-    /// In its own words.
-    Other(String),
-}
-
-impl From<sqlx::Error> for EngineError {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the driver's errors are open-ended, and all others are told in its words"
-    )]
-    fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::PoolTimedOut => Self::Late,
-            sqlx::Error::PoolClosed => Self::Closed,
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
 
 /// An open file. Every method is one statement or one transaction, and speaks rows.
 ///
@@ -59,7 +35,7 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     /// Opens or creates the file and brings its schema up to date.
-    pub(super) async fn open(path: &Path, limits: TimeLimits) -> Result<Self, StoreError> {
+    pub(super) async fn open(path: &Path, limits: Limits) -> Result<Self, StoreError> {
         let failed = |fault: String| StoreError::Open { path: path.to_owned(), fault };
         // A path from the root on: SQLite gives a meaning of its own to `:memory:` and `file:`.
         let file = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
@@ -68,7 +44,7 @@ impl Sqlite {
             .clone()
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal);
+            .synchronous(SqliteSynchronous::Full);
         let writer = pool(1, limits.operation).connect_with(to_write);
         let writer = writer.await.map_err(|error| failed(error.to_string()))?;
         if let Err(error) = migrate(&writer).await {

@@ -4,10 +4,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use media::{SequenceNumber, StreamName};
 use orchestrator::OrchestratorAddress;
+use payer::PaymentId;
 use router::{BoxFuture, Evidence, FleetMemory, MAX_EVIDENCE, MemoryError, RememberedOrchestrator};
 use tokio::time::timeout;
 
-use super::sqlite::{EngineError, Sqlite};
+use super::{appender::Appender, error::EngineError, ledger::Upkeep, sqlite::Sqlite};
 use crate::{
     error::{RowError, StoreError},
     evidence::{EvidenceRow, StoredEvidence},
@@ -22,18 +23,20 @@ pub const OPERATION_LIMIT: Duration = Duration::from_secs(5);
 /// the error names the reason.
 const BUSY_LIMIT: Duration = Duration::from_secs(4);
 
-/// How long to wait, and for what.
+/// How long to wait, and how much to keep.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimeLimits {
+pub(super) struct Limits {
     /// For a whole operation.
     pub(super) operation: Duration,
     /// For another writer of the same file.
     pub(super) busy: Duration,
+    /// How much the ledger keeps.
+    pub(super) bounds: Upkeep,
 }
 
-impl Default for TimeLimits {
+impl Default for Limits {
     fn default() -> Self {
-        Self { operation: OPERATION_LIMIT, busy: BUSY_LIMIT }
+        Self { operation: OPERATION_LIMIT, busy: BUSY_LIMIT, bounds: Upkeep::default() }
     }
 }
 
@@ -43,34 +46,42 @@ impl Default for TimeLimits {
 /// connections; [`Store::close`] ends them in order and folds the write-ahead log into the file.
 #[derive(Clone, Debug)]
 pub struct Store {
-    engine: Arc<Sqlite>,
+    pub(super) engine: Arc<Sqlite>,
+    pub(super) appender: Arc<Appender>,
+    pub(super) bounds: Upkeep,
     limit: Duration,
 }
 
 impl Store {
     /// Opens the file, creates it where there is none, and brings its schema up to date. The folder
-    /// must exist.
+    /// must exist. Runs on a tokio runtime, and has a task on it.
     ///
     /// # Errors
     /// [`StoreError::Open`] when the file can't be opened, or is no database;
     /// [`StoreError::SchemaTooNew`] when a later version wrote it; [`StoreError::Schema`] when the
     /// schema can't be brought up to date; [`StoreError::Timeout`].
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_within(path, TimeLimits::default()).await
+        Self::open_within(path, Limits::default()).await
     }
 
     /// Like [`Store::open`], with other limits.
-    pub(super) async fn open_within(path: &Path, limits: TimeLimits) -> Result<Self, StoreError> {
+    pub(super) async fn open_within(path: &Path, limits: Limits) -> Result<Self, StoreError> {
         let limit = limits.operation;
         let opened = timeout(limit, Sqlite::open(path, limits)).await;
         let engine = opened.map_err(|_| StoreError::Timeout { operation: "open", limit })??;
-        Ok(Self { engine: Arc::new(engine), limit })
+        let (engine, bounds) = (Arc::new(engine), limits.bounds);
+        let appender = Arc::new(Appender::start(Arc::clone(&engine), bounds));
+        Ok(Self { engine, appender, bounds, limit })
     }
 
     /// Waits for operations under way, then closes the file. Later operations fail with
     /// [`StoreError::Closed`].
     pub async fn close(&self) {
-        if timeout(self.limit, self.engine.close()).await.is_err() {
+        let close = async {
+            self.appender.flush().await;
+            self.engine.close().await;
+        };
+        if timeout(self.limit, close).await.is_err() {
             tracing::warn!(limit = ?self.limit, "the store was left before it was closed");
         }
     }
@@ -145,16 +156,29 @@ impl Store {
         self.within("keep evidence", self.engine.keep_evidence(&row)).await
     }
 
-    async fn within<T>(
+    pub(super) async fn within<T>(
         &self,
         operation: &'static str,
         work: impl Future<Output = Result<T, EngineError>>,
     ) -> Result<T, StoreError> {
-        let late = StoreError::Timeout { operation, limit: self.limit };
-        match timeout(self.limit, work).await {
+        self.within_limit(self.limit, operation, work).await
+    }
+
+    pub(super) async fn within_limit<T>(
+        &self,
+        limit: Duration,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, StoreError> {
+        let late = StoreError::Timeout { operation, limit };
+        match timeout(limit, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(EngineError::Late)) | Err(_) => Err(late),
             Ok(Err(EngineError::Closed)) => Err(StoreError::Closed),
+            Ok(Err(EngineError::Twice(payment))) => {
+                Err(StoreError::PaymentTwice(PaymentId(payment.unsigned_abs())))
+            }
+            Ok(Err(EngineError::Row(fault))) => Err(StoreError::Row(fault)),
             Ok(Err(EngineError::Other(fault))) => Err(StoreError::Engine { operation, fault }),
         }
     }

@@ -3,6 +3,10 @@
 mod damage;
 mod files;
 mod memory;
+mod payer_run;
+mod payments;
+mod payments_killed;
+mod payments_speed;
 mod sequences;
 
 use std::{

@@ -8,7 +8,7 @@ use sqlx::Connection as _;
 use super::{Folder, creating, stranger};
 use crate::{
     StoreError, schema,
-    shell::{Store, store::TimeLimits},
+    shell::{Store, store::Limits},
 };
 
 fn camera(number: u64) -> [(StreamName, SequenceNumber); 1] {
@@ -107,7 +107,11 @@ async fn two_opened_at_once_set_up_the_schema_once() {
 #[tokio::test]
 async fn a_file_held_by_another_writer_is_an_error_and_then_free_again() {
     let folder = Folder::new();
-    let limits = TimeLimits { operation: Duration::from_secs(4), busy: Duration::from_millis(100) };
+    let limits = Limits {
+        operation: Duration::from_secs(4),
+        busy: Duration::from_millis(100),
+        ..Limits::default()
+    };
     let store = Store::open_within(&folder.file(), limits).await.unwrap();
     let mut other = stranger(&folder.file()).await;
     let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
@@ -127,7 +131,7 @@ async fn a_file_held_by_another_writer_is_an_error_and_then_free_again() {
 async fn an_operation_ends_at_its_limit() {
     let folder = Folder::new();
     let limit = Duration::from_millis(500);
-    let limits = TimeLimits { operation: limit, busy: Duration::from_secs(3) };
+    let limits = Limits { operation: limit, busy: Duration::from_secs(3), ..Limits::default() };
     let store = Store::open_within(&folder.file(), limits).await.unwrap();
     let mut other = stranger(&folder.file()).await;
     let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();

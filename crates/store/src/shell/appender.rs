@@ -1,0 +1,134 @@
+//! Appends that come at the same time share one transaction, and so one sync of the disk.
+
+use std::sync::Arc;
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+
+use super::{error::EngineError, ledger::Upkeep, sqlite::Sqlite};
+use crate::payment::LedgerRow;
+
+/// Appends that wait for the one under way. Further ones wait for a place, within their own limit.
+pub const APPEND_QUEUE: usize = 1_024;
+/// Appends that share a transaction.
+const MAX_GROUP: usize = 256;
+/// Rows after which tables are brought within their bounds.
+const UPKEEP_ROWS: usize = 2_048;
+
+enum Command {
+    Append { rows: Vec<LedgerRow>, done: oneshot::Sender<Result<(), EngineError>> },
+    Flush(oneshot::Sender<()>),
+}
+
+/// The one task that appends. It ends with the appender.
+#[derive(Debug)]
+pub(super) struct Appender {
+    queue: mpsc::Sender<Command>,
+    _task: JoinSet<()>,
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Append { .. } => "Append",
+            Self::Flush(_) => "Flush",
+        })
+    }
+}
+
+impl Appender {
+    /// Starts the task, on the runtime that this is called on.
+    pub(super) fn start(engine: Arc<Sqlite>, bounds: Upkeep) -> Self {
+        let (queue, commands) = mpsc::channel(APPEND_QUEUE);
+        let mut task = JoinSet::new();
+        task.spawn(Writer { engine, bounds, since_upkeep: 0, latest: i64::MIN }.run(commands));
+        Self { queue, _task: task }
+    }
+
+    /// Writes these rows, all or none, after those of appends that were called before.
+    pub(super) async fn append(&self, rows: Vec<LedgerRow>) -> Result<(), EngineError> {
+        let (done, outcome) = oneshot::channel();
+        let sent = self.queue.send(Command::Append { rows, done }).await;
+        sent.map_err(|_| EngineError::Closed)?;
+        outcome.await.map_err(|_| EngineError::Closed)?
+    }
+
+    /// Waits for all appends that were called before.
+    pub(super) async fn flush(&self) {
+        let (done, flushed) = oneshot::channel();
+        if self.queue.send(Command::Flush(done)).await.is_ok() {
+            // An error is an end as well.
+            drop(flushed.await);
+        }
+    }
+}
+
+/// What waits for the end of a transaction.
+type Waiting = (oneshot::Sender<Result<(), EngineError>>, usize);
+
+#[derive(Debug)]
+struct Writer {
+    engine: Arc<Sqlite>,
+    bounds: Upkeep,
+    since_upkeep: usize,
+    /// The latest time of any row.
+    latest: i64,
+}
+
+impl Writer {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut group = Vec::with_capacity(MAX_GROUP);
+        while commands.recv_many(&mut group, MAX_GROUP).await > 0 {
+            let mut rows = Vec::new();
+            let mut waiting = Vec::new();
+            let mut flushed = Vec::new();
+            for command in group.drain(..) {
+                match command {
+                    Command::Append { rows: mut some, done } => {
+                        waiting.push((done, some.len()));
+                        rows.append(&mut some);
+                    }
+                    Command::Flush(done) => flushed.push(done),
+                }
+            }
+            if !waiting.is_empty() {
+                self.write(rows, waiting).await;
+            }
+            for done in flushed {
+                // Nobody waits any longer: nothing to tell.
+                done.send(()).unwrap_or_default();
+            }
+        }
+    }
+
+    async fn write(&mut self, rows: Vec<LedgerRow>, waiting: Vec<Waiting>) {
+        let outcome = self.engine.append(&rows).await;
+        if waiting.len() > 1 && matches!(outcome, Err(EngineError::Twice(_))) {
+            self.write_apart(&rows, waiting).await;
+        } else {
+            for (done, _) in waiting {
+                drop(done.send(outcome.clone()));
+            }
+        }
+        self.since_upkeep += rows.len();
+        self.latest = rows.iter().map(LedgerRow::at).fold(self.latest, i64::max);
+        if self.since_upkeep >= UPKEEP_ROWS {
+            self.since_upkeep = 0;
+            if let Err(fault) = self.engine.upkeep(self.bounds, self.latest).await {
+                tracing::warn!(?fault, "the ledger's tables were not brought within their bounds");
+            }
+        }
+    }
+
+    /// One of them is at fault: each by itself, so that the others are written.
+    async fn write_apart(&self, rows: &[LedgerRow], waiting: Vec<Waiting>) {
+        let mut rest = rows;
+        for (done, count) in waiting {
+            let (own, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            rest = others;
+            drop(done.send(self.engine.append(own).await));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The ledger's statements, the same for every engine. All run inside a transaction of the caller.
+
+mod read;
+mod settle;
+mod upkeep;
+
+use std::collections::BTreeMap;
+
+use tickets::Wei;
+
+use super::{
+    error::EngineError,
+    link::{Link, Value},
+};
+use crate::{
+    payment::{ClosedRow, LedgerRow, MarkRow, SentRow, amount},
+    sums::{Changes, DayKey, DaySum, SpentKey, add_to_last},
+};
+
+pub(super) use read::{column_of, payments, report};
+pub(super) use settle::settle_in_doubt;
+pub(super) use upkeep::{Upkeep, upkeep};
+
+/// What a start reads.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The first payment that was not named yet.
+    pub(super) next_payment: i64,
+    /// All nonces.
+    pub(super) marks: Vec<MarkRow>,
+    /// Spending by minutes.
+    pub(super) minutes: Vec<(SpentKey, Wei)>,
+    /// Spending in all, those minutes included.
+    pub(super) totals: Vec<(SpentKey, Wei)>,
+}
+
+/// Writes rows in their order, and what they change about the sums.
+pub(super) async fn append(link: &mut impl Link, rows: &[LedgerRow]) -> Result<(), EngineError> {
+    let mut changes = Changes::default();
+    let mut marks = BTreeMap::new();
+    for row in rows {
+        match row {
+            LedgerRow::Sent(row) => {
+                insert_payment(link, row).await?;
+                changes.sent(row);
+                if let Some(mark) = &row.mark {
+                    raise(&mut marks, mark, row.at);
+                }
+            }
+            LedgerRow::Settled(row) => settle::settle(link, row, &mut changes).await?,
+            LedgerRow::Closed(row) => insert_closed(link, row).await?,
+        }
+    }
+    for (mark, used) in marks.into_values() {
+        write_mark(link, &mark, used).await?;
+    }
+    write_changes(link, changes).await
+}
+
+async fn insert_payment(link: &mut impl Link, row: &SentRow) -> Result<(), EngineError> {
+    let mark = row.mark.as_ref();
+    let inserted = link
+        .execute(
+            "INSERT INTO payment (id, at, stream, owner, sequence, attempt, orchestrator, \
+             recipient, session, price, estimated_pixels, carried, tickets, added, \
+             recipient_rand_hash, last_nonce, expiration_block) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             ON CONFLICT (id) DO NOTHING",
+            vec![
+                row.payment.into(),
+                row.at.into(),
+                (&row.stream).into(),
+                (&row.owner).into(),
+                row.sequence.into(),
+                row.attempt.into(),
+                (&row.orchestrator).into(),
+                row.recipient.as_slice().into(),
+                (&row.session).into(),
+                (&row.price).into(),
+                row.estimated_pixels.into(),
+                row.carried.to_string().into(),
+                row.tickets.into(),
+                row.added.to_string().into(),
+                mark.map(|mark| mark.recipient_rand_hash.clone()).into(),
+                mark.map(|mark| mark.last_nonce).into(),
+                mark.map(|mark| mark.expiration_block).into(),
+            ],
+        )
+        .await?;
+    if inserted == 0 { Err(EngineError::Twice(row.payment)) } else { Ok(()) }
+}
+
+async fn insert_closed(link: &mut impl Link, row: &ClosedRow) -> Result<(), EngineError> {
+    let values: Vec<Value> = vec![
+        row.at.into(),
+        row.recipient.as_slice().into(),
+        (&row.session).into(),
+        row.left.to_string().into(),
+    ];
+    link.execute(
+        "INSERT INTO closed_account (at, recipient, session, remainder) VALUES ($1, $2, $3, $4)",
+        values,
+    )
+    .await?;
+    Ok(())
+}
+
+/// One mark for each hash: its highest nonce, and its last use.
+fn raise(marks: &mut BTreeMap<Vec<u8>, (MarkRow, i64)>, mark: &MarkRow, used: i64) {
+    let (kept, last) =
+        marks.entry(mark.recipient_rand_hash.clone()).or_insert_with(|| (mark.clone(), used));
+    kept.last_nonce = kept.last_nonce.max(mark.last_nonce);
+    kept.expiration_block = kept.expiration_block.max(mark.expiration_block);
+    *last = used.max(*last);
+}
+
+async fn write_mark(link: &mut impl Link, mark: &MarkRow, used: i64) -> Result<(), EngineError> {
+    link.execute(
+        "INSERT INTO nonce_mark (recipient_rand_hash, last_nonce, expiration_block, used) \
+         VALUES ($1, $2, $3, $4) ON CONFLICT (recipient_rand_hash) DO UPDATE SET \
+         last_nonce = CASE WHEN nonce_mark.last_nonce > excluded.last_nonce \
+         THEN nonce_mark.last_nonce ELSE excluded.last_nonce END, \
+         expiration_block = CASE WHEN nonce_mark.expiration_block > excluded.expiration_block \
+         THEN nonce_mark.expiration_block ELSE excluded.expiration_block END, \
+         used = CASE WHEN nonce_mark.used > excluded.used \
+         THEN nonce_mark.used ELSE excluded.used END",
+        vec![
+            mark.recipient_rand_hash.as_slice().into(),
+            mark.last_nonce.into(),
+            mark.expiration_block.into(),
+            used.into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn write_changes(link: &mut impl Link, changes: Changes) -> Result<(), EngineError> {
+    for (key, sums) in changes.days {
+        add_to_day(link, &key, sums).await?;
+    }
+    for (key, spent) in changes.spent {
+        add_to_minute(link, &key, &spent).await?;
+        add_to_total(link, &key, &spent).await?;
+    }
+    Ok(())
+}
+
+/// Adds sums to the last part of a line, and writes further parts where that has no room.
+async fn add_to_day(
+    link: &mut impl Link,
+    key: &DayKey,
+    more: Vec<DaySum>,
+) -> Result<(), EngineError> {
+    let mut last = link
+        .fetch(
+            "SELECT part, attempts, segments, pixels, tickets, sent, debited, written_off, \
+             in_doubt, in_flight, remainder FROM day_sum \
+             WHERE day = $1 AND stream = $2 AND orchestrator = $3 ORDER BY part DESC LIMIT 1",
+            vec![key.day.into(), (&key.stream).into(), (&key.orchestrator).into()],
+        )
+        .await?;
+    let (mut part, mut sums) = match last.first_mut() {
+        Some(columns) => (columns.int()?, vec![read::day_sum(columns)?]),
+        None => (0, Vec::new()),
+    };
+    for sum in more {
+        add_to_last(&mut sums, sum);
+    }
+    for sum in sums {
+        write_day(link, key, part, &sum).await?;
+        part = part.saturating_add(1);
+    }
+    Ok(())
+}
+
+async fn write_day(
+    link: &mut impl Link,
+    key: &DayKey,
+    part: i64,
+    sum: &DaySum,
+) -> Result<(), EngineError> {
+    let mut values: Vec<Value> =
+        vec![key.day.into(), (&key.stream).into(), (&key.orchestrator).into(), part.into()];
+    values.extend([sum.attempts, sum.segments, sum.pixels, sum.tickets].map(Value::from));
+    values.extend(sum.amounts.iter().map(|amount| Value::from(amount.to_string())));
+    link.execute(
+        "INSERT INTO day_sum (day, stream, orchestrator, part, attempts, segments, pixels, \
+         tickets, sent, debited, written_off, in_doubt, in_flight, remainder) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         ON CONFLICT (day, stream, orchestrator, part) DO UPDATE SET \
+         attempts = excluded.attempts, segments = excluded.segments, pixels = excluded.pixels, \
+         tickets = excluded.tickets, sent = excluded.sent, debited = excluded.debited, \
+         written_off = excluded.written_off, in_doubt = excluded.in_doubt, \
+         in_flight = excluded.in_flight, remainder = excluded.remainder",
+        values,
+    )
+    .await?;
+    Ok(())
+}
+
+async fn add_to_minute(
+    link: &mut impl Link,
+    key: &SpentKey,
+    more: &Wei,
+) -> Result<(), EngineError> {
+    let before = link
+        .fetch(
+            "SELECT spent FROM spent_minute WHERE minute = $1 AND stream = $2 AND owner = $3",
+            vec![key.minute.into(), (&key.stream).into(), (&key.owner).into()],
+        )
+        .await?;
+    let spent = sum_of_first(before, more)?;
+    link.execute(
+        "INSERT INTO spent_minute (minute, stream, owner, spent) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (minute, stream, owner) DO UPDATE SET spent = excluded.spent",
+        vec![key.minute.into(), (&key.stream).into(), (&key.owner).into(), spent.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Adds to the total of a stream and owner. What was withdrawn belongs to a minute of before: the last
+/// minute never goes back.
+async fn add_to_total(link: &mut impl Link, key: &SpentKey, more: &Wei) -> Result<(), EngineError> {
+    let before = link
+        .fetch(
+            "SELECT spent FROM spent_total WHERE stream = $1 AND owner = $2",
+            vec![(&key.stream).into(), (&key.owner).into()],
+        )
+        .await?;
+    let spent = sum_of_first(before, more)?;
+    link.execute(
+        "INSERT INTO spent_total (stream, owner, minute, spent) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (stream, owner) DO UPDATE SET spent = excluded.spent, \
+         minute = CASE WHEN spent_total.minute > excluded.minute \
+         THEN spent_total.minute ELSE excluded.minute END",
+        vec![(&key.stream).into(), (&key.owner).into(), key.minute.into(), spent.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+fn sum_of_first(mut before: Vec<super::link::Columns>, more: &Wei) -> Result<String, EngineError> {
+    let before = before.first_mut().map(|columns| columns.text()).transpose()?;
+    let before = before.map(|text| amount("spent", &text)).transpose()?.unwrap_or_default();
+    Ok((&before + more).to_string())
+}

@@ -1,0 +1,75 @@
+//! How payments end.
+
+use std::time::SystemTime;
+
+use super::{EngineError, Link, Value, read, write_changes};
+use crate::{
+    payment::{SettledRow, amount},
+    sums::{Changes, Paid},
+};
+
+/// Writes how a payment ended. One that is not on record, or ended before, is left as it is: it was
+/// refused when it was to be recorded, so nothing left the house, or it is booked already.
+pub(super) async fn settle(
+    link: &mut impl Link,
+    row: &SettledRow,
+    changes: &mut Changes,
+) -> Result<(), EngineError> {
+    let settlement = &row.settlement;
+    let values: Vec<Value> = vec![
+        row.payment.into(),
+        row.ending.into(),
+        row.at.into(),
+        row.pixels.into(),
+        settlement.returned.to_string().into(),
+        settlement.debited.to_string().into(),
+        settlement.written_off.to_string().into(),
+        settlement.in_doubt.to_string().into(),
+    ];
+    let mut settled = link
+        .fetch(
+            "UPDATE payment SET ending = $2, settled_at = $3, pixels = $4, returned = $5, \
+             debited = $6, written_off = $7, in_doubt = $8 WHERE id = $1 AND ending IS NULL \
+             RETURNING at, stream, owner, orchestrator, carried, added",
+            values,
+        )
+        .await?;
+    let Some(columns) = settled.first_mut() else {
+        let ending = row.ending;
+        tracing::warn!(payment = row.payment, ending, "a payment ended that is not in flight");
+        return Ok(());
+    };
+    let paid = Paid {
+        at: columns.int()?,
+        stream: columns.text()?,
+        owner: columns.maybe_text()?,
+        orchestrator: columns.text()?,
+        carried: amount("carried", &columns.text()?)?,
+        added: amount("added", &columns.text()?)?,
+    };
+    changes.settled(row, &paid);
+    Ok(())
+}
+
+/// Ends whatever is in flight, as in doubt, and reads what a start needs.
+pub(in crate::shell) async fn settle_in_doubt(
+    link: &mut impl Link,
+    at: SystemTime,
+) -> Result<super::Kept, EngineError> {
+    let in_flight = link
+        .fetch(
+            "SELECT id, carried, added FROM payment WHERE ending IS NULL ORDER BY id",
+            Vec::new(),
+        )
+        .await?;
+    let mut changes = Changes::default();
+    for mut columns in in_flight {
+        let payment = columns.int()?;
+        let carried = amount("carried", &columns.text()?)?;
+        let added = amount("added", &columns.text()?)?;
+        let row = SettledRow::in_doubt(payment, at, carried, added);
+        settle(link, &row, &mut changes).await?;
+    }
+    write_changes(link, changes).await?;
+    read::kept(link).await
+}

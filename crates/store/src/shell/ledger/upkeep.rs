@@ -1,0 +1,137 @@
+//! Keeping every table within its bound.
+
+use super::{EngineError, Link, add_to_day, add_to_total, read};
+use crate::sums::{DayKey, MAX_DAY_LINES, MAX_SPENDERS, SPENT_MINUTES, day_of, minute_of};
+
+/// Bounds of the tables.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::shell) struct Upkeep {
+    /// Payments, and closed accounts.
+    pub(in crate::shell) payments: i64,
+    /// Days for which these are kept.
+    pub(in crate::shell) days: i64,
+    /// Nonce marks, those used within the last hour apart.
+    pub(in crate::shell) marks: i64,
+    /// See [`MAX_SPENDERS`].
+    pub(in crate::shell) spenders: i64,
+    /// See [`MAX_DAY_LINES`].
+    pub(in crate::shell) day_lines: i64,
+}
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        let bound = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        Self {
+            payments: bound(crate::MAX_PAYMENTS),
+            days: bound(crate::PAYMENT_DAYS),
+            marks: bound(crate::MAX_MARKS),
+            spenders: bound(MAX_SPENDERS),
+            day_lines: bound(MAX_DAY_LINES),
+        }
+    }
+}
+
+const MICROS_OF_AN_HOUR: i64 = 3_600_000_000;
+/// Rows that go at once: twice as many as may have come since the last time, so that this catches up.
+const ROWS: i64 = 4_096;
+
+/// Deletes what is beyond its bound, or adds it up, a part at a time.
+pub(in crate::shell) async fn upkeep(
+    link: &mut impl Link,
+    bounds: Upkeep,
+    now: i64,
+) -> Result<(), EngineError> {
+    delete_payments(link, bounds, now).await?;
+    link.execute(
+        "DELETE FROM nonce_mark WHERE used < $1 AND used <= \
+         (SELECT used FROM nonce_mark ORDER BY used DESC LIMIT 1 OFFSET $2)",
+        vec![now.saturating_sub(MICROS_OF_AN_HOUR).into(), bounds.marks.into()],
+    )
+    .await?;
+    let oldest = minute_of(now).saturating_sub(SPENT_MINUTES);
+    link.execute("DELETE FROM spent_minute WHERE minute < $1", vec![oldest.into()]).await?;
+    join_spenders(link, bounds, oldest).await?;
+    join_days(link, bounds, now).await
+}
+
+/// The last payment stays in any case: it tells which name comes next. So do those in flight.
+async fn delete_payments(
+    link: &mut impl Link,
+    bounds: Upkeep,
+    now: i64,
+) -> Result<(), EngineError> {
+    let before = now.saturating_sub(bounds.days.saturating_mul(24 * MICROS_OF_AN_HOUR));
+    link.execute(
+        "DELETE FROM payment WHERE ending IS NOT NULL AND id IN (SELECT id FROM \
+         (SELECT id, at FROM payment ORDER BY id LIMIT $1) AS first WHERE at < $2 \
+         OR id <= (SELECT MAX(id) FROM payment) - $3) AND id < (SELECT MAX(id) FROM payment)",
+        vec![ROWS.into(), before.into(), bounds.payments.into()],
+    )
+    .await?;
+    link.execute(
+        "DELETE FROM closed_account WHERE id IN (SELECT id FROM \
+         (SELECT id, at FROM closed_account ORDER BY id LIMIT $1) AS first WHERE at < $2 \
+         OR id <= (SELECT MAX(id) FROM closed_account) - $3)",
+        vec![ROWS.into(), before.into(), bounds.payments.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Adds up the totals of those who spent nothing for longest. Those whose spending is still kept by the
+/// minute stay: a start subtracts it from their total.
+async fn join_spenders(
+    link: &mut impl Link,
+    bounds: Upkeep,
+    oldest: i64,
+) -> Result<(), EngineError> {
+    let too_many = link
+        .fetch(
+            "SELECT minute, stream, owner, spent FROM (SELECT * FROM spent_total \
+             ORDER BY minute DESC, stream, owner LIMIT $1 OFFSET $2) AS last WHERE minute < $3",
+            vec![ROWS.into(), bounds.spenders.into(), oldest.into()],
+        )
+        .await?;
+    for columns in too_many {
+        let (mut key, spent) = read::spent(columns)?;
+        if key.stream.is_empty() && key.owner.is_empty() {
+            continue;
+        }
+        link.execute(
+            "DELETE FROM spent_total WHERE stream = $1 AND owner = $2",
+            vec![(&key.stream).into(), (&key.owner).into()],
+        )
+        .await?;
+        if key.stream.is_empty() {
+            key.owner.clear();
+        }
+        key.stream.clear();
+        add_to_total(link, &key, &spent).await?;
+    }
+    Ok(())
+}
+
+/// Makes one line of the oldest day, where there are too many; never of today.
+async fn join_days(link: &mut impl Link, bounds: Upkeep, now: i64) -> Result<(), EngineError> {
+    let mut beyond = link
+        .fetch(
+            "SELECT day FROM day_sum WHERE day < $1 AND (stream <> '' OR orchestrator <> '') AND \
+             (SELECT COUNT(*) FROM day_sum) > $2 ORDER BY day LIMIT 1",
+            vec![day_of(now).into(), bounds.day_lines.into()],
+        )
+        .await?;
+    let Some(columns) = beyond.first_mut() else { return Ok(()) };
+    let day = columns.int()?;
+    let lines = link
+        .fetch(
+            "SELECT attempts, segments, pixels, tickets, sent, debited, written_off, in_doubt, \
+             in_flight, remainder FROM day_sum WHERE day = $1",
+            vec![day.into()],
+        )
+        .await?;
+    link.execute("DELETE FROM day_sum WHERE day = $1", vec![day.into()]).await?;
+    let sums = lines.into_iter().map(|mut columns| read::day_sum(&mut columns));
+    let sums = sums.collect::<Result<Vec<_>, _>>()?;
+    let key = DayKey { day, stream: String::new(), orchestrator: String::new() };
+    add_to_day(link, &key, sums).await
+}

@@ -1,0 +1,382 @@
+//! The ledger: what a payer says is kept, adds up, and goes on after a restart.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use payer::{Ending, Entry, PaymentId, PaymentRecord, ReportLine, ReportTotals, Restored};
+use proptest::prelude::*;
+use tickets::Wei;
+
+use super::{
+    Folder,
+    payer_run::{Ask, Run, START, seconds},
+};
+use crate::{
+    Store, StoreError,
+    shell::{ledger::Upkeep, store::Limits},
+};
+
+const ASK: Ask = Ask { stream: 0, orchestrator: 1, wei: 2_000, pixels: 1_000_000, params: 0 };
+
+async fn keep(store: &Store, run: &mut Run) {
+    store.append(std::mem::take(&mut run.pending)).await.unwrap();
+}
+
+fn by_key(lines: Vec<ReportLine>) -> BTreeMap<(String, String, String), ReportTotals> {
+    let count = lines.len();
+    let by_key: BTreeMap<_, _> = lines
+        .into_iter()
+        .map(|line| ((line.stream, line.orchestrator, line.day), line.totals))
+        .collect();
+    assert_eq!(by_key.len(), count, "one line each");
+    by_key
+}
+
+fn grand_total<'a>(lines: impl Iterator<Item = &'a ReportTotals>) -> ReportTotals {
+    let mut all = ReportTotals::default();
+    for totals in lines {
+        all.attempts += totals.attempts;
+        all.segments += totals.segments;
+        all.pixels += totals.pixels;
+        all.tickets += totals.tickets;
+        all.sent += &totals.sent;
+        all.debited += &totals.debited;
+        all.written_off += &totals.written_off;
+        all.in_doubt += &totals.in_doubt;
+        all.in_flight += &totals.in_flight;
+        all.left += &totals.left;
+    }
+    all
+}
+
+/// Sums without the days' names: the model counts them.
+fn without_day(
+    lines: &BTreeMap<(String, String, String), ReportTotals>,
+) -> Vec<(String, String, ReportTotals)> {
+    lines.iter().map(|((s, o, _), totals)| (s.clone(), o.clone(), totals.clone())).collect()
+}
+
+async fn assert_report(store: &Store, run: &Run) {
+    let lines = by_key(store.report(UNIX_EPOCH).await.unwrap());
+    for (key, totals) in &lines {
+        assert!(totals.adds_up(), "{key:?}: {totals:?}");
+    }
+    let expected = run.totals();
+    assert!(grand_total(lines.values()).adds_up());
+    assert_eq!(grand_total(lines.values()), grand_total(expected.values()));
+    let expected: Vec<_> = expected.into_iter().map(|((s, o, _), totals)| (s, o, totals)).collect();
+    assert_eq!(without_day(&lines), expected);
+}
+
+fn assert_restored(restored: &Restored, run: &Run) {
+    let last = run.sent().into_keys().next_back().map_or(0, |last| last.0);
+    assert_eq!(restored.next_payment, last + 1);
+    let marks: BTreeMap<_, _> =
+        restored.marks.iter().map(|mark| (mark.recipient_rand_hash, *mark)).collect();
+    assert_eq!(marks, run.marks());
+    let mut spent: BTreeMap<_, Wei> = BTreeMap::new();
+    for one in &restored.spent {
+        let key = (seconds(one.at) / 60, one.stream.clone(), one.owner.clone());
+        *spent.entry(key).or_default() += &one.spent;
+    }
+    spent.retain(|_, spent| !spent.is_zero());
+    assert_eq!(spent, run.spent());
+}
+
+#[tokio::test]
+async fn every_field_comes_back() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let mut run = Run::new();
+    let ids: Vec<_> = (0..5).map(|_| run.prepare(ASK).unwrap()).collect();
+    run.settle(ids[0], Ending::Done { pixels: 17 });
+    run.settle(ids[1], Ending::Failed);
+    run.settle(ids[2], Ending::NoAnswer);
+    run.settle(ids[3], Ending::Withdrawn);
+    keep(&store, &mut run).await;
+    store.close().await;
+
+    let store = folder.open().await;
+    let kept = store.payments(PaymentId(0), 10).await.unwrap();
+    let sent: Vec<_> = kept.iter().map(|kept| kept.sent.clone()).collect();
+    assert_eq!(sent, run.sent().into_values().collect::<Vec<_>>());
+    let settled: Vec<_> = kept.iter().filter_map(|kept| kept.settled.clone()).collect();
+    assert_eq!(settled, run.settled().into_values().collect::<Vec<_>>());
+    let page = store.payments(ids[1], 2).await.unwrap();
+    assert_eq!(page, kept[2..4]);
+    assert_eq!(store.payments(PaymentId(u64::MAX), 2).await, Ok(vec![]));
+    let report = store.report(UNIX_EPOCH + START).await.unwrap();
+    assert_eq!(report.iter().map(|line| line.day.as_str()).collect::<Vec<_>>(), ["2023-11-14"]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_appended_survives_without_a_close() {
+    let folder = Folder::new();
+    let abandoned = folder.open().await;
+    let mut run = Run::new();
+    run.prepare(ASK).unwrap();
+    let second = run.prepare(ASK).unwrap();
+    run.settle(second, Ending::Failed);
+    keep(&abandoned, &mut run).await;
+
+    let store = folder.open().await;
+    let at = run.wall + Duration::from_secs(1);
+    let restored = store.restore(at).await.unwrap();
+    assert_restored(&restored, &run);
+    run.restart(restored);
+    assert_report(&store, &run).await;
+    let kept = store.payments(PaymentId(0), 1).await.unwrap();
+    let settled = kept[0].settled.as_ref().unwrap();
+    assert_eq!((settled.ending, settled.at), (Ending::NoAnswer, at));
+    assert_eq!(settled.settlement.in_doubt, kept[0].sent.added);
+
+    let again = store.restore(at).await.unwrap();
+    assert_restored(&again, &run);
+    assert_report(&store, &run).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_empty_ledger_begins_with_the_first_payment() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let restored = store.restore(UNIX_EPOCH + START).await.unwrap();
+    assert_eq!((restored.next_payment, restored.marks.len(), restored.spent.len()), (1, 0, 0));
+    assert_eq!(store.report(UNIX_EPOCH).await.unwrap(), []);
+    store.append(Vec::new()).await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_payment_named_twice_is_refused_with_all_that_came_along() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let mut run = Run::new();
+    run.prepare(ASK).unwrap();
+    let entries = run.pending.clone();
+    keep(&store, &mut run).await;
+    run.prepare(ASK).unwrap();
+    let mut again = run.pending.clone();
+    again.extend(entries);
+    let refused = store.append(again).await.unwrap_err();
+    assert_eq!(refused.to_string(), StoreError::PaymentTwice(PaymentId(1)).to_string());
+    assert_eq!(store.payments(PaymentId(0), 9).await.unwrap().len(), 1, "all or none");
+    keep(&store, &mut run).await;
+    assert_report(&store, &run).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn of_appends_at_once_only_the_one_at_fault_fails() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let mut run = Run::new();
+    run.prepare(ASK).unwrap();
+    let first = run.pending.clone();
+    keep(&store, &mut run).await;
+    let mut good = Vec::new();
+    for _ in 0..8 {
+        run.prepare(ASK).unwrap();
+        good.push(std::mem::take(&mut run.pending));
+    }
+    let mut appends = tokio::task::JoinSet::new();
+    for (index, entries) in good.into_iter().enumerate() {
+        for entries in [Some(entries), (index == 4).then(|| first.clone())].into_iter().flatten() {
+            let store = store.clone();
+            appends.spawn(async move { store.append(entries).await.is_ok() });
+        }
+    }
+    let outcomes = appends.join_all().await;
+    assert_eq!(outcomes.iter().filter(|written| **written).count(), 8);
+    assert_eq!(outcomes.len(), 9);
+    assert_report(&store, &run).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn the_end_of_what_is_not_in_flight_changes_nothing() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let mut run = Run::new();
+    let unknown = run.prepare(ASK).unwrap();
+    run.pending.clear();
+    run.settle(unknown, Ending::Withdrawn);
+    keep(&store, &mut run).await;
+    assert_eq!(store.report(UNIX_EPOCH).await.unwrap(), []);
+    assert_eq!(store.payments(PaymentId(0), 9).await, Ok(vec![]));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_closed_store_appends_nothing_more() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let mut run = Run::new();
+    run.prepare(ASK).unwrap();
+    let (appended, ()) = tokio::join!(store.append(run.pending.clone()), store.close());
+    appended.unwrap();
+    let refused = store.append(run.pending.clone()).await.unwrap_err();
+    assert_eq!(refused.to_string(), StoreError::Closed.to_string());
+}
+
+#[tokio::test]
+async fn rows_go_at_their_bounds_and_sums_stay() {
+    let folder = Folder::new();
+    let bounds = Upkeep { payments: 3, days: 10, marks: 1, spenders: 1, day_lines: 3 };
+    let limits = Limits { bounds, ..Limits::default() };
+    let store = Store::open_within(&folder.file(), limits).await.unwrap();
+    let mut run = Run::new();
+    for day in 0..4_u8 {
+        for stream in 0..2 {
+            let payment = run.prepare(Ask { stream, orchestrator: day + 1, ..ASK }).unwrap();
+            run.settle(payment, Ending::Done { pixels: 3 });
+        }
+        run.pass(Duration::from_secs(86_400));
+        keep(&store, &mut run).await;
+    }
+    let expected = grand_total(run.totals().values());
+    let in_all: Wei = run.spent().into_values().sum();
+    for _ in 0..4 {
+        let restored = store.restore(run.wall).await.unwrap();
+        assert_eq!(restored.next_payment, 9);
+        let spent: Wei = restored.spent.into_iter().map(|one| one.spent).sum();
+        assert_eq!(spent, in_all);
+        let lines = store.report(UNIX_EPOCH).await.unwrap();
+        assert_eq!(grand_total(lines.iter().map(|line| &line.totals)), expected);
+    }
+    let kept = store.payments(PaymentId(0), 99).await.unwrap();
+    assert_eq!(kept.iter().map(|kept| kept.sent.payment.0).collect::<Vec<_>>(), [6, 7, 8]);
+    let restored = store.restore(run.wall).await.unwrap();
+    assert_eq!(restored.marks.len(), 1, "the one used last");
+    let whole = store.report(UNIX_EPOCH).await.unwrap();
+    assert!(whole.iter().any(|line| line.stream.is_empty() && line.day == "2023-11-14"));
+    assert!(whole.iter().all(|line| line.totals.adds_up()));
+
+    // A year later nothing is left but the last name, and the sums.
+    let later = run.wall + Duration::from_secs(86_400 * 365);
+    let restored = store.restore(later).await.unwrap();
+    assert_eq!(restored.next_payment, 9);
+    let spent: Wei = restored.spent.iter().map(|one| one.spent.clone()).sum();
+    assert_eq!((spent, restored.spent.len() <= 4), (in_all, true), "{:?}", restored.spent);
+    assert_eq!(store.payments(PaymentId(0), 99).await.unwrap().len(), 1);
+    let lines = store.report(UNIX_EPOCH).await.unwrap();
+    assert_eq!(grand_total(lines.iter().map(|line| &line.totals)), expected);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_ever_changes_its_unit_still_adds_up() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let mut run = Run::new();
+    let mut unit = u64::MAX / 1_000;
+    for stream in 0..250_u8 {
+        unit -= 2;
+        if let Some(payment) = run.prepare(Ask {
+            stream,
+            orchestrator: stream,
+            wei: unit / 500,
+            pixels: unit,
+            params: 0,
+        }) {
+            run.settle(payment, Ending::Done { pixels: 1_000_003 });
+        }
+        // All of one line, each in a session of its own.
+        for entry in &mut run.pending {
+            if let Entry::Sent(sent) = entry {
+                sent.stream = "cam".to_owned();
+                sent.orchestrator = "https://o.example:8935".to_owned();
+            }
+        }
+        keep(&store, &mut run).await;
+    }
+    let lines = store.report(UNIX_EPOCH).await.unwrap();
+    assert!(lines.len() > 1, "{}", lines.len());
+    assert!(lines.iter().all(|line| line.totals.adds_up()));
+    let attempts: u64 = lines.iter().map(|line| line.totals.attempts).sum();
+    assert_eq!(attempts, 250);
+    store.close().await;
+}
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Step {
+    Prepare(Ask),
+    Settle(usize, Ending),
+    Pass(u64),
+    Append,
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let ask =
+        (0..4_u8, 1..4_u8, 1..4_u64, 1..4_u64).prop_map(|(stream, orchestrator, wei, thirds)| {
+            Step::Prepare(Ask {
+                stream,
+                orchestrator,
+                wei: 1_000 + wei,
+                pixels: 300_000 * thirds + 7,
+                params: 0,
+            })
+        });
+    let ending = prop_oneof![
+        Just(Ending::Withdrawn),
+        Just(Ending::NoAnswer),
+        Just(Ending::Failed),
+        (0..4_000_000_u64).prop_map(|pixels| Ending::Done { pixels }),
+    ];
+    prop_oneof![
+        6 => ask,
+        5 => (any::<usize>(), ending).prop_map(|(which, ending)| Step::Settle(which, ending)),
+        1 => (1..40_000_u64).prop_map(Step::Pass),
+        3 => Just(Step::Append),
+        1 => Just(Step::Restart),
+    ]
+}
+
+async fn play(steps: Vec<Step>) {
+    let folder = Folder::new();
+    let mut store = folder.open().await;
+    let mut run = Run::new();
+    // Spending is told by the minute for two days; shorter than that is compared.
+    let mut left = 2 * 86_400 - 60;
+    for step in steps {
+        match step {
+            Step::Prepare(ask) => drop(run.prepare(ask)),
+            Step::Settle(which, ending) => {
+                if let Some(index) = which.checked_rem(run.in_flight.len()) {
+                    run.settle(run.in_flight[index], ending);
+                }
+            }
+            Step::Pass(time) if time < left => {
+                left -= time;
+                run.pass(Duration::from_secs(time));
+            }
+            Step::Pass(_) => {}
+            Step::Append => keep(&store, &mut run).await,
+            Step::Restart => {
+                keep(&store, &mut run).await;
+                drop(std::mem::replace(&mut store, folder.open().await));
+                let restored = store.restore(run.wall).await.unwrap();
+                assert_restored(&restored, &run);
+                run.restart(restored);
+            }
+        }
+    }
+    keep(&store, &mut run).await;
+    assert_report(&store, &run).await;
+    store.close().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_a_payer_does_is_accounted_for(steps in prop::collection::vec(step(), 1..120)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(play(steps));
+    }
+}
