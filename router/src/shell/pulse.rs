@@ -126,8 +126,7 @@ impl Pulse {
 async fn watch(pulses: Arc<Pulses>, address: OrchestratorAddress, sent: Arc<Notify>) {
     let shared = &*pulses.shared;
     let mut answered = Instant::now();
-    // Before the first answer there may be a connection to make.
-    let mut usual = LONGEST_PATIENCE;
+    let mut usual: Option<Duration> = None;
     let (mut idle, mut there, mut in_session) = (0_u32, true, true);
     loop {
         tokio::select! {
@@ -149,7 +148,9 @@ async fn watch(pulses: Arc<Pulses>, address: OrchestratorAddress, sent: Arc<Noti
         let Some((info, still)) = pulses.next(&address, awaited) else { return };
         in_session = still;
         let asked = Instant::now();
-        let patience = (usual * TIMES_USUAL).clamp(PATIENCE, LONGEST_PATIENCE);
+        // Before the first answer there may be a connection to make.
+        let patience = usual.map_or(LONGEST_PATIENCE, |usual| usual * TIMES_USUAL);
+        let patience = patience.clamp(PATIENCE, LONGEST_PATIENCE);
         let client = shared.client.with_policy(info.policy());
         let question = client.ping(info.transcoder(), Bytes::new());
         tokio::pin!(question);
@@ -168,7 +169,7 @@ async fn watch(pulses: Arc<Pulses>, address: OrchestratorAddress, sent: Arc<Noti
         if there {
             answered = Instant::now();
             let took = answered - asked;
-            usual = if usual == LONGEST_PATIENCE { took } else { (usual * 7 + took) / 8 };
+            usual = Some(usual.map_or(took, |usual| (usual * 7 + took) / 8));
         }
         found(shared, &address, there);
     }
