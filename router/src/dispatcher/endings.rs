@@ -120,12 +120,10 @@ impl Dispatcher {
     }
 
     pub(super) fn expire_attempts(&mut self, now: Instant, fleet: &mut Fleet) {
-        let lost: Vec<_> = self.attempts.iter().map(|it| self.is_lost(now, fleet, it)).collect();
-        let mut lost = lost.into_iter();
-        let (over, going): (Vec<_>, Vec<_>) = self
-            .attempts
-            .drain(..)
-            .partition(|attempt| lost.next() == Some(true) || attempt.give_up <= now);
+        let is_over = |it: &&Attempt| it.give_up <= now || self.is_lost(now, fleet, it);
+        let over: Vec<_> = self.attempts.iter().filter(is_over).map(|it| it.id).collect();
+        let (over, going): (Vec<_>, Vec<_>) =
+            self.attempts.drain(..).partition(|it| over.contains(&it.id));
         self.attempts = going;
         for attempt in over {
             let (silent, elapsed) = (fleet.silent_since(attempt.address()), attempt.elapsed(now));
