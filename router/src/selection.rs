@@ -3,10 +3,10 @@
 //! [`select`] is a pure function of what is known, so that a run can be explained and repeated. A
 //! candidate that can't be used carries its reason. Of the others, in this order: those that have not
 //! failed the segment; those that give signs of life; those expected to finish in time; the stream's
-//! preferred pool; those that are not slower than usual; the lowest cost; the operator's order. The cost is the latency to expect
-//! (smoothed latency × load ÷ success, plus round trips), plus what price and distance add, each
-//! weighed by the stream's class; the session in use is cheaper by what a swap costs: a new encoder at
-//! the orchestrator, and often a discontinuity.
+//! preferred pool; those that are not slower than usual; the lowest cost; the operator's order. The
+//! cost is the latency to expect (smoothed latency × load ÷ success, plus round trips), plus what price
+//! and distance add, each weighed by the stream's class; the session in use is cheaper by what a swap
+//! costs: a new encoder at the orchestrator, and often a discontinuity.
 
 use orchestrator::PixelPrice;
 use serde::{Deserialize, Serialize};
