@@ -32,9 +32,6 @@ pub struct PayerConfig {
     /// How long a session's account is kept without use; the network's orchestrators and gateways
     /// forget after 10 min. Default 10 min.
     pub session_idle: Duration,
-    /// How long tickets are made on the last block that was seen, should the chain not answer.
-    /// Default 5 min, about 25 L1 blocks of the 40 that ticket params live.
-    pub chain_stale_after: Duration,
 }
 
 impl Default for PayerConfig {
@@ -43,7 +40,6 @@ impl Default for PayerConfig {
             limits: SenderLimits::default(),
             budgets: Vec::new(),
             session_idle: Duration::from_secs(600),
-            chain_stale_after: Duration::from_secs(300),
         }
     }
 }
@@ -112,7 +108,8 @@ pub struct Payer {
     in_flight: HashMap<PaymentId, InFlight>,
     spending: Spending,
     next_payment: u64,
-    chain_seen: Option<Instant>,
+    /// There is a view of the chain to make tickets on.
+    has_view: bool,
     entries: VecDeque<Entry>,
 }
 
@@ -127,7 +124,7 @@ impl Payer {
             in_flight: HashMap::new(),
             spending: Spending::default(),
             next_payment: 1,
-            chain_seen: None,
+            has_view: false,
             entries: VecDeque::new(),
         }
     }
@@ -145,10 +142,13 @@ impl Payer {
 
     // What the chain and the operator say.
 
-    /// Takes the latest blocks and rounds.
-    pub fn handle_view(&mut self, now: Instant, view: ChainView) {
-        self.chain_seen = Some(now);
-        self.sender.handle_view(view);
+    /// Takes the latest blocks and rounds; `None` when what was last heard of them is too old to make
+    /// tickets on, which whoever follows the chain decides.
+    pub fn handle_view(&mut self, view: Option<ChainView>) {
+        self.has_view = view.is_some();
+        if let Some(view) = view {
+            self.sender.handle_view(view);
+        }
     }
 
     /// Takes what the payment contract says.
@@ -206,7 +206,7 @@ impl Payer {
         self.check_session(now, wall, &key, price)?;
         let pixels = estimated_pixels(&request.renditions, request.duration);
         let staged = self.stage(now, &key, price, pixels, params.as_ref())?;
-        let batch = match self.take(now, wall, &request, params.as_ref(), &staged) {
+        let batch = match self.take(wall, &request, params.as_ref(), &staged) {
             Ok(batch) => batch,
             Err(refusal) => {
                 self.give_back(&key, staged);
@@ -332,7 +332,6 @@ impl Payer {
     /// Nonces for the tickets that are missing, within every limit.
     fn take(
         &mut self,
-        now: Instant,
         wall: SystemTime,
         request: &PaymentRequest,
         params: Option<&TicketParams>,
@@ -341,9 +340,8 @@ impl Payer {
         let Some((params, tickets)) = params.zip(NonZeroU32::new(staged.tickets())) else {
             return Ok(None);
         };
-        let stale = self.chain_seen.map(|seen| now.saturating_duration_since(seen));
-        if stale.is_none_or(|time| time > self.config.chain_stale_after) {
-            return Err(Refusal::ChainStale(stale.unwrap_or_default().as_secs()));
+        if !self.has_view {
+            return Err(Refusal::ChainUnknown);
         }
         self.check_budgets(wall, request, staged.added())?;
         Ok(Some(self.sender.take(params, tickets)?))

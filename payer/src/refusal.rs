@@ -44,9 +44,9 @@ pub enum Refusal {
         /// What the tickets are worth, rounded up.
         wanted: String,
     },
-    /// The chain has not been heard of for too long.
-    #[error("chain: no block was seen for {0} s, so tickets might not be redeemable")]
-    ChainStale(u64),
+    /// The chain has not been heard of, or not for too long.
+    #[error("chain: no recent block is known, so tickets might not be redeemable")]
+    ChainUnknown,
     /// More sessions than there are accounts for.
     #[error("too many sessions are paid at once")]
     TooManySessions,
@@ -72,7 +72,7 @@ impl Refusal {
         match self {
             Self::PriceOverCap { .. } | Self::PriceDoubled { .. } => RefusalClass::Price,
             Self::MissingParams(_) | Self::TooManySessions | Self::Ledger(_) => RefusalClass::Other,
-            Self::Budget { .. } | Self::ChainStale(_) => RefusalClass::Nobody,
+            Self::Budget { .. } | Self::ChainUnknown => RefusalClass::Nobody,
             Self::Sender(error) => match error.remedy() {
                 Remedy::Refresh => RefusalClass::Refresh,
                 Remedy::Other => RefusalClass::Other,
@@ -91,7 +91,7 @@ impl Refusal {
             Self::Sender(error) => error.kind(),
             Self::Ledger(_) => "ledger",
             Self::Budget { .. } => "budget",
-            Self::ChainStale(_) => "chain_stale",
+            Self::ChainUnknown => "chain_unknown",
             Self::TooManySessions => "too_many_sessions",
         }
     }

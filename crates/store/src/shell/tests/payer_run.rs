@@ -45,7 +45,7 @@ impl Run {
     pub(super) fn new() -> Self {
         let now = tokio::time::Instant::now().into_std();
         Self {
-            payer: payer_at(now),
+            payer: payer(),
             now,
             wall: UNIX_EPOCH + START,
             entries: Vec::new(),
@@ -70,7 +70,6 @@ impl Run {
     pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
         self.wall += time;
-        self.payer.handle_view(self.now, view());
         self.payer.handle_timeout(self.now, self.wall);
         self.drain();
     }
@@ -94,7 +93,7 @@ impl Run {
             let settled = Settled { payment, at: self.wall, ending: Ending::NoAnswer, settlement };
             self.entries.push(Entry::Settled(Box::new(settled)));
         }
-        self.payer = payer_at(self.now);
+        self.payer = payer();
         self.payer.restore(restored);
     }
 
@@ -186,10 +185,10 @@ fn view() -> ChainView {
     ChainView { l1_block: 900, last_initialized_round: 7, ..ChainView::default() }
 }
 
-fn payer_at(now: Instant) -> Payer {
+fn payer() -> Payer {
     let sender = PrivateKey::from_bytes(&[1; 32]).unwrap().address();
     let mut payer = Payer::new(sender, PayerConfig::default());
-    payer.handle_view(now, view());
+    payer.handle_view(Some(view()));
     let wealth = U256::from(10).pow(U256::from(18));
     payer.handle_funds(SenderFunds {
         deposit: wealth,
