@@ -13,7 +13,7 @@ pub struct RedeemError(pub String);
 /// face value, and all the others of its kind were worth nothing.
 pub trait Redeemer: Send + Sync + fmt::Debug + 'static {
     /// Whether another one would be taken. While not, no payment is: nobody is made to pay with
-    /// tickets whose wins would be lost.
+    /// tickets whose wins would be lost. May block, as for a disk.
     fn has_room(&self) -> bool;
 
     /// Takes a ticket, for good once it returns. May block, as for a disk.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tonic::{Request, Response, Status};
 
-use super::{Shared, till::Till};
+use super::Shared;
 use crate::{
     proto::{
         EndTranscodingSessionRequest, EndTranscodingSessionResponse, OrchestratorInfo,
@@ -45,7 +45,10 @@ impl Orchestrator for Service {
             })?),
             None => None,
         };
-        let open = shared.till.as_ref().is_none_or(Till::is_open);
+        let open = match &shared.till {
+            Some(till) => till.is_open().await,
+            None => true,
+        };
         if !open || !shared.sessions().has_room() {
             count(&shared.counters.capped);
             return Err(Status::unknown("OrchestratorCapped"));

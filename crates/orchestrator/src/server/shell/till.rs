@@ -89,8 +89,9 @@ impl Till {
     }
 
     /// Whether payments could be taken: winning tickets need a place.
-    pub(super) fn is_open(&self) -> bool {
-        self.redeemer.has_room()
+    pub(super) async fn is_open(&self) -> bool {
+        let redeemer = Arc::clone(&self.redeemer);
+        tokio::task::spawn_blocking(move || redeemer.has_room()).await.unwrap_or(false)
     }
 
     /// The payment, once the segment's signature says that its sender sent it.
@@ -114,7 +115,7 @@ impl Till {
         session_id: &str,
         for_work: bool,
     ) -> Result<Paid, Refusal> {
-        if !self.is_open() {
+        if !self.is_open().await {
             return Err(Refusal::internal());
         }
         let account = self.account(payment.sender).await;
