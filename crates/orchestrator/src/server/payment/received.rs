@@ -1,8 +1,6 @@
 //! A payment as it comes in.
 
-use tickets::{
-    Address, ExpirationParams, Payment, PaymentError, Price, SenderTicket, TicketParams,
-};
+use tickets::{Address, Payment, PaymentError, Price, SenderTicket, TicketParams};
 
 use crate::{proto, ticket_fields};
 
@@ -64,10 +62,6 @@ fn read_params(
 ) -> Result<TicketParams, PaymentError> {
     if Address::try_from(&*params.recipient).is_err() {
         return Err(PaymentError::Recipient);
-    }
-    let expiration: Result<ExpirationParams, _> = ticket_fields::read_expiration(round);
-    if expiration.is_err() {
-        return Err(PaymentError::RecipientRand);
     }
     ticket_fields::read_params(params, round).map_err(|_| PaymentError::RecipientRand)
 }
