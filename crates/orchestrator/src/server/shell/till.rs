@@ -13,7 +13,7 @@ use tokio::{
 use tracing::{debug, error, info};
 
 use crate::{
-    Quote, proto,
+    GatewayIdentity, Quote, proto,
     server::{
         PaidConfig, PaymentChain, PaymentTotals, Redeemer, SenderAccount,
         payment::{PaymentDesk, PaymentRefusal, QuoteRefusal, ReceivedPayment},
@@ -70,9 +70,7 @@ impl Till {
     pub(super) fn identify(&self, request: &proto::OrchestratorRequest) -> Option<Address> {
         let address = Address::try_from(&*request.address).ok()?;
         let signature = Signature::from_wire(&request.sig).ok()?;
-        let text = signed::orchestrator_request(address);
-        signed::verify_hashed(&signature, address, text.as_bytes()).ok()?;
-        Some(address)
+        GatewayIdentity::new(address, signature).ok().map(|identity| identity.address())
     }
 
     /// Terms for a new session.
