@@ -1,6 +1,10 @@
 //! A connection of whichever engine, as the ledger uses it.
 
-use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::{
+    Column as _, Row as _, Sqlite, SqliteConnection, TypeInfo as _, ValueRef as _,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
 use super::error::EngineError;
 
@@ -134,62 +138,45 @@ pub(super) trait Link: Send {
     ) -> impl Future<Output = Result<Vec<Columns>, EngineError>> + Send;
 }
 
-/// Lets a driver's connection be a [`Link`]; the names are of its integer, text and byte types.
-macro_rules! link {
-    ($connection:ty, $driver:ty, $row:ty, $int:literal, $text:literal, $bytes:literal) => {
-        impl Link for $connection {
-            async fn execute(
-                &mut self,
-                sql: &'static str,
-                values: Vec<Value>,
-            ) -> Result<u64, EngineError> {
-                let mut query = sqlx::query::<$driver>(sql);
-                for value in values {
-                    query = match value {
-                        Value::Int(value) => query.bind(value),
-                        Value::Text(value) => query.bind(value),
-                        Value::Bytes(value) => query.bind(value),
-                        Value::Null => query.bind(None::<i64>),
-                    };
-                }
-                Ok(query.execute(self).await?.rows_affected())
-            }
+impl Link for SqliteConnection {
+    async fn execute(&mut self, sql: &'static str, values: Vec<Value>) -> Result<u64, EngineError> {
+        Ok(bound(sql, values).execute(self).await?.rows_affected())
+    }
 
-            async fn fetch(
-                &mut self,
-                sql: &'static str,
-                values: Vec<Value>,
-            ) -> Result<Vec<Columns>, EngineError> {
-                let mut query = sqlx::query::<$driver>(sql);
-                for value in values {
-                    query = match value {
-                        Value::Int(value) => query.bind(value),
-                        Value::Text(value) => query.bind(value),
-                        Value::Bytes(value) => query.bind(value),
-                        Value::Null => query.bind(None::<i64>),
-                    };
-                }
-                let columns = |row: $row| -> Result<Columns, EngineError> {
-                    let values = row.columns().iter().map(|column| {
-                        let index = column.ordinal();
-                        let raw = row.try_get_raw(index)?;
-                        if raw.is_null() {
-                            return Ok(Value::Null);
-                        }
-                        Ok(match raw.type_info().name() {
-                            $int => Value::Int(row.try_get(index)?),
-                            $text => Value::Text(row.try_get(index)?),
-                            $bytes => Value::Bytes(row.try_get(index)?),
-                            other => return Err(EngineError::Other(format!("type {other}"))),
-                        })
-                    });
-                    let values = values.collect::<Result<Vec<_>, EngineError>>()?;
-                    Ok(Columns(values.into_iter()))
-                };
-                query.fetch_all(self).await?.into_iter().map(columns).collect()
-            }
-        }
-    };
+    async fn fetch(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<Columns>, EngineError> {
+        let rows = bound(sql, values).fetch_all(self).await?;
+        rows.iter().map(columns).collect()
+    }
 }
 
-link!(sqlx::SqliteConnection, sqlx::Sqlite, sqlx::sqlite::SqliteRow, "INTEGER", "TEXT", "BLOB");
+/// A statement with its parameters.
+fn bound(sql: &'static str, values: Vec<Value>) -> Query<'static, Sqlite, SqliteArguments> {
+    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Int(value) => query.bind(value),
+        Value::Text(value) => query.bind(value),
+        Value::Bytes(value) => query.bind(value),
+        Value::Null => query.bind(None::<i64>),
+    })
+}
+
+fn columns(row: &SqliteRow) -> Result<Columns, EngineError> {
+    let values = row.columns().iter().map(|column| {
+        let index = column.ordinal();
+        let raw = row.try_get_raw(index)?;
+        if raw.is_null() {
+            return Ok(Value::Null);
+        }
+        Ok(match raw.type_info().name() {
+            "INTEGER" => Value::Int(row.try_get(index)?),
+            "TEXT" => Value::Text(row.try_get(index)?),
+            "BLOB" => Value::Bytes(row.try_get(index)?),
+            other => return Err(EngineError::Other(format!("type {other}"))),
+        })
+    });
+    let values = values.collect::<Result<Vec<_>, EngineError>>()?;
+    Ok(Columns(values.into_iter()))
+}
