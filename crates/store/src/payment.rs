@@ -9,6 +9,7 @@ use crate::{
     error::{RowError, StoreError},
     evidence::clipped,
     micros::{of_time, to_time},
+    remembered::narrow,
 };
 
 /// Payments that are kept one by one, and closed accounts (one in flight stays in any case). Their sums stay when
@@ -270,10 +271,6 @@ pub(crate) fn amount(column: &'static str, text: &str) -> Result<Wei, RowError> 
 /// When it is.
 pub(crate) fn positive(column: &'static str, value: i64) -> Result<u64, RowError> {
     u64::try_from(value).map_err(|_| RowError::OutOfRange { column, value })
-}
-
-fn narrow(column: &'static str, value: i64) -> Result<u32, RowError> {
-    u32::try_from(value).map_err(|_| RowError::OutOfRange { column, value })
 }
 
 fn number(column: &'static str, value: u64) -> Result<i64, StoreError> {

@@ -70,7 +70,7 @@ pub(crate) fn latest_of_each(learned: Vec<RememberedOrchestrator>) -> Vec<Rememb
     latest_first.iter().filter(is_first).take(MAX_REMEMBERED).map(RememberedRow::of).collect()
 }
 
-fn narrow(column: &'static str, value: i64) -> Result<u32, RowError> {
+pub(crate) fn narrow(column: &'static str, value: i64) -> Result<u32, RowError> {
     u32::try_from(value).map_err(|_| RowError::OutOfRange { column, value })
 }
 
