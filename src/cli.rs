@@ -212,12 +212,10 @@ pub struct PaidArgs {
     /// Wei that one ticket is to be worth on average.
     #[arg(long, value_name = "N", default_value_t = 8_000_000_000, env = "HEADGATE_TICKET_EV")]
     pub ticket_ev: u128,
-    /// Most wei that a winning ticket may pay [default: what makes redeeming worth it].
+    /// Most wei that a winning ticket may pay [default: 100 times --ticket-ev, while tickets are checked
+    /// offline].
     #[arg(long, value_name = "N", env = "HEADGATE_MAX_FACE_VALUE")]
     pub max_face_value: Option<u128>,
-    /// Put the cost of redeeming tickets on top of the price.
-    #[arg(long, env = "HEADGATE_AUTO_ADJUST_PRICE", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
-    pub auto_adjust_price: bool,
     /// How tickets are checked. Without access to a chain, and only if you say so: `offline`.
     #[arg(long, value_name = "HOW", env = "HEADGATE_TICKET_CHECK")]
     pub ticket_check: Option<TicketCheck>,

@@ -50,8 +50,8 @@ pub(crate) async fn server(
     tracing::warn!(
         "tickets are checked offline: signatures, terms, prices, nonces, ages and credit are; deposits, reserves, withdrawals, rounds and this orchestrator's registration are not, and winning tickets can't be redeemed"
     );
-    let adjust_price = args.auto_adjust_price;
-    let paid = PaidConfig { key, recipient, price, adjust_price, tickets };
+    // Offline, redeeming costs nothing that could be put on top of the price.
+    let paid = PaidConfig { key, recipient, price, adjust_price: false, tickets };
     Ok(OrchestratorServer::paid(config, transcoder, paid, chain, Arc::new(won)))
 }
 
