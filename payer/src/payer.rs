@@ -156,22 +156,10 @@ impl Payer {
         self.sender.handle_funds(funds);
     }
 
-    /// Takes other settings, for payments from now on.
-    pub fn set_config(&mut self, config: PayerConfig) {
-        self.sender.handle_limits(config.limits);
-        self.config = config;
-    }
-
     /// Who pays.
     #[must_use]
     pub const fn address(&self) -> Address {
         self.sender.address()
-    }
-
-    /// Payments that are not settled.
-    #[must_use]
-    pub fn in_flight_len(&self) -> usize {
-        self.in_flight.len()
     }
 
     /// The next entry for the store. Take all of them after each call that changes something.
