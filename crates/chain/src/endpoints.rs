@@ -146,10 +146,12 @@ impl Endpoints {
         well.chain(places(|state| matches!(state, EndpointState::Demoted(_)))).collect()
     }
 
-    /// When the next node is to be asked again, where none is now.
+    /// When the next node is to be asked again, where none is now; later than `now`.
     #[must_use]
-    pub fn next_rest_end(&self) -> Option<Instant> {
-        self.nodes.iter().filter_map(|node| node.rest.as_ref()).map(|(_, until)| *until).min()
+    pub fn next_rest_end(&self, now: Instant) -> Option<Instant> {
+        let rests = |node: &&Node| matches!(self.state(node, now), EndpointState::Resting(_));
+        let resting = self.nodes.iter().filter(rests).filter_map(|node| node.rest.as_ref());
+        resting.map(|(_, until)| *until).min()
     }
 
     /// Whether the node must be asked for its chain first.

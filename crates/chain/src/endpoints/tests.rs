@@ -38,7 +38,7 @@ fn the_operators_order_holds_among_the_well() {
     assert_eq!(endpoints.order(now), [0, 1, 2]);
     endpoints.handle_fault(0, now, EndpointFault::Timeout);
     assert_eq!(endpoints.order(now), [1, 2]);
-    assert_eq!(endpoints.next_rest_end(), Some(now + seconds(1)));
+    assert_eq!(endpoints.next_rest_end(now), Some(now + seconds(1)));
     let later = now + seconds(1);
     assert_eq!(endpoints.order(later), [0, 1, 2]);
     // What answers there may be another server now.
@@ -52,7 +52,7 @@ fn rests_grow_and_end() {
     let mut rests = Vec::new();
     for _ in 0..8 {
         endpoints.handle_fault(0, now, EndpointFault::Status(502));
-        let until = endpoints.next_rest_end().unwrap();
+        let until = endpoints.next_rest_end(now).unwrap();
         assert_eq!(endpoints.order(now), [0; 0]);
         rests.push((until - now).as_secs());
         now = until;
@@ -60,7 +60,7 @@ fn rests_grow_and_end() {
     assert_eq!(rests, [1, 2, 4, 8, 16, 32, 60, 60]);
     endpoints.handle_success(0);
     endpoints.handle_fault(0, now, EndpointFault::Status(502));
-    assert_eq!(endpoints.next_rest_end(), Some(now + seconds(1)));
+    assert_eq!(endpoints.next_rest_end(now), Some(now + seconds(1)));
 }
 
 #[test]
@@ -68,9 +68,20 @@ fn a_node_can_ask_for_a_rest_but_not_for_ever() {
     let now = start();
     let mut endpoints = endpoints(1, now);
     endpoints.handle_fault(0, now, EndpointFault::RateLimited(Some(seconds(40))));
-    assert_eq!(endpoints.next_rest_end(), Some(now + seconds(40)));
+    assert_eq!(endpoints.next_rest_end(now), Some(now + seconds(40)));
     endpoints.handle_fault(0, now, EndpointFault::RateLimited(Some(seconds(1_000_000))));
-    assert_eq!(endpoints.next_rest_end(), Some(now + seconds(300)));
+    assert_eq!(endpoints.next_rest_end(now), Some(now + seconds(300)));
+}
+
+#[test]
+fn nobody_is_waited_for_who_came_back_as_another_chain() {
+    let now = start();
+    let mut endpoints = endpoints(1, now);
+    endpoints.handle_fault(0, now, EndpointFault::Timeout);
+    let later = endpoints.next_rest_end(now).unwrap();
+    endpoints.handle_chain_id(0, later, CHAIN + 1);
+    assert_eq!(endpoints.order(later), [0; 0]);
+    assert_eq!(endpoints.next_rest_end(later), None);
 }
 
 #[test]

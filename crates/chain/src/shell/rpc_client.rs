@@ -159,7 +159,7 @@ impl RpcClient {
                     return Err(self.unavailable());
                 }
             }
-            let wake = self.lock().next_rest_end().filter(|wake| *wake < deadline);
+            let wake = self.lock().next_rest_end(now()).filter(|wake| *wake < deadline);
             let Some(wake) = wake else { return Err(self.unavailable()) };
             tokio::time::sleep_until(wake.into()).await;
         }
