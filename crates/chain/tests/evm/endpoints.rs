@@ -175,6 +175,19 @@ async fn an_answer_that_is_lost_does_not_pay_twice() {
 }
 
 #[tokio::test]
+async fn a_transaction_whose_answers_are_all_lost_is_waited_for() {
+    let (world, loser) = world_and(Mode::LosesAnswers).await;
+    let client = client(&world, &[loser.address]).await;
+    let key = key(1);
+    world.give(key.address(), ether_of("1")).await;
+    let policy = FeePolicy::default();
+    let action = WalletAction::Deposit(ether_of("0.1"));
+    let plan = client.plan(key.address(), action, &policy).await.unwrap();
+    client.carry_out(&plan, &key, &policy, &Patience::default()).await.unwrap();
+    assert_eq!(world.status(key.address()).await.funds.deposit, ether_of("0.1"));
+}
+
+#[tokio::test]
 async fn a_transaction_that_no_block_takes_is_replaced() {
     let world = World::start(Layer::One).await;
     let key = key(1);
