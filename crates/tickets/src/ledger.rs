@@ -98,17 +98,6 @@ impl Staged {
 }
 
 impl Ledger {
-    /// Goes on after a restart. What was in flight is in doubt.
-    #[must_use]
-    pub fn restore(mut totals: LedgerTotals) -> Self {
-        totals.in_doubt += &std::mem::take(&mut totals.in_flight);
-        let mut balance = totals.sent.clone();
-        for used in [&totals.debited, &totals.written_off, &totals.in_doubt] {
-            balance -= used;
-        }
-        Self { balance, totals }
-    }
-
     /// Credit that no attempt has taken along; may be negative.
     #[must_use]
     pub const fn balance(&self) -> &Wei {
