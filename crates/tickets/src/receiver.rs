@@ -157,7 +157,6 @@ impl TicketReceiver {
             match self.receive_ticket(&ticket, one, params.expiration_block, recipient_rand) {
                 (won, Ok(())) => {
                     if outcome.refusal.is_none() {
-                        outcome.credited += &ticket.expected_value();
                         outcome.accepted += 1;
                     }
                     outcome.winning.extend(won);
@@ -168,6 +167,8 @@ impl TicketReceiver {
                 }
             }
         }
+        // They are all of the same terms.
+        outcome.credited = payment.params.expected_value().times(u64::from(outcome.accepted));
         outcome
     }
 
