@@ -12,7 +12,7 @@ const REPLACEMENT_PERCENT: u64 = 13;
 pub struct FeePolicy {
     /// Most wei per unit of gas that is ever offered, tip included.
     pub max_fee_per_gas: U256,
-    /// Most wei per unit of gas for the block's producer.
+    /// Most wei per unit of gas for the block's producer, of a first offer; what replaces it offers 13 % more.
     pub max_tip: U256,
     /// Most gas of one transaction.
     pub max_gas: u64,
