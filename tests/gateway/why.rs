@@ -61,6 +61,19 @@ fn delivered(decision: &Value, kind: &str, url: &str) -> bool {
     })
 }
 
+/// Whether an orchestrator is left alone because it failed: between those times it is asked again.
+fn left_alone(candidates: &Value, url: &str) -> bool {
+    let rejected = |it: &Value| it["rejected"] == "set_aside" || it["rejected"] == "breaker_open";
+    let candidates = candidates.as_array().unwrap();
+    candidates.iter().any(|it| it["orchestrator"] == url && rejected(it))
+}
+
+/// Whether the gateway's own orchestrator delivered while that one was left alone.
+fn local_instead_of(decision: &Value, url: &str) -> bool {
+    let by = |at: &Value| at["pool"] == "local" && at["outcome"]["result"] == "delivered";
+    attempts(decision).iter().any(|at| by(at) && left_alone(&at["candidates"], url))
+}
+
 fn all_of(text: &str, wanted: &[&str]) {
     for wanted in wanted {
         assert!(text.contains(wanted), "{wanted:?} is missing in\n{text}");
@@ -162,24 +175,29 @@ async fn a_fallback_says_which_pool_was_out_down_to_the_source() {
             &format!("fallback to pool standard: {preferred}: it "),
         ],
     );
-    let settled = until(&gateway, "cam", 3, |it| delivered(it, "first", &standard_url)).await;
+    let settled = until(&gateway, "cam", 3, |it| {
+        let alone = |first: &Value| left_alone(&first["candidates"], &premium_url);
+        delivered(it, "first", &standard_url) && attempts(it).first().is_some_and(alone)
+    });
+    let settled = settled.await;
     let text = told(&gateway, "cam", &settled).await;
     println!("{text}");
     all_of(&text, &[&format!("fallback to pool standard: {preferred}: it failed")]);
 
-    drop(premium);
     standard.signal("KILL");
-    let local = until(&gateway, "cam", 3, |it| {
-        let by = |at: &Value| at["pool"] == "local" && at["outcome"]["result"] == "delivered";
-        attempts(it).iter().any(by)
-    });
-    let local = local.await;
+    let local = until(&gateway, "cam", 3, |it| local_instead_of(it, &premium_url)).await;
     let text = told(&gateway, "cam", &local).await;
     println!("{text}");
     all_of(&text, &["every rendition is there", "(pool local), delivered after "]);
     all_of(&text, &["fallback to pool local: ", &format!("{preferred}: it failed")]);
 
-    let dark = |it: &Value| it["outcome"] == "no_orchestrator" && attempts(it).is_empty();
+    drop(premium);
+    let dark = |it: &Value| {
+        let candidates = &it["held_up"]["candidates"];
+        let alone = |url| candidates.is_array() && left_alone(candidates, url);
+        let out = alone(&premium_url) && alone(&standard_url);
+        it["outcome"] == "no_orchestrator" && attempts(it).is_empty() && out
+    };
     let dark = until(&gateway, "bare", 3, dark).await;
     let text = told(&gateway, "bare", &dark).await;
     println!("{text}");
