@@ -10,8 +10,8 @@ use media::{Ladder, Segment, SequenceNumber, TrackSegment};
 use orchestrator::{OrchestratorAddress, PixelPrice};
 
 use crate::{
-    decision::{AttemptFacts, AttemptKind},
-    pool::ConfiguredOrchestrator,
+    decision::{AttemptFacts, AttemptKind, PaymentFacts},
+    pool::{ConfiguredOrchestrator, PoolName},
     session::SessionId,
 };
 
@@ -42,6 +42,10 @@ pub struct AttemptStart {
     pub number: u32,
     /// What it is for.
     pub kind: AttemptKind,
+    /// The pool through which the orchestrator is used.
+    pub pool: PoolName,
+    /// The most that may be paid for a pixel; `None`: any price.
+    pub price_cap: Option<PixelPrice>,
     /// Compare its pictures with the source's.
     pub check_picture: bool,
     /// The session's encoder has to start anew: the source's timeline, parameters or ladder differ
@@ -58,6 +62,8 @@ pub struct Delivery {
     pub media: Vec<TrackSegment>,
     /// What was measured.
     pub facts: AttemptFacts,
+    /// What was paid for it.
+    pub payment: Option<PaymentFacts>,
     /// What the orchestrator asks from now on, where it said so.
     pub price: Option<PixelPrice>,
 }

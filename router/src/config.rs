@@ -36,6 +36,9 @@ pub struct RouterConfig {
     pub picture_check_every: u32,
     /// How long an orchestrator that asks too much is left alone. Default 30 s.
     pub price_pause: Duration,
+    /// How long a stream sends nothing that costs something to a pool after a payment was refused that
+    /// no orchestrator is to blame for. Default 1 s.
+    pub unpaid_pause: Duration,
     /// Attempts in flight on one orchestrator session; orchestrators queue four. Default 3.
     pub in_flight_per_session: usize,
     /// Orchestrators a stream keeps a session with. Default 4.
@@ -74,6 +77,7 @@ impl Default for RouterConfig {
             demotion: Duration::from_secs(600),
             picture_check_every: 5,
             price_pause: Duration::from_secs(30),
+            unpaid_pause: Duration::from_secs(1),
             in_flight_per_session: 3,
             sessions: 4,
             discovery_width: 8,

@@ -1,5 +1,6 @@
 //! Why a segment went where it went: the record of one segment.
 
+use orchestrator::PixelPrice;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -95,6 +96,9 @@ pub struct AttemptRecord {
     pub outcome: AttemptOutcome,
     /// What was measured.
     pub facts: Option<AttemptFacts>,
+    /// What was paid, or was about to be.
+    #[serde(default)]
+    pub payment: Option<PaymentFacts>,
     /// Who else could have been chosen, and why not.
     pub candidates: Vec<Candidate>,
 }
@@ -121,6 +125,19 @@ pub enum AttemptOutcome {
         /// Which of both.
         reason: String,
     },
+}
+
+/// What went along with an attempt. Amounts are wei, exact fractions as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentFacts {
+    /// The payment's name in the ledger.
+    pub payment: u64,
+    /// What a pixel cost.
+    pub price: PixelPrice,
+    /// Tickets that were made for it; none where there was credit.
+    pub tickets: u32,
+    /// What they are worth.
+    pub ev_wei: String,
 }
 
 /// What was measured of an attempt that delivered.

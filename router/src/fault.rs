@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decision::PaymentFacts;
+
 /// What an attempt failed of. Each class has a rule of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +27,13 @@ pub enum FaultClass {
     Capacity,
     /// The orchestrator does not know the session (any more): the same one is tried with a new session.
     ExpiredSession,
+    /// It asks for more than may be paid. It is left alone for a while, and no attempt counted.
+    Price,
+    /// Its terms of payment can't be used. It is set aside by this stream, and no attempt counted.
+    Terms,
+    /// Nothing may be paid now: a budget is used up, or whoever signs is not there. No orchestrator's
+    /// fault, and no attempt counted: the pool's work that costs something waits a moment.
+    Unpaid,
     /// Ours.
     Internal,
 }
@@ -43,6 +52,9 @@ impl FaultClass {
             Self::Busy => "busy",
             Self::Capacity => "capacity",
             Self::ExpiredSession => "expired_session",
+            Self::Price => "price",
+            Self::Terms => "terms",
+            Self::Unpaid => "unpaid",
             Self::Internal => "internal",
         }
     }
@@ -56,9 +68,14 @@ impl FaultClass {
             | Self::FalseWork
             | Self::Network
             | Self::Timeout => true,
-            Self::Media | Self::Busy | Self::Capacity | Self::ExpiredSession | Self::Internal => {
-                false
-            }
+            Self::Media
+            | Self::Busy
+            | Self::Capacity
+            | Self::ExpiredSession
+            | Self::Price
+            | Self::Terms
+            | Self::Unpaid
+            | Self::Internal => false,
         }
     }
 }
@@ -70,6 +87,9 @@ pub struct AttemptFault {
     pub class: FaultClass,
     /// What happened, for people; clipped.
     pub detail: String,
+    /// What was paid all the same.
+    #[serde(default)]
+    pub payment: Option<PaymentFacts>,
 }
 
 impl AttemptFault {
@@ -83,7 +103,7 @@ impl AttemptFault {
             let end = (0..=Self::MAX_DETAIL).rev().find(|at| detail.is_char_boundary(*at));
             detail.truncate(end.unwrap_or(0));
         }
-        Self { class, detail }
+        Self { class, detail, payment: None }
     }
 }
 

@@ -44,7 +44,9 @@ mod waiting;
 pub use attempt::{AttemptId, AttemptStart, Delivery};
 pub use call::Call;
 pub use config::RouterConfig;
-pub use decision::{AttemptFacts, AttemptKind, AttemptOutcome, AttemptRecord, Decision, HeldUp};
+pub use decision::{
+    AttemptFacts, AttemptKind, AttemptOutcome, AttemptRecord, Decision, HeldUp, PaymentFacts,
+};
 pub use dispatcher::{Dispatcher, Stats};
 pub use fault::{AttemptFault, DiscoveryFault, FaultClass};
 pub use fleet::{Fleet, OrchestratorStatus, Standing, StreamId};
@@ -62,6 +64,7 @@ pub use rendition::{BadRendition, PlacedRendition, place_rendition};
 pub use selection::Candidate;
 pub use session::{SessionId, SessionOffer};
 pub use shell::{
-    DecisionRecord, PictureCheck, PictureFinding, PicturesToCompare, Router, RouterMetrics,
-    RouterPorts, StreamRoute,
+    AttemptPayment, Bill, DecisionRecord, PaymentEnd, PaymentRefused, PaymentRefusedClass,
+    Payments, PictureCheck, PictureFinding, PicturesToCompare, Router, RouterMetrics, RouterPorts,
+    StreamRoute,
 };

@@ -178,6 +178,9 @@ pub struct StreamPolicy {
     pub pools: Vec<PoolName>,
     /// What counts most.
     pub class: StreamClass,
+    /// Whose stream it is, where the operator says so: who spends what it costs.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// In place of [`RouterConfig::hold_percent`](crate::RouterConfig::hold_percent).
     pub hold_percent: Option<u32>,
     /// In place of [`RouterConfig::cushion_percent`](crate::RouterConfig::cushion_percent).

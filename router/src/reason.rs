@@ -13,6 +13,8 @@ pub enum Reason {
     DiscoveryTimeout,
     /// An orchestrator that failed may be asked again.
     Rediscovery,
+    /// What could not be paid may be paid again.
+    UnpaidPause,
     /// A token has to be replaced.
     SessionRefresh,
 }

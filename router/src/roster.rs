@@ -1,7 +1,7 @@
 //! The orchestrators one stream works with: who is asked, who is in use, who is set aside.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use crate::{
     fault::{DiscoveryFault, FaultClass},
     fleet::{Fleet, Passage},
     output::Output,
-    pool::{ConfiguredOrchestrator, Member, StreamPolicy},
+    pool::{ConfiguredOrchestrator, Member, PoolName, StreamPolicy},
     reason::Reason,
     session::{OrchestratorSession, Phase, SessionId, SessionOffer},
 };
@@ -39,6 +39,8 @@ struct Contact {
     renewals: u32,
     /// Its returns that are known to this stream.
     returns: u32,
+    /// Until when it gets no work because a payment to it was refused.
+    unpaid_until: Option<Instant>,
 }
 
 impl Contact {
@@ -66,6 +68,8 @@ pub(crate) enum Verdict {
     Capped,
     /// It asks too much: drop the session, come back later.
     PricedOut,
+    /// Nobody pays for it: its pool waits a moment, where it costs something.
+    Unpaid,
     /// The session is stale, the orchestrator is not to blame: get a new one at once.
     Renew,
     /// Slower than the publisher: tolerated once, then a fault.
@@ -87,6 +91,8 @@ pub(crate) struct Roster {
     next_session: u64,
     rng: StdRng,
     pools_version: Option<u64>,
+    /// Until when what costs something gets no work, by pool.
+    unpaid: HashMap<PoolName, Instant>,
     /// The stream's latest segments were lost.
     losing: bool,
 }
@@ -102,6 +108,7 @@ impl Roster {
             next_session: 0,
             rng: StdRng::seed_from_u64(seed),
             pools_version: None,
+            unpaid: HashMap::new(),
             losing: false,
         }
     }
@@ -120,6 +127,7 @@ impl Roster {
     pub(crate) fn has_live(&self, now: Instant, fleet: &Fleet) -> bool {
         let open = |it: &&OrchestratorSession| {
             !matches!(fleet.passage(now, it.address(), false), Passage::Closed { .. })
+                && self.contact(it.address()).is_none_or(|it| self.is_payable(now, fleet, it))
         };
         self.sessions.iter().filter(|it| it.is_live()).any(|it| open(&it))
     }
@@ -165,6 +173,7 @@ impl Roster {
                         member,
                         back_off: BackOff::default(),
                         renewals: 0,
+                        unpaid_until: None,
                     },
                 }
             })
@@ -406,6 +415,7 @@ impl Roster {
             Verdict::Fault if live => self.leave(now, id, &address, Pause::Fault, outputs),
             Verdict::Capped if live => self.leave(now, id, &address, Pause::Capped, outputs),
             Verdict::PricedOut if live => self.leave(now, id, &address, Pause::PricedOut, outputs),
+            Verdict::Unpaid => self.pause_payments(now, &address),
             Verdict::Renew if live => {
                 self.renew(now, &address);
                 self.retire(id, outputs);
@@ -492,6 +502,33 @@ impl Roster {
         }
     }
 
+    /// Sends nothing more for a moment to what costs something in this orchestrator's pool.
+    fn pause_payments(&mut self, now: Instant, address: &OrchestratorAddress) {
+        let until = now + self.config.unpaid_pause;
+        let Some(contact) = self.contact_mut(address) else { return };
+        contact.unpaid_until = Some(until);
+        let pool = contact.member.pool.clone();
+        self.unpaid.retain(|_, until| *until > now);
+        self.unpaid.insert(pool, until);
+    }
+
+    /// Until when an orchestrator gets no work because it could not be paid; `None` for now.
+    fn unpaid_until(&self, now: Instant, fleet: &Fleet, contact: &Contact) -> Option<Instant> {
+        let price = fleet.view(contact.address()).price;
+        let costs = price.is_some_and(|price| price.wei() > 0);
+        let pools = self.unpaid.get(&contact.member.pool).copied().filter(|_| costs);
+        pools.into_iter().chain(contact.unpaid_until).max().filter(|until| *until > now)
+    }
+
+    fn is_payable(&self, now: Instant, fleet: &Fleet, contact: &Contact) -> bool {
+        self.unpaid_until(now, fleet, contact).is_none()
+    }
+
+    /// The most that a stream pays this orchestrator; `None`: any price.
+    pub(crate) fn price_cap(&self, address: &OrchestratorAddress) -> Option<PixelPrice> {
+        self.contact(address).and_then(|contact| contact.member.price_cap.most)
+    }
+
     fn contact(&self, address: &OrchestratorAddress) -> Option<&Contact> {
         self.contacts.iter().find(|it| it.address() == address)
     }
@@ -548,9 +585,10 @@ impl Roster {
                 if self.is_asked(contact.address()) {
                     return now;
                 }
+                let payable = self.unpaid_until(now, fleet, contact).unwrap_or(now);
                 match fleet.passage(now, contact.address(), true) {
-                    Passage::Closed { until } => until,
-                    Passage::Free | Passage::Probation | Passage::Trial => now,
+                    Passage::Closed { until } => until.max(payable),
+                    Passage::Free | Passage::Probation | Passage::Trial => payable,
                 }
             }
         };
@@ -606,7 +644,10 @@ impl Roster {
                 }
             }
         });
-        ends.chain(questions)
+        let payable = self.contacts.iter().filter_map(move |contact| {
+            Some((self.unpaid_until(now, fleet, contact)?, Reason::UnpaidPause))
+        });
+        ends.chain(questions).chain(payable)
     }
 
     /// Whose session that is.

@@ -8,7 +8,7 @@ use orchestrator::OrchestratorAddress;
 
 use crate::{
     attempt::AttemptId,
-    decision::{AttemptFacts, AttemptOutcome, AttemptRecord, Decision, HeldUp},
+    decision::{AttemptFacts, AttemptOutcome, AttemptRecord, Decision, HeldUp, PaymentFacts},
     pool::StreamPolicy,
     selection::Candidate,
 };
@@ -147,6 +147,13 @@ impl Waiting {
             record.ended_micros = Some(at);
             record.outcome = outcome;
             record.facts = facts;
+        }
+    }
+
+    /// Notes what was paid for an attempt.
+    pub(crate) fn record_payment(&mut self, id: AttemptId, payment: Option<PaymentFacts>) {
+        if let Some(record) = self.attempts_recorded.iter_mut().find(|it| it.id == id.0) {
+            record.payment = payment;
         }
     }
 

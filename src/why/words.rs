@@ -37,6 +37,7 @@ pub(super) const fn rejection(reason: Rejection) -> &'static str {
         Rejection::Demoted => "it returned false work, and gets none for minutes",
         Rejection::Capped => "it has no free session",
         Rejection::Price => "it asks for more than its pool allows",
+        Rejection::Unpaid => "it costs something, and that may not be paid now",
         Rejection::InFlight => "it has as many segments in flight as it may",
         Rejection::OthersWait => "other streams have waited for it longer",
         Rejection::Working => "it is at work on this segment already",
@@ -68,6 +69,9 @@ pub(super) const fn fault(class: FaultClass) -> &'static str {
         FaultClass::Busy => "the orchestrator is behind with the segments before",
         FaultClass::Capacity => "the orchestrator has no free session",
         FaultClass::ExpiredSession => "the orchestrator does not know the session any more",
+        FaultClass::Price => "it asks for more than may be paid",
+        FaultClass::Terms => "its terms of payment can't be used",
+        FaultClass::Unpaid => "nothing may be paid now",
         FaultClass::Internal => "a fault of this gateway",
     }
 }

@@ -122,8 +122,8 @@ pub enum TranscodeError {
     /// No result within the job's timeout.
     #[error("transcoding took longer than {0:?}")]
     TranscodeTimeout(Duration),
-    /// It no longer knows the session's token (it restarted), or the token is too old.
-    #[error("orchestrator does not accept the session's token: {0}")]
+    /// It no longer knows the session's token or ticket params (it restarted), or they are too old.
+    #[error("orchestrator does not accept the session: {0}")]
     TokenRejected(String),
     /// It has no free session.
     #[error("orchestrator has no free session")]
@@ -227,6 +227,13 @@ impl TranscodeError {
                 Self::TokenRejected(text.to_owned())
             }
             (403, "OrchestratorCapped") => Self::Capped,
+            // livepeer-wire §4.8.
+            (400, _)
+                if text.contains("TicketParams expired")
+                    || text.contains("invalid recipientRand") =>
+            {
+                Self::TokenRejected(clip(text))
+            }
             _ => Self::Refused { status, text: text.to_owned() },
         }
     }

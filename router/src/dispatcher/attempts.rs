@@ -32,6 +32,14 @@ struct Chosen {
     index: usize,
 }
 
+impl Chosen {
+    /// Whether another one could have been chosen.
+    fn has_another(&self) -> bool {
+        let others = self.candidates.iter().enumerate().filter(|(at, _)| *at != self.index);
+        others.into_iter().any(|(_, it)| it.rejected.is_none())
+    }
+}
+
 impl Dispatcher {
     /// Sends what can be sent, oldest first.
     pub(super) fn send(&mut self, now: Instant, fleet: &mut Fleet) {
@@ -129,30 +137,28 @@ impl Dispatcher {
         };
         let waiting = self.waiting.get_mut(index)?;
         let remaining = deadline.saturating_duration_since(now);
-        let another = kind.is_extra() || {
-            let open = |(at, it): (usize, &Candidate)| at != chosen.index && it.rejected.is_none();
-            let more = waiting.attempts + 1 < self.config.attempts;
-            more && chosen.candidates.iter().enumerate().any(open)
-        };
-        let budget = if another && !kind.is_extra() { remaining * 2 / 3 } else { remaining };
+        let more = waiting.attempts + 1 < self.config.attempts;
+        let another = !kind.is_extra() && more && chosen.has_another();
+        let budget = if another { remaining * 2 / 3 } else { remaining };
         let duration = waiting.segment.duration.to_std();
         let patience = patience(fleet, &chosen, duration, remaining);
-        let hedge_at = (another && !kind.is_extra()).then_some(now + patience);
+        let hedge_at = another.then_some(now + patience);
         waiting.count_attempt();
         let id = AttemptId(self.next_attempt);
         self.next_attempt += 1;
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let pool = chosen.candidates.get(chosen.index)?.pool.clone();
         waiting.record_attempt(AttemptRecord {
             id: id.0,
             kind,
             orchestrator: chosen.orchestrator.address.to_string(),
-            pool: chosen.candidates.get(chosen.index)?.pool.clone(),
+            pool: pool.clone(),
             started_micros: waiting.micros(now),
             budget_micros: micros(budget),
             hedge_after_micros: hedge_at.map(|_| micros(patience)),
             ended_micros: None,
             outcome: AttemptOutcome::InFlight,
             facts: None,
+            payment: None,
             candidates: chosen.candidates,
         });
         let (segment, ladder) = (Arc::clone(&waiting.segment), Arc::clone(&waiting.ladder));
@@ -176,6 +182,8 @@ impl Dispatcher {
         });
         self.count(kind);
         self.outputs.push_back(Output::StartAttempt(AttemptStart {
+            pool,
+            price_cap: self.roster.price_cap(&chosen.orchestrator.address),
             id,
             session: chosen.session,
             check_picture: chosen.orchestrator.checked
@@ -207,7 +215,6 @@ impl Dispatcher {
         let working: Vec<OrchestratorAddress> = of_it.map(|it| it.address().clone()).collect();
         let excluded = Excluded { tried: &waiting.tried, working: &working };
         let mut candidates = self.roster.candidates(now, fleet, excluded);
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let circumstances = Circumstances {
             class: self.roster.policy().class,
             duration_micros: micros(waiting.segment.duration.to_std()),
@@ -272,6 +279,10 @@ impl Dispatcher {
             AttemptKind::Probe => self.stats.probes += 1,
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// How long an attempt may take before a second orchestrator is asked: a quarter more than 19 of 20

@@ -31,6 +31,13 @@ impl Dispatcher {
     ) {
         fleet.ended(attempt.address());
         let expected = self.waiting_for(attempt.sequence).map(|it| it.ladder.profiles().len());
+        let payment = match &result {
+            Ok(delivery) => delivery.payment.clone(),
+            Err(fault) => fault.payment.clone(),
+        };
+        if let Some(waiting) = self.waiting_for(attempt.sequence) {
+            waiting.record_payment(attempt.id, payment);
+        }
         let result = result.and_then(|delivery| {
             let (found, asked) = (delivery.media.len(), expected.unwrap_or(delivery.media.len()));
             if found == asked {
@@ -230,7 +237,8 @@ fn cancelled(reason: &str) -> AttemptOutcome {
 fn note(waiting: &mut Waiting, attempt: &Attempt, class: FaultClass, in_flight: bool) {
     match class {
         FaultClass::ExpiredSession => {}
-        FaultClass::Capacity => {
+        FaultClass::Unpaid => waiting.attempts = waiting.attempts.saturating_sub(1),
+        FaultClass::Capacity | FaultClass::Price | FaultClass::Terms => {
             waiting.attempts = waiting.attempts.saturating_sub(1);
             waiting.tried.push(attempt.address().clone());
         }
@@ -257,9 +265,12 @@ const fn verdict_of(class: FaultClass) -> Verdict {
         | FaultClass::WrongWork
         | FaultClass::FalseWork
         | FaultClass::Network
-        | FaultClass::Timeout => Verdict::Fault,
+        | FaultClass::Timeout
+        | FaultClass::Terms => Verdict::Fault,
         FaultClass::Busy => Verdict::Late,
         FaultClass::Capacity => Verdict::Capped,
+        FaultClass::Price => Verdict::PricedOut,
+        FaultClass::Unpaid => Verdict::Unpaid,
         FaultClass::ExpiredSession => Verdict::Renew,
         FaultClass::Media | FaultClass::Internal => Verdict::Innocent,
     }

@@ -33,6 +33,9 @@ enum Failure {
     Capped,
     Busy,
     Short,
+    Price,
+    Terms,
+    Unpaid,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,9 @@ fn plan() -> impl Strategy<Value = Plan> {
         Just(Failure::Capped),
         Just(Failure::Busy),
         Just(Failure::Short),
+        Just(Failure::Price),
+        Just(Failure::Terms),
+        Just(Failure::Unpaid),
     ];
     let question = prop_oneof![Just(Failure::Other), Just(Failure::Capped)];
     let push = prop_oneof![
@@ -295,6 +301,9 @@ fn fault(failure: Failure) -> AttemptFault {
         Failure::Never => FaultClass::Media,
         Failure::Capped => FaultClass::Capacity,
         Failure::Busy => FaultClass::Busy,
+        Failure::Price => FaultClass::Price,
+        Failure::Terms => FaultClass::Terms,
+        Failure::Unpaid => FaultClass::Unpaid,
     };
     AttemptFault::new(class, "simulated")
 }

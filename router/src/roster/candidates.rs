@@ -96,6 +96,8 @@ impl Roster {
             || !fleet.has_room(now, &contact.member.orchestrator)
         {
             Some(Rejection::InFlight)
+        } else if !self.is_payable(now, fleet, contact) {
+            Some(Rejection::Unpaid)
         } else if excluded.tried.contains(address) {
             Some(Rejection::Tried)
         } else {

@@ -6,19 +6,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use media::{Ladder, RenditionName, Segment, TrackSegment};
+use media::{Ladder, RenditionName, Segment, StreamName, TrackSegment};
 use orchestrator::{
-    BodyContainer, OrchestratorClient, OrchestratorInfo, OutputFormat, SegmentJob, TranscodeError,
-    TranscodedRendition,
+    BodyContainer, OrchestratorClient, OrchestratorInfo, OutputFormat, PixelPrice, QuoteError,
+    SegmentJob, TranscodeError, TranscodeResult, TranscodedRendition,
 };
 
 use super::{
     metrics::RouterMetrics,
+    payments::{AttemptPayment, Bill, PaymentRefused, Payments},
     picture_check::{MaybePictureCheck, PictureFinding, PicturesToCompare},
 };
 use crate::{
-    decision::AttemptFacts,
+    attempt::AttemptId,
+    decision::{AttemptFacts, PaymentFacts},
     fault::{AttemptFault, FaultClass},
+    pool::PoolName,
     rendition::{BadRendition, place_rendition},
 };
 
@@ -42,6 +45,10 @@ pub(super) enum AttemptError {
     FalseWork { name: RenditionName, finding: Box<PictureFinding> },
     #[error("the segment can't be written as MPEG-TS: {0}")]
     Mux(#[from] container::ts::TsError),
+    #[error(transparent)]
+    Unpaid(#[from] PaymentRefused),
+    #[error("{0}")]
+    Terms(QuoteError),
     #[error("internal: {0}")]
     Internal(&'static str),
 }
@@ -55,12 +62,10 @@ impl AttemptError {
             Self::Pixels { .. } => "pixels",
             Self::FalseWork { .. } => "false_work",
             Self::Mux(_) => "mux",
+            Self::Unpaid(refused) => refused.kind,
+            Self::Terms(_) => "terms",
             Self::Internal(_) => "internal",
         }
-    }
-
-    pub(super) fn fault(&self) -> AttemptFault {
-        AttemptFault::new(self.class(), self.to_string())
     }
 
     const fn class(&self) -> FaultClass {
@@ -70,6 +75,8 @@ impl AttemptError {
                 FaultClass::WrongWork
             }
             Self::FalseWork { .. } => FaultClass::FalseWork,
+            Self::Unpaid(refused) => refused.class.fault(),
+            Self::Terms(_) => FaultClass::Terms,
             Self::Mux(_) | Self::Internal(_) => FaultClass::Internal,
         }
     }
@@ -95,11 +102,69 @@ const fn class_of(error: &TranscodeError) -> FaultClass {
     }
 }
 
+/// An attempt that failed, and what it cost.
+#[derive(Debug)]
+pub(super) struct AttemptFailure {
+    pub(super) error: AttemptError,
+    pub(super) payment: Option<PaymentFacts>,
+}
+
+impl<E: Into<AttemptError>> From<E> for AttemptFailure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), payment: None }
+    }
+}
+
+impl AttemptFailure {
+    pub(super) fn fault(&self) -> AttemptFault {
+        let (class, detail) = (self.error.class(), self.error.to_string());
+        AttemptFault { payment: self.payment.clone(), ..AttemptFault::new(class, detail) }
+    }
+}
+
 /// How the renditions of an orchestrator come back: as what it is sent.
 pub(super) const fn output_of(container: BodyContainer) -> OutputFormat {
     match container {
         BodyContainer::Cmaf => OutputFormat::Mp4,
         BodyContainer::MpegTs => OutputFormat::MpegTs,
+    }
+}
+
+/// How an attempt is paid.
+#[derive(Debug)]
+pub(super) struct Paying {
+    pub(super) payments: Arc<dyn Payments>,
+    pub(super) stream: StreamName,
+    pub(super) owner: Option<String>,
+    pub(super) attempt: AttemptId,
+    pub(super) pool: PoolName,
+    pub(super) price_cap: Option<PixelPrice>,
+}
+
+impl Paying {
+    /// Pays for the job; `None` where it costs nothing.
+    async fn pay(
+        &self,
+        info: &OrchestratorInfo,
+        job: &SegmentJob,
+    ) -> Result<Option<AttemptPayment>, AttemptError> {
+        let free = info.price().is_none_or(|price| price.wei() == 0);
+        let quote = match info.quote() {
+            Ok(quote) => quote,
+            Err(QuoteError::NoParams | QuoteError::NoPrice) if free => return Ok(None),
+            Err(error) => return Err(AttemptError::Terms(*error)),
+        };
+        let bill = Bill {
+            stream: &self.stream,
+            owner: self.owner.as_deref(),
+            attempt: self.attempt,
+            orchestrator: info.address(),
+            pool: &self.pool,
+            quote,
+            price_cap: self.price_cap,
+            job,
+        };
+        Ok(Some(self.payments.pay(bill).await?))
     }
 }
 
@@ -112,6 +177,8 @@ pub(super) struct Attempting {
     pub(super) job: SegmentJob,
     pub(super) segment: Arc<Segment>,
     pub(super) ladder: Arc<Ladder>,
+    /// How it is paid; `None`: not at all.
+    pub(super) paying: Option<Paying>,
     /// The segment's first attempt.
     pub(super) first: bool,
     /// Compares pictures, when this attempt's are to be compared.
@@ -124,16 +191,41 @@ pub(super) struct Attempted {
     pub(super) renditions: Vec<TrackSegment>,
     pub(super) info: Option<OrchestratorInfo>,
     pub(super) facts: AttemptFacts,
+    pub(super) payment: Option<PaymentFacts>,
     /// When the last byte of the last rendition came.
     pub(super) received: Instant,
 }
 
 impl Attempting {
-    /// Sends the segment, waits, fetches, checks.
-    pub(super) async fn run(self) -> Result<Attempted, AttemptError> {
+    /// Pays, sends the segment, waits, fetches, checks.
+    pub(super) async fn run(self) -> Result<Attempted, AttemptFailure> {
         let _in_flight = self.metrics.begin_attempt();
         let begun = now();
-        let result = self.client.transcode(&self.info, &self.job).await?;
+        let paid = match &self.paying {
+            Some(paying) => paying.pay(&self.info, &self.job).await?,
+            None => None,
+        };
+        let payment = paid.as_ref().map(|paid| paid.facts().clone());
+        let attempted = self.work(begun, paid).await;
+        match attempted {
+            Ok(attempted) => Ok(Attempted { payment, ..attempted }),
+            Err(error) => Err(AttemptFailure { error, payment }),
+        }
+    }
+
+    async fn send(&self, paid: Option<&AttemptPayment>) -> Result<TranscodeResult, TranscodeError> {
+        match paid {
+            Some(paid) => self.client.transcode_paid(&self.info, &self.job, paid.payment()).await,
+            None => self.client.transcode(&self.info, &self.job).await,
+        }
+    }
+
+    async fn work(
+        &self,
+        begun: Instant,
+        paid: Option<AttemptPayment>,
+    ) -> Result<Attempted, AttemptError> {
+        let result = self.send(paid.as_ref()).await?;
         if self.first {
             let first_byte = result.timing.first_byte_sent;
             let delay = first_byte.saturating_duration_since(self.segment.closed);
@@ -145,6 +237,9 @@ impl Attempting {
         let pixels = result.renditions.iter().map(|it| it.pixels).fold(0, u64::saturating_add);
         let size = files.iter().map(Bytes::len).sum::<usize>();
         let renditions = self.checked(result.renditions, size).await?;
+        if let Some(paid) = paid {
+            paid.done(pixels);
+        }
         let similarity_permille = self.compare(files).await?;
         let done = now();
         self.metrics.delivered(done - begun, done - checking);
@@ -159,7 +254,8 @@ impl Attempting {
             pixels,
             similarity_permille,
         };
-        Ok(Attempted { renditions, info: result.info, facts, received: timing.downloaded })
+        let received = timing.downloaded;
+        Ok(Attempted { renditions, info: result.info, facts, payment: None, received })
     }
 
     async fn checked(

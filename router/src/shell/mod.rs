@@ -4,6 +4,7 @@ mod attempt;
 mod decision_log;
 mod memory_keeper;
 mod metrics;
+mod payments;
 mod picture_check;
 mod pulse;
 mod request_bodies;
@@ -16,6 +17,9 @@ mod tests;
 
 pub use decision_log::DecisionRecord;
 pub use metrics::RouterMetrics;
+pub use payments::{
+    AttemptPayment, Bill, PaymentEnd, PaymentRefused, PaymentRefusedClass, Payments,
+};
 pub use picture_check::{PictureCheck, PictureFinding, PicturesToCompare};
 pub use route::StreamRoute;
 pub use router::{Router, RouterPorts};

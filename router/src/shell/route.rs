@@ -21,7 +21,7 @@ use tokio::{
 use tracing::{Instrument, Span};
 
 use super::{
-    attempt::{AttemptError, Attempted, Attempting, now, output_of},
+    attempt::{AttemptError, AttemptFailure, Attempted, Attempting, Paying, now, output_of},
     picture_check::PictureFinding,
     pulse::{Pulse, Pulses},
     request_bodies::{RequestBodies, RequestBody},
@@ -53,7 +53,7 @@ enum Work {
 #[derive(Debug)]
 enum Done {
     Discovered(Result<OrchestratorInfo, DiscoveryError>, Duration),
-    Attempted(Result<Attempted, AttemptError>),
+    Attempted(Result<Attempted, AttemptFailure>),
 }
 
 /// A session the route holds.
@@ -75,6 +75,8 @@ pub struct StreamRoute {
     pulses: Arc<Pulses>,
     stream: Span,
     name: StreamName,
+    /// Who pays.
+    owner: Option<String>,
     id: StreamId,
     manifest_id: String,
     dispatcher: Dispatcher,
@@ -115,6 +117,7 @@ impl StreamRoute {
         let seed = rand::random();
         let id = shared.admit(seed, &policy);
         Self {
+            owner: policy.owner.clone(),
             id,
             dispatcher: Dispatcher::new(Arc::clone(&shared.config), id, policy, seed),
             shared,
@@ -307,7 +310,7 @@ impl StreamRoute {
                 let run = async move { Done::Attempted(attempting.run().await) };
                 self.spawn(work, run.instrument(span));
             }
-            Err(error) => self.attempted(work, Err(error)),
+            Err(error) => self.attempted(work, Err(error.into())),
         }
     }
 
@@ -336,7 +339,16 @@ impl StreamRoute {
             upload_timeout: SegmentJob::default_upload_timeout(duration).min(timeout),
             timeout,
         };
+        let paying = self.shared.helpers.payments.clone().map(|payments| Paying {
+            payments,
+            stream: self.name.clone(),
+            owner: self.owner.clone(),
+            attempt: start.id,
+            pool: start.pool.clone(),
+            price_cap: start.price_cap,
+        });
         Ok(Attempting {
+            paying,
             client: self.shared.client.clone(),
             metrics: self.shared.metrics.clone(),
             info: Arc::clone(&held.info),
@@ -344,7 +356,12 @@ impl StreamRoute {
             segment: Arc::clone(segment),
             ladder: Arc::clone(&start.ladder),
             first: start.number == 1,
-            picture_check: self.shared.picture_check.clone().filter(|_| start.check_picture),
+            picture_check: self
+                .shared
+                .helpers
+                .picture_check
+                .clone()
+                .filter(|_| start.check_picture),
         })
     }
 
@@ -363,7 +380,7 @@ impl StreamRoute {
                 self.offered(session, Err(DiscoveryFault::Failed));
             }
             (work @ Work::Attempt(..), _) => {
-                self.attempted(work, Err(AttemptError::Internal("the attempt panicked")));
+                self.attempted(work, Err(AttemptError::Internal("the attempt panicked").into()));
             }
         }
     }
@@ -417,7 +434,7 @@ impl StreamRoute {
         self.dispatch(Call::Discovered(session, answer))
     }
 
-    fn attempted(&mut self, work: Work, result: Result<Attempted, AttemptError>) {
+    fn attempted(&mut self, work: Work, result: Result<Attempted, AttemptFailure>) {
         let Work::Attempt(id, session, address, span) = work else { return };
         let result: Result<Delivery, AttemptFault> = match result {
             Ok(attempted) => {
@@ -430,11 +447,17 @@ impl StreamRoute {
                 if let Some(sequence) = self.dispatcher.sequence_of(id) {
                     self.received.entry(sequence).or_insert(attempted.received);
                 }
-                Ok(Delivery { media: attempted.renditions, facts: attempted.facts, price })
+                Ok(Delivery {
+                    media: attempted.renditions,
+                    facts: attempted.facts,
+                    payment: attempted.payment,
+                    price,
+                })
             }
-            Err(error) => {
+            Err(failure) => {
+                let fault = failure.fault();
+                let error = failure.error;
                 self.shared.metrics.attempted(error.kind());
-                let fault = error.fault();
                 span.in_scope(|| {
                     tracing::warn!(%address, class = fault.class.as_str(), "attempt failed: {error}");
                 });
@@ -454,7 +477,7 @@ impl StreamRoute {
         rendition: RenditionName,
         finding: PictureFinding,
     ) {
-        let Some(memory) = &self.shared.evidence else { return };
+        let Some(memory) = &self.shared.helpers.evidence else { return };
         let Some(sequence) = self.dispatcher.sequence_of(attempt) else { return };
         let evidence = Evidence {
             address: address.clone(),

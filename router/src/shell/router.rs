@@ -12,10 +12,11 @@ use super::{
     decision_log::DecisionRecord,
     memory_keeper,
     metrics::RouterMetrics,
+    payments::Payments,
     picture_check::PictureCheck,
     pulse::Pulses,
     route::StreamRoute,
-    shared::{Recorded, Shared},
+    shared::{Helpers, Recorded, Shared},
     tape::Tape,
 };
 use crate::{
@@ -36,6 +37,8 @@ pub struct RouterPorts {
     pub memory: Option<Arc<dyn FleetMemory>>,
     /// Compares pictures; without it, false work is not noticed.
     pub picture_check: Option<Arc<dyn PictureCheck>>,
+    /// Pays for what costs something; without it, everything is sent unpaid.
+    pub payments: Option<Arc<dyn Payments>>,
     /// Where the run is recorded, for [`replay`](crate::replay).
     pub recording: Option<PathBuf>,
 }
@@ -71,11 +74,12 @@ impl Router {
         let recorded = Recorded { fleet, tape };
         let (evidence, found) = mpsc::channel(EVIDENCE_QUEUED);
         let evidence = ports.memory.is_some().then_some(evidence);
-        let shared =
-            Shared::new(config, client, tasks, metrics, recorded, ports.picture_check, evidence);
+        let RouterPorts { memory, picture_check, payments, .. } = ports;
+        let helpers = Helpers { picture_check, payments, evidence };
+        let shared = Shared::new(config, client, tasks, metrics, recorded, helpers);
         let shared = Arc::new(shared);
         let pulses = Pulses::new(Arc::clone(&shared), closed.clone());
-        if let Some(memory) = ports.memory {
+        if let Some(memory) = memory {
             memory_keeper::recall(&shared, &*memory).await;
             let keeper = memory_keeper::keep(Arc::clone(&shared), memory, found, closed);
             shared.tasks.spawn(keeper);

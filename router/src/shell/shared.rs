@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    decision_log::DecisionLog, metrics::RouterMetrics, picture_check::MaybePictureCheck, tape::Tape,
+    decision_log::DecisionLog, metrics::RouterMetrics, payments::Payments,
+    picture_check::MaybePictureCheck, tape::Tape,
 };
 use crate::{
     call::Call,
@@ -35,7 +36,15 @@ pub(super) struct Shared {
     /// The fleet's version: wakes the streams that may be able to do more.
     pub(super) fleet_version: watch::Sender<u64>,
     pub(super) decisions: DecisionLog,
+    pub(super) helpers: Helpers,
+}
+
+/// What the rest of the gateway does for the router.
+#[derive(Debug)]
+pub(super) struct Helpers {
     pub(super) picture_check: MaybePictureCheck,
+    /// Pays for what costs something; without it, it is sent unpaid.
+    pub(super) payments: Option<Arc<dyn Payments>>,
     /// To the memory; when full, evidence is dropped with a warning: an orchestrator that is caught
     /// gets no more work, so it can't fill the queue.
     pub(super) evidence: Option<mpsc::Sender<Evidence>>,
@@ -48,8 +57,7 @@ impl Shared {
         tasks: TaskTracker,
         metrics: RouterMetrics,
         recorded: Recorded,
-        picture_check: MaybePictureCheck,
-        evidence: Option<mpsc::Sender<Evidence>>,
+        helpers: Helpers,
     ) -> Self {
         Self {
             config,
@@ -59,8 +67,7 @@ impl Shared {
             fleet_version: watch::Sender::new(recorded.fleet.version()),
             fleet: Mutex::new(recorded),
             decisions: DecisionLog::new(),
-            picture_check,
-            evidence,
+            helpers,
         }
     }
 

@@ -92,6 +92,88 @@ fn a_price_that_one_stream_hears_of_is_too_much_for_the_others_as_well() {
     assert_eq!(bench.questions.len(), 1, "asked again later");
 }
 
+/// Two streams' worth of pools: `paid` with o0 and o1, who ask for money, and `free` with o2.
+fn paid_and_free() -> Bench {
+    let all = orchestrators(3);
+    let pool = |name: &str, members: &[ConfiguredOrchestrator]| Pool {
+        name: PoolName::new(name).unwrap(),
+        orchestrators: members.to_vec(),
+        ..Pool::default()
+    };
+    let pools =
+        Pools { pools: vec![pool("paid", &all[..2]), pool("free", &all[2..])], region: None };
+    let mut bench = Bench::bound(at_once(), pools, StreamPolicy::default());
+    for (session, host) in std::mem::take(&mut bench.questions) {
+        let price = PixelPrice::new(u64::from(host != "o2"), 1);
+        let offer = SessionOffer { price, ..SessionOffer::default() };
+        let Bench { dispatcher, fleet, now, .. } = &mut bench;
+        assert!(dispatcher.handle_discovered(*now, fleet, session, Ok(offer)));
+    }
+    bench.drain();
+    bench
+}
+
+#[test]
+fn what_may_not_be_paid_goes_to_what_is_free_and_is_tried_again_in_a_moment() {
+    let mut bench = paid_and_free();
+    bench.push(1);
+    assert_eq!(bench.host(0), "o0");
+    bench.fail(0, FaultClass::Unpaid);
+    assert_eq!(bench.host(1), "o2", "the other one that costs something is not even tried");
+    let rejected = |bench: &Bench| {
+        let record = bench.decided.last().unwrap().attempts.last().unwrap();
+        record.candidates.iter().map(|it| it.rejected).collect::<Vec<_>>()
+    };
+    bench.succeed(1);
+    assert_eq!(rejected(&bench), [Some(Rejection::Unpaid), Some(Rejection::Unpaid), None]);
+    bench.push(2);
+    assert_eq!(bench.host(2), "o2", "nor with the next segment");
+    bench.succeed(2);
+    bench.pass(RouterConfig::default().unpaid_pause);
+    bench.push(3);
+    assert_eq!(bench.host(3), "o0", "it is not held against anybody");
+    assert!(bench.ended.is_empty(), "sessions are kept");
+}
+
+#[test]
+fn without_anybody_free_the_source_is_not_held_up_once_nothing_is_paid() {
+    let mut bench = paid_and_free();
+    let paid_only = bench.fleet.pools().pools[0].clone();
+    bench.fleet.set_pools(Pools { pools: vec![paid_only], region: None });
+    let mut delays = Vec::new();
+    for sequence in 1..=6 {
+        bench.push(sequence);
+        let (pushed, mut at) = (bench.now, bench.started.len());
+        while at > 0 && bench.now < pushed + SEGMENT {
+            at = bench.started.len();
+            if bench.started[at - 1].segment.sequence.0 == sequence {
+                bench.fail(at - 1, FaultClass::Unpaid);
+            }
+            bench.pass(SECOND / 10);
+        }
+        bench.now = pushed + SEGMENT;
+        let known = bench.released.iter().find(|(_, it)| it.source.sequence.0 == sequence);
+        delays.push(known.map(|(at, _)| at.saturating_duration_since(pushed)));
+    }
+    assert_eq!(delays[4..], [Some(Duration::ZERO); 2], "{delays:?}");
+}
+
+#[test]
+fn a_price_or_terms_that_can_not_be_paid_send_the_segment_elsewhere_and_count_no_attempt() {
+    for class in [FaultClass::Price, FaultClass::Terms] {
+        let mut bench = paid_and_free();
+        bench.push(1);
+        bench.fail(0, class);
+        bench.fail(1, class);
+        assert_eq!([bench.host(0), bench.host(1), bench.host(2)], ["o0", "o1", "o2"]);
+        assert_eq!([bench.start(1).number, bench.start(2).number], [1, 1]);
+        bench.succeed(2);
+        let outcome = &bench.decided[0].attempts[0].outcome;
+        assert!(matches!(outcome, AttemptOutcome::Failed { class: found, .. } if *found == class));
+        assert_eq!(bench.ended.len(), 2, "their sessions are over");
+    }
+}
+
 #[test]
 fn a_token_that_is_old_from_the_start_does_not_have_its_orchestrator_asked_again_and_again() {
     let mut bench = Bench::asking(1);
