@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("media", &[]),
     ("tickets", &[]),
     ("chain", &["tickets"]),
@@ -26,6 +26,7 @@ const EDGES: [(&str, &[&str]); 15] = [
     ("container", &["media"]),
     ("codec", &["media"]),
     ("orchestrator", &["media", "codec", "tickets"]),
+    ("signer", &["media", "orchestrator", "tickets"]),
     ("ingest", &["media", "container"]),
     ("segmenter", &["media", "container"]),
     ("router", &["media", "container", "orchestrator"]),
@@ -44,6 +45,7 @@ const EDGES: [(&str, &[&str]); 15] = [
             "segmenter",
             "router",
             "playback",
+            "signer",
             "store",
             "tickets",
             "faulty-orchestrator",

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::HeaderValue;
 use prost::Message;
-use tickets::{Address, ExpirationParams, Price, TicketBatch};
+use tickets::{Address, ExpirationParams, Price, Signature, SignatureError, TicketBatch};
 
 use crate::{Quote, proto, ticket_fields};
 
@@ -67,6 +67,18 @@ impl PaymentHeader {
         let bytes = STANDARD.decode(text).map_err(|_| PaymentHeaderError)?;
         let payment = proto::Payment::decode(&*bytes).map_err(|_| PaymentHeaderError)?;
         Ok(Self::encode(&payment))
+    }
+
+    /// Each ticket's nonce and signature, in the header's order: what a payer checks of a header that
+    /// a signer made elsewhere.
+    ///
+    /// # Errors
+    /// When a field holds no signature.
+    pub fn tickets(&self) -> Result<Vec<(u32, Signature)>, SignatureError> {
+        let bytes = STANDARD.decode(self.expose()).unwrap_or_default();
+        let payment = proto::Payment::decode(&*bytes).unwrap_or_default();
+        let tickets = payment.ticket_sender_params.iter();
+        tickets.map(|one| Ok((one.sender_nonce, Signature::from_wire(&one.sig)?))).collect()
     }
 
     /// The header's text. Whoever has it can spend it.
@@ -159,6 +171,8 @@ mod tests {
         let unpaid = PaymentHeader::new(&quote, key.address(), None);
         assert_eq!(unpaid.expose(), WITHOUT_TICKETS);
         assert_eq!(PaymentHeader::from_text(WITH_TICKETS), Ok(paid.clone()));
+        assert_eq!(paid.tickets().unwrap(), batch.signed().collect::<Vec<_>>());
+        assert!(unpaid.tickets().unwrap().is_empty());
         assert_eq!(format!("{paid:?}"), "PaymentHeader(428 bytes)");
         assert!(paid.value().is_sensitive());
     }

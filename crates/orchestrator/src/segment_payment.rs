@@ -71,6 +71,14 @@ impl SegmentPayment {
     }
 }
 
+impl SegmentPayment {
+    /// The payment of a job whose claim somebody else signed.
+    #[must_use]
+    pub fn signed(header: PaymentHeader, hash: B256, signature: Signature) -> Self {
+        Self { header, hash, signature, progress: PaymentProgress::default() }
+    }
+}
+
 impl SegmentJob {
     /// Keccak-256 digest of the body: some milliseconds per megabyte that isn't hashed yet.
     #[must_use]

@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use alloy_primitives::Address;
 
 use crate::{
-    ExpirationParams, NonceMark, PrivateKey, Signature, SignatureError, Ticket, TicketParams, Wei,
+    ExpirationParams, MAX_BATCH, MAX_NONCE, NonceMark, PrivateKey, Signature, SignatureError,
+    Ticket, TicketParams, Wei,
 };
 
 /// Tickets whose nonces are taken but which nobody has signed yet. Its [`NonceMark`] and worth are to
@@ -43,7 +44,34 @@ pub enum SignerFault {
     OtherKey(Address),
 }
 
+/// What no batch of tickets can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not {MAX_BATCH} tickets or fewer, with nonces from 1 to {MAX_NONCE}")]
+pub struct BatchError;
+
 impl UnsignedBatch {
+    /// Tickets whose nonces somebody else took, as a signer is asked to sign them.
+    ///
+    /// # Errors
+    /// When they are more than [`MAX_BATCH`], or a nonce is out of range.
+    pub fn new(
+        sender: Address,
+        params: TicketParams,
+        expiration: ExpirationParams,
+        first_nonce: u32,
+        count: NonZeroU32,
+    ) -> Result<Self, BatchError> {
+        let batch = Self { sender, params, expiration, first_nonce, count };
+        let in_range = first_nonce > 0 && batch.mark().last_nonce <= MAX_NONCE;
+        if in_range && count.get() <= MAX_BATCH { Ok(batch) } else { Err(BatchError) }
+    }
+
+    /// Nonce of the first ticket; the others' follow.
+    #[must_use]
+    pub const fn first_nonce(&self) -> u32 {
+        self.first_nonce
+    }
+
     /// Who pays.
     #[must_use]
     pub const fn sender(&self) -> Address {
@@ -132,5 +160,54 @@ impl TicketBatch {
     /// Each ticket's nonce and signature, as a payment lists them.
     pub fn signed(&self) -> impl Iterator<Item = (u32, Signature)> {
         (self.unsigned.first_nonce..).zip(self.signatures.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{B256, U256};
+
+    use super::*;
+
+    fn batch(first_nonce: u32, count: u32) -> Result<UnsignedBatch, BatchError> {
+        let params = TicketParams {
+            recipient: Address::repeat_byte(1),
+            face_value: U256::from(1_000),
+            win_prob: U256::MAX / U256::from(10),
+            recipient_rand_hash: B256::repeat_byte(2),
+            seed: U256::ZERO,
+            expiration_block: 100,
+            expiration: ExpirationParams::default(),
+        };
+        let sender = PrivateKey::from_bytes(&[7; 32]).unwrap().address();
+        let count = NonZeroU32::new(count).unwrap();
+        UnsignedBatch::new(sender, params, ExpirationParams::default(), first_nonce, count)
+    }
+
+    #[test]
+    fn nonces_of_others_are_within_the_networks_range() {
+        assert_eq!(batch(501, 100).unwrap().mark().last_nonce, 600);
+        for (first, count) in [(0, 1), (1, 101), (502, 100), (u32::MAX, 2), (1, u32::MAX)] {
+            assert_eq!(batch(first, count), Err(BatchError), "{first} {count}");
+        }
+    }
+
+    #[test]
+    fn signatures_of_others_are_checked() {
+        let key = PrivateKey::from_bytes(&[7; 32]).unwrap();
+        let stranger = PrivateKey::from_bytes(&[8; 32]).unwrap();
+        let unsigned = batch(3, 2).unwrap();
+        let signed = |key: &PrivateKey| -> Vec<_> {
+            unsigned.tickets().map(|ticket| key.sign(ticket.hash().as_slice())).collect()
+        };
+        let taken = unsigned.clone().with_signatures(signed(&key)).unwrap();
+        assert_eq!(taken, unsigned.clone().sign(&key).unwrap());
+        let fault = unsigned.clone().with_signatures(signed(&stranger)).unwrap_err();
+        assert!(matches!(fault, SignerFault::Signature { nonce: 3, .. }), "{fault}");
+        let mut swapped = signed(&key);
+        swapped.swap(0, 1);
+        assert!(unsigned.clone().with_signatures(swapped).is_err());
+        let fault = unsigned.clone().with_signatures(signed(&key)[..1].to_vec()).unwrap_err();
+        assert_eq!(fault, SignerFault::Count { expected: 2, found: 1 });
     }
 }

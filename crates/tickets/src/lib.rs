@@ -38,7 +38,7 @@ mod wei;
 
 pub use accounts::{AccountError, Accounts, SessionKey};
 pub use alloy_primitives::{Address, B256, U256};
-pub use batch::{SignerFault, TicketBatch, UnsignedBatch};
+pub use batch::{BatchError, SignerFault, TicketBatch, UnsignedBatch};
 pub use big_bytes::{big_bytes, from_big_bytes};
 pub use estimate::{PaidRendition, estimated_fee, estimated_pixels};
 pub use face_value::{InsufficientReserve, SenderFloat, TicketPolicy, win_prob};
