@@ -1,6 +1,6 @@
 //! What the operator allows to be spent.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use tickets::Wei;
 
@@ -37,9 +37,45 @@ pub struct Budget {
     pub window: BudgetWindow,
     /// The most, in wei.
     pub limit: Wei,
+    /// What is kept back for cheaper pools.
+    pub cheaper: Option<CheaperPools>,
+    /// What whoever pays does about a stream that meets the limit.
+    pub at_limit: AtLimit,
+}
+
+/// From an amount on, only some pools are paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheaperPools {
+    /// What may be spent with any pool, in wei; the rest up to the limit is for these.
+    pub from: Wei,
+    /// Names of pools.
+    pub pools: BTreeSet<String>,
+}
+
+/// What follows for a stream that meets a limit. Nothing is paid in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtLimit {
+    /// It goes on with what costs nothing, or with its source alone.
+    #[default]
+    SourceOnly,
+    /// It is ended.
+    Stop,
 }
 
 impl Budget {
+    /// A limit that ends nothing.
+    #[must_use]
+    pub const fn new(scope: BudgetScope, window: BudgetWindow, limit: Wei) -> Self {
+        Self { scope, window, limit, cheaper: None, at_limit: AtLimit::SourceOnly }
+    }
+
+    /// The most that may have been spent once a pool is paid.
+    #[must_use]
+    pub fn limit_for(&self, pool: &str) -> &Wei {
+        let kept_back = self.cheaper.as_ref().filter(|it| !it.pools.contains(pool));
+        kept_back.map_or(&self.limit, |it| (&it.from).min(&self.limit))
+    }
+
     /// Whether a stream's spending counts against it.
     #[must_use]
     pub fn covers(&self, stream: &str, owner: Option<&str>) -> bool {

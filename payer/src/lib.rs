@@ -21,7 +21,7 @@ mod report;
 mod request;
 mod spending;
 
-pub use budget::{Budget, BudgetScope, BudgetWindow};
+pub use budget::{AtLimit, Budget, BudgetScope, BudgetWindow, CheaperPools};
 pub use entry::{Ending, Entry, PaymentId, Sent, Settled};
 pub use payer::{Payer, PayerConfig, Payment, Restored};
 pub use record::{BoxFuture, PaymentRecord, RecordError};

@@ -343,9 +343,11 @@ impl Payer {
     ) -> Result<(), Refusal> {
         let owner = request.owner.as_deref();
         for budget in self.config.budgets.iter().filter(|it| it.covers(&request.stream, owner)) {
-            let left = self.spending.left(wall, budget, &request.stream);
+            let spent = self.spending.spent(wall, budget, &request.stream);
+            let left = budget.limit_for(&request.pool) - &spent;
             if *wanted > left {
                 return Err(Refusal::Budget {
+                    used_up: *wanted > &budget.limit - &spent,
                     budget: Box::new(budget.clone()),
                     left: left.floor().to_string(),
                     wanted: wanted.ceil().to_string(),

@@ -39,6 +39,8 @@ pub enum Refusal {
     Budget {
         /// Which.
         budget: Box<Budget>,
+        /// Whether it leaves too little for any pool, not only for this one.
+        used_up: bool,
         /// What may still be spent, rounded down.
         left: String,
         /// What the tickets are worth, rounded up.

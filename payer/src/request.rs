@@ -29,6 +29,8 @@ pub struct PaymentRequest {
     pub attempt: u64,
     /// The orchestrator's address on the network, for records.
     pub orchestrator: String,
+    /// The pool through which it is used, for budgets that keep something back.
+    pub pool: String,
     /// What it asks.
     pub terms: Terms,
     /// The most that may be paid for pixels; `None`: any price.

@@ -78,16 +78,15 @@ impl Spending {
         }
     }
 
-    /// What a budget still allows a stream.
-    pub(crate) fn left(&self, at: SystemTime, budget: &Budget, stream: &str) -> Wei {
+    /// What was spent that counts against a budget of a stream.
+    pub(crate) fn spent(&self, at: SystemTime, budget: &Budget, stream: &str) -> Wei {
         let account = match &budget.scope {
             BudgetScope::Fleet => Some(&self.fleet),
             BudgetScope::Owner(name) => self.owners.get(name),
             BudgetScope::Stream(name) => self.streams.get(name),
             BudgetScope::EachStream => self.streams.get(stream),
         };
-        let spent = account.map(|it| it.within(minute(at), budget.window)).unwrap_or_default();
-        &budget.limit - &spent
+        account.map(|it| it.within(minute(at), budget.window)).unwrap_or_default()
     }
 }
 
@@ -115,8 +114,8 @@ mod tests {
 
     fn left(spending: &Spending, minutes: u64, window: BudgetWindow) -> String {
         let limit = "100".parse().unwrap();
-        let budget = Budget { scope: BudgetScope::EachStream, window, limit };
-        spending.left(at(minutes), &budget, "cam").to_string()
+        let budget = Budget::new(BudgetScope::EachStream, window, limit);
+        (&budget.limit - &spending.spent(at(minutes), &budget, "cam")).to_string()
     }
 
     #[test]

@@ -3,7 +3,7 @@ use tickets::{B256, ExpirationParams, PaidRendition, PrivateKey, SenderError, U2
 
 use super::*;
 use crate::{
-    budget::{BudgetScope, BudgetWindow},
+    budget::{BudgetScope, BudgetWindow, CheaperPools},
     refusal::RefusalClass,
     report::ReportTotals,
     request::Terms,
@@ -61,7 +61,7 @@ impl Bench {
 
     fn with_budget(scope: BudgetScope, limit: u64) -> Self {
         let limit = Wei::new(U256::from(limit));
-        let budget = Budget { scope, window: BudgetWindow::Day, limit };
+        let budget = Budget::new(scope, BudgetWindow::Day, limit);
         Self::new(PayerConfig { budgets: vec![budget], ..PayerConfig::default() })
     }
 
@@ -155,6 +155,7 @@ fn request(price_wei: u64) -> PaymentRequest {
         sequence: 1,
         attempt: 0,
         orchestrator: "https://o:8935".to_owned(),
+        pool: "default".to_owned(),
         terms: Terms {
             session_id: "s".to_owned(),
             price: price(price_wei),
@@ -221,6 +222,29 @@ fn a_budget_ends_one_stream_and_no_other() {
     bench.prepare(other).unwrap();
     bench.pass(Duration::from_secs(24 * 60 * 60));
     bench.prepare(request(2_000)).unwrap();
+}
+
+#[test]
+fn what_is_kept_back_for_cheaper_pools_is_theirs_alone() {
+    let cheap = |wei| PaymentRequest { pool: "cheap".to_owned(), ..request(wei) };
+    let cheaper = CheaperPools { from: wei("6000"), pools: BTreeSet::from(["cheap".to_owned()]) };
+    let budget = Budget {
+        cheaper: Some(cheaper),
+        ..Budget::new(BudgetScope::EachStream, BudgetWindow::Day, wei("9000"))
+    };
+    let mut bench = Bench::new(PayerConfig { budgets: vec![budget], ..PayerConfig::default() });
+    let first = bench.prepare(request(2_000)).unwrap();
+    bench.settle(first.id, Ending::Failed);
+    let used_up = |refusal| match refusal {
+        Refusal::Budget { used_up, left, .. } => (used_up, left),
+        other => panic!("{other:?}"),
+    };
+    let refused = used_up(bench.prepare(request(1_000)).unwrap_err());
+    assert_eq!(refused, (false, "1000".to_owned()), "3000 would be needed");
+    let second = bench.prepare(cheap(1_000)).unwrap();
+    bench.settle(second.id, Ending::Failed);
+    assert_eq!(used_up(bench.prepare(cheap(2_000)).unwrap_err()), (true, "1000".to_owned()));
+    assert_eq!(bench.spent("cam"), wei("8000"));
 }
 
 #[test]

@@ -220,6 +220,7 @@ fn request(ask: Ask) -> PaymentRequest {
         sequence: 1,
         attempt: 0,
         orchestrator: format!("https://o{}.example:8935", ask.orchestrator),
+        pool: "default".to_owned(),
         terms: Terms {
             session_id: format!("s{stream}"),
             price: Price::new(ask.wei, ask.pixels).unwrap(),
