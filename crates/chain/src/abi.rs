@@ -54,6 +54,7 @@ sol! {
         function ticketValidityPeriod() external view returns (uint256);
         function usedTickets(bytes32 ticketHash) external view returns (bool);
         function claimedReserve(address holder, address claimant) external view returns (uint256);
+        function claimableReserve(address holder, address claimant) external view returns (uint256);
         function getTicketHash(BrokerTicket ticket) external view returns (bytes32);
 
         event DepositFunded(address indexed sender, uint256 amount);
@@ -78,6 +79,11 @@ sol! {
         function getFirstTranscoderInPool() external view returns (address);
         function getNextTranscoderInPool(address transcoder) external view returns (address);
         function isActiveTranscoder(address transcoder) external view returns (bool);
+    }
+
+    interface AggregatorV3 {
+        function decimals() external view returns (uint8);
+        function latestRoundData() external view returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound);
     }
 
     interface ServiceRegistry {
@@ -119,6 +125,7 @@ mod tests {
             (TicketBroker::ticketValidityPeriodCall::SELECTOR, "856a2cf8"),
             (TicketBroker::usedTicketsCall::SELECTOR, "59a515ba"),
             (TicketBroker::claimedReserveCall::SELECTOR, "4ac826da"),
+            (TicketBroker::claimableReserveCall::SELECTOR, "81779f38"),
             (TicketBroker::getTicketHashCall::SELECTOR, "b03fa864"),
         ] {
             assert_eq!(hex::encode(selector), expected);

@@ -50,6 +50,12 @@ impl RpcRequest {
         Self { method: "eth_getBlockByNumber", params: json!(["latest", false]) }
     }
 
+    /// A block by the chain's own number, without its transactions.
+    #[must_use]
+    pub fn block(number: u64) -> Self {
+        Self { method: "eth_getBlockByNumber", params: json!([hex(number), false]) }
+    }
+
     /// What a function of a contract gives, without a transaction.
     #[must_use]
     pub fn call(from: Option<Address>, call: &ContractCall) -> Self {
@@ -238,13 +244,19 @@ pub fn read_answer(body: &[u8], id: u64) -> Result<Value, AnswerError> {
         serde_json::from_slice(body).map_err(|error| AnswerError::malformed(error.to_string()))?;
     if let Some(failure) = answer.error {
         let data = failure.data.as_str().and_then(|text| text.parse().ok());
-        let message = failure.message.chars().take(TEXT_MAX).collect();
+        let message = printable(&failure.message, TEXT_MAX);
         return Err(RpcError { code: failure.code, message, data }.into());
     }
     if answer.id != json!(id) {
         return Err(AnswerError::malformed("it answers another call"));
     }
     Ok(answer.result)
+}
+
+/// What others wrote, at most `max` characters of it, none of which can write elsewhere on a terminal.
+pub(crate) fn printable(text: &str, max: usize) -> String {
+    let shown = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    shown.take(max).collect()
 }
 
 /// Reads a number, such as `0x1b4`.
@@ -288,6 +300,14 @@ pub(crate) fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nodes_write_cannot_steer_a_terminal() {
+        let body = json!({"id": 1, "error": {"code": 3, "message": "no\u{1b}[2J\r\nway\u{9b}"}});
+        let error = read_answer(body.to_string().as_bytes(), 1).unwrap_err();
+        let AnswerError::Rpc(error) = error else { panic!("{error}") };
+        assert_eq!(error.message, "no [2J  way ");
+    }
 
     fn error(code: i64, message: &str) -> RpcError {
         RpcError { code, message: message.to_owned(), data: None }

@@ -2,8 +2,8 @@
 //!
 //! This crate owns the way to it: JSON-RPC over several nodes with their health ([`Endpoints`]), the
 //! network's [`Contracts`], what the gateway believes of blocks, rounds and funds and for how long
-//! ([`ChainTracker`]), a sender's money ([`WalletAction`], [`WalletPlan`], [`Runway`]), and
-//! [`Transaction`]s with their price ([`FeePolicy`]).
+//! ([`ChainTracker`]), a sender's money ([`WalletAction`], [`WalletPlan`], [`Runway`]),
+//! [`Transaction`]s with their price ([`FeePolicy`]), and what an ether is worth ([`PriceFeed`]).
 //!
 //! It deliberately knows no tickets' rules (those are `tickets`'), keeps no keys, asks nobody to confirm
 //! anything, and stores nothing. The cores take time and answers as input; sockets and tasks are in
@@ -24,8 +24,10 @@ mod contracts;
 mod endpoints;
 mod error;
 mod fees;
+mod funds_forecast;
 mod json_rpc;
 mod plan;
+mod price_feed;
 mod runway;
 mod service_uri;
 mod shell;
@@ -41,8 +43,12 @@ pub use contracts::{ContractName, Contracts, Network};
 pub use endpoints::{Demotion, EndpointFault, EndpointRules, EndpointState, Endpoints};
 pub use error::ChainError;
 pub use fees::{FeeError, FeePolicy, Fees};
+pub use funds_forecast::{ForecastConfig, FundsForecast, RunwayWarning};
 pub use json_rpc::{AnswerError, BlockTag, RpcError, RpcRequest, read_answer};
-pub use plan::WalletPlan;
+pub use plan::{RedemptionPlan, WalletPlan};
+pub use price_feed::{
+    PriceFeed, PriceFeedConfig, PriceFeedError, PriceReading, PriceRefusal, UsdPerPixel,
+};
 pub use runway::{Runway, Spend};
 pub use service_uri::{RegisteredOrchestrator, RegisteredPool, read_service_uri};
 pub use shell::{
@@ -50,5 +56,5 @@ pub use shell::{
 };
 pub use tracker::{ChainTracker, Observation, TrackedView, TrackerConfig, ViewError};
 pub use transaction::{SignedTransaction, Transaction};
-pub use units::{ether, parse_ether};
+pub use units::{AmountError, ether, parse_amount, parse_ether};
 pub use wallet::{WalletAction, WalletRefusal, WalletStatus};

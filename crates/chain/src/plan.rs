@@ -22,6 +22,25 @@ pub struct WalletPlan {
     pub gas_price: U256,
 }
 
+/// A redemption of a winning ticket that the contract would accept, ready to be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedemptionPlan {
+    /// What would be sent.
+    pub transaction: Transaction,
+    /// Gas that the node thinks it needs.
+    pub gas_estimate: u64,
+    /// Wei per unit of gas by the latest block, tip included.
+    pub gas_price: U256,
+}
+
+impl RedemptionPlan {
+    /// Wei it will cost by the latest block's price.
+    #[must_use]
+    pub fn likely_cost(&self) -> U256 {
+        self.gas_price.saturating_mul(U256::from(self.gas_estimate))
+    }
+}
+
 impl WalletPlan {
     /// Checks that the account can pay the value and the highest cost.
     pub fn check_balance(&self) -> Result<(), WalletRefusal> {
@@ -103,5 +122,51 @@ impl fmt::Display for WalletPlan {
             (true, true) => {}
         }
         self.warnings().iter().try_for_each(|warning| writeln!(f, "  note         {warning}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, Bytes};
+
+    use super::*;
+    use crate::{ContractCall, Fees};
+
+    fn plan(balance: u64, value: u64) -> WalletPlan {
+        let call = ContractCall {
+            name: "fundDeposit",
+            to: Address::ZERO,
+            value: U256::from(value),
+            data: Bytes::new(),
+        };
+        let fees = Fees { max_fee_per_gas: U256::from(2), tip: U256::from(1), gas_limit: 1_000 };
+        WalletPlan {
+            action: WalletAction::Deposit(U256::from(value)),
+            status: WalletStatus {
+                address: Address::ZERO,
+                balance: U256::from(balance),
+                funds: SenderFunds::default(),
+                claimed_in_round: U256::ZERO,
+                current_round: U256::from(5),
+                round_initialized: true,
+                unlock_period: U256::from(7),
+                round_length: U256::from(100),
+                paused: false,
+                l1_block: 500,
+            },
+            transaction: Transaction { chain_id: 1, nonce: 0, fees, call },
+            gas_estimate: 800,
+            gas_price: U256::from(2),
+        }
+    }
+
+    #[test]
+    fn the_highest_cost_counts() {
+        assert_eq!(plan(2_100, 100).check_balance(), Ok(()));
+        let (needed, balance) = (U256::from(2_100), U256::from(2_099));
+        let refusal = WalletRefusal::Balance { needed, balance };
+        assert_eq!(plan(2_099, 100).check_balance(), Err(refusal));
+        assert_eq!(plan(2_100, 100).balance_after(), U256::ZERO);
+        assert_eq!(plan(2_100, 100).likely_cost(), U256::from(1_600));
     }
 }

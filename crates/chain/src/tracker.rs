@@ -26,12 +26,17 @@ pub struct TrackerConfig {
     pub max_age: Duration,
 }
 
+impl TrackerConfig {
+    /// How long, by default, answers are good while no node answers.
+    pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(600);
+}
+
 impl Default for TrackerConfig {
     fn default() -> Self {
         Self {
             poll_every: Duration::from_secs(5),
             fresh_for: Duration::from_secs(60),
-            max_age: Duration::from_secs(600),
+            max_age: Self::DEFAULT_MAX_AGE,
         }
     }
 }

@@ -18,15 +18,42 @@ pub fn ether(wei: U256) -> String {
 /// and 18 decimals.
 #[must_use]
 pub fn parse_ether(text: &str) -> Option<U256> {
+    parse_decimal(text, PLACES)
+}
+
+/// A decimal number times ten to the power of `places`; `None` where that isn't whole.
+pub(crate) fn parse_decimal(text: &str, places: usize) -> Option<U256> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || fraction.len() > PLACES || !is_digits(whole) || !is_digits(fraction) {
+    if whole.is_empty() || fraction.len() > places || !is_digits(whole) || !is_digits(fraction) {
         return None;
     }
     if text.ends_with('.') {
         return None;
     }
-    U256::from_str_radix(&format!("{whole}{fraction:0<PLACES$}"), 10).ok()
+    U256::from_str_radix(&format!("{whole}{fraction:0<places$}"), 10).ok()
+}
+
+/// Why a text is no amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write an amount as `0.1` (ETH), `100 gwei` or `5 wei`, without fractions of a wei")]
+pub struct AmountError;
+
+/// Reads an amount with its unit, exactly: `0.1`, `0.1 ETH`, `100 gwei`, `5 wei`.
+///
+/// # Errors
+/// For anything else, fractions of a wei among it.
+pub fn parse_amount(text: &str) -> Result<U256, AmountError> {
+    let text = text.trim().to_ascii_lowercase();
+    let unit_at = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let places = match unit {
+        "" | "eth" | "ether" => PLACES,
+        "gwei" => 9,
+        "wei" => 0,
+        _ => return Err(AmountError),
+    };
+    parse_decimal(number.trim_end(), places).ok_or(AmountError)
 }
 
 #[cfg(test)]
@@ -51,6 +78,23 @@ mod tests {
             assert_eq!(parse_ether(text), None, "{text}");
         }
         assert_eq!(parse_ether(&"9".repeat(70)), None);
+    }
+
+    #[test]
+    fn amounts_have_units() {
+        for (text, wei) in [
+            ("0.1", 100_000_000_000_000_000),
+            ("0.1 ETH", 100_000_000_000_000_000),
+            ("2ether", 2_000_000_000_000_000_000),
+            (" 100 gwei ", 100_000_000_000),
+            ("0.000000001 gwei", 1),
+            ("5 wei", 5),
+        ] {
+            assert_eq!(parse_amount(text), Ok(U256::from::<u64>(wei)), "{text}");
+        }
+        for text in ["", "eth", "5 usd", "0.5 wei", "1.0000000001 gwei", "-1", "1 2", "1 e th"] {
+            assert_eq!(parse_amount(text), Err(AmountError), "{text}");
+        }
     }
 
     proptest! {

@@ -8,8 +8,8 @@ use tickets::{ExpirationParams, SenderFunds, Ticket};
 use super::rpc_client::RpcClient;
 use crate::{
     Block, BrokerEvent, ChainError, ContractCall, ContractName, Contracts, Log, Observation,
-    RegisteredOrchestrator, RegisteredPool, RpcRequest, WalletStatus,
-    abi::{BondingManager, Controller, RoundsManager, ServiceRegistry, TicketBroker},
+    PriceReading, RegisteredOrchestrator, RegisteredPool, RpcRequest, WalletStatus,
+    abi::{AggregatorV3, BondingManager, Controller, RoundsManager, ServiceRegistry, TicketBroker},
     contracts::broker_ticket,
     json_rpc::{bytes, quantity},
     read_service_uri,
@@ -212,6 +212,37 @@ impl ChainClient {
         self.ask_broker(&TicketBroker::claimedReserveCall { holder, claimant }).await
     }
 
+    /// Wei that an orchestrator can still claim from a sender's reserve in this round; nothing unless it
+    /// is in the active set.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub async fn claimable_reserve(
+        &self,
+        holder: Address,
+        claimant: Address,
+    ) -> Result<U256, ChainError> {
+        self.ask_broker(&TicketBroker::claimableReserveCall { holder, claimant }).await
+    }
+
+    /// The protocol's present round, initialized or not.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub async fn current_round(&self) -> Result<u64, ChainError> {
+        let round = self.ask_rounds(&RoundsManager::currentRoundCall {}).await?;
+        small(round, "the round's number")
+    }
+
+    /// Rounds in which a ticket can be redeemed, that of its making included.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub async fn ticket_validity_period(&self) -> Result<u64, ChainError> {
+        let rounds = self.ask_broker(&TicketBroker::ticketValidityPeriodCall {}).await?;
+        small(rounds, "the validity period")
+    }
+
     /// Whether the ticket with that hash was redeemed.
     ///
     /// # Errors
@@ -243,6 +274,21 @@ impl ChainClient {
         let logs = self.rpc.ask(&RpcRequest::logs(broker, sender, from, to), Log::read_all).await?;
         let of_broker = logs.iter().filter(|log| log.contract == broker);
         Ok(of_broker.filter_map(|log| Some((log.block, BrokerEvent::read(log)?))).collect())
+    }
+
+    /// What a price feed's contract answers now (AggregatorV3): dollars of an ether, for a
+    /// [`PriceFeed`](crate::PriceFeed) to judge.
+    ///
+    /// # Errors
+    /// When no node answers, or there is no such contract.
+    pub async fn price_reading(&self, feed: Address) -> Result<PriceReading, ChainError> {
+        let decimals = view(&self.rpc, feed, &AggregatorV3::decimalsCall {}).await?;
+        let round = view(&self.rpc, feed, &AggregatorV3::latestRoundDataCall {}).await?;
+        Ok(PriceReading {
+            answer: U256::try_from(round.answer).ok(),
+            decimals,
+            updated_at: small(round.updatedAt, "the price's time")?,
+        })
     }
 
     async fn ask_broker<C: SolCall>(&self, call: &C) -> Result<C::Return, ChainError> {

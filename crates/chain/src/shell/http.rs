@@ -13,7 +13,7 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 
 use super::rpc_url::RpcUrl;
-use crate::EndpointFault;
+use crate::{EndpointFault, json_rpc::printable};
 
 /// How long a connection without a call stays open.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
@@ -108,5 +108,5 @@ fn unreachable(error: &(dyn Error + 'static)) -> EndpointFault {
         text = format!("{text}: {inner}");
         cause = inner.source();
     }
-    EndpointFault::Unreachable(text.chars().take(TEXT_MAX).collect())
+    EndpointFault::Unreachable(printable(&text, TEXT_MAX))
 }

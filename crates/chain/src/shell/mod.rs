@@ -4,6 +4,7 @@ mod chain_client;
 mod http;
 mod rpc_client;
 mod rpc_url;
+mod spending;
 mod transactions;
 mod watcher;
 

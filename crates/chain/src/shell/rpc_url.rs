@@ -31,6 +31,12 @@ impl RpcUrl {
         &self.uri
     }
 
+    /// Whether it is asked over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
+    }
+
     /// Scheme, host and port.
     #[must_use]
     pub fn as_shown(&self) -> &str {

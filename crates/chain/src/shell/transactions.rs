@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::chain_client::ChainClient;
 use crate::{
-    BlockTag, ChainError, ContractCall, FeePolicy, Receipt, RpcRequest, SignedTransaction,
-    Transaction, WalletAction, WalletPlan,
+    BlockTag, ChainError, ContractCall, FeePolicy, Receipt, RedemptionPlan, RpcRequest,
+    SignedTransaction, Transaction, WalletAction, WalletPlan,
     json_rpc::{quantity, small_quantity, word},
 };
 
@@ -90,9 +90,50 @@ impl ChainClient {
         policy: &FeePolicy,
         patience: &Patience,
     ) -> Result<Receipt, ChainError> {
+        let plan = self.plan_redemption(won, key.address(), policy, None).await?;
+        self.carry_out_redemption(&plan, key, policy, patience).await
+    }
+
+    /// Works out what redeeming a ticket would cost `account`. Nothing is sent. With the nonce of an
+    /// earlier transaction whose fate is open, the chain can take only one of the two.
+    ///
+    /// # Errors
+    /// When the contract would refuse, it would cost too much, or no node answers.
+    pub async fn plan_redemption(
+        &self,
+        won: &WinningTicket,
+        account: Address,
+        policy: &FeePolicy,
+        nonce: Option<u64>,
+    ) -> Result<RedemptionPlan, ChainError> {
         let call = self.contracts().redemption(won);
-        let prepared = self.prepare(key.address(), call, policy).await?;
-        self.send(&prepared.transaction, key, policy, patience).await
+        let prepared = self.prepare(account, call, policy).await?;
+        let Prepared { mut transaction, gas_estimate, gas_price } = prepared;
+        transaction.nonce = nonce.unwrap_or(transaction.nonce);
+        Ok(RedemptionPlan { transaction, gas_estimate, gas_price })
+    }
+
+    /// Sends what was planned, and waits until it is done.
+    ///
+    /// # Errors
+    /// When no node answers, the transaction fails, or no block takes it in time.
+    pub async fn carry_out_redemption(
+        &self,
+        plan: &RedemptionPlan,
+        key: &PrivateKey,
+        policy: &FeePolicy,
+        patience: &Patience,
+    ) -> Result<Receipt, ChainError> {
+        self.send(&plan.transaction, key, policy, patience).await
+    }
+
+    /// How many transactions of an account are in blocks: the nonce of its next one.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub async fn mined_transactions(&self, account: Address) -> Result<u64, ChainError> {
+        let count = RpcRequest::transaction_count(account, BlockTag::Latest);
+        self.rpc().ask(&count, small_quantity).await
     }
 
     /// Wei per unit of gas by the latest block, tip included.

@@ -11,6 +11,7 @@ mod endpoints;
 mod funds;
 mod independent;
 mod pool;
+mod price;
 mod redemption;
 mod support;
 mod tls;

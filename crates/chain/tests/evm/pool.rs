@@ -37,9 +37,9 @@ async fn the_pool_is_walked_in_its_order() {
     assert_eq!(
         found,
         [
-            (members[0], "https://one.example:8935/"),
-            (members[2], "https://three.example:8935/"),
-            (members[3], "https://four.example:8935/"),
+            (members[0], "https://one.example:8935"),
+            (members[2], "https://three.example:8935"),
+            (members[3], "https://four.example:8935"),
         ]
     );
     assert_eq!(pool.without_uri, [members[1]]);

@@ -22,7 +22,10 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the contracts, their compiler and the chain's program are.
 pub(crate) fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/evm");
+    // The tests of several packages share this.
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = here.ancestors().map(|folder| folder.join("tests/evm"));
+    let folder = folders.find(|folder| folder.join("compile.mjs").exists()).unwrap();
     assert!(folder.join("node_modules").exists(), "no local chain: run `make evm` first");
     folder
 }

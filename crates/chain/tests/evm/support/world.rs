@@ -7,14 +7,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use alloy_primitives::{Address, U256};
 use chain::{
     ChainClient, FeePolicy, Patience, Receipt, RpcClient, RpcConfig, WalletAction, WalletStatus,
     parse_ether,
 };
 use rustls::RootCertStore;
 use serde_json::{Value, json};
-use tickets::{PrivateKey, keccak256};
+use tickets::{Address, PrivateKey, U256, keccak256};
 
 use super::{
     anvil::{Anvil, CHAIN_ID, folder},
@@ -156,6 +155,11 @@ impl World {
     pub(crate) async fn give(&self, account: Address, wei: U256) {
         let params = json!([format!("{account:#x}"), format!("{wei:#x}")]);
         self.anvil.call("anvil_setBalance", params).await;
+    }
+
+    /// Another contract, with these arguments.
+    pub(crate) async fn deploy(&self, name: &str, arguments: Vec<u8>) -> Address {
+        deploy(&self.anvil, &self.deployer, name, arguments).await
     }
 
     /// Makes an orchestrator part of the active pool.
