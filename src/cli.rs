@@ -5,6 +5,8 @@ use std::{convert::Infallible, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use media::Redacted;
 
+use crate::wallet::WalletArgs;
+
 /// A live video gateway: RTMP in, transcoding by orchestrators, HLS out.
 #[derive(Debug, Parser)]
 #[command(name = "headgate", version, disable_help_subcommand = true)]
@@ -34,6 +36,8 @@ pub enum Command {
         /// The recording.
         file: PathBuf,
     },
+    /// Look at, fund or take back the deposit and reserve that tickets are paid from.
+    Wallet(WalletArgs),
     /// Print the version and what this build can do.
     Version,
     /// Transcode jobs from standard input (started by `orchestrator`).
@@ -124,7 +128,7 @@ pub struct LivepeerConfigArgs {
 pub type LivepeerFlag = Redacted<String>;
 
 /// What can hold a password, and is printed nowhere.
-fn redacted(text: &str) -> Result<Redacted<String>, Infallible> {
+pub(crate) fn redacted(text: &str) -> Result<Redacted<String>, Infallible> {
     Ok(Redacted::new(text.to_owned()))
 }
 

@@ -15,6 +15,7 @@
 pub mod addresses;
 pub mod admin;
 pub mod app;
+pub mod chain_settings;
 mod child;
 pub mod cli;
 pub mod config;
@@ -24,7 +25,6 @@ pub mod default_ladder;
 mod demo;
 mod discovery;
 mod embedded;
-#[cfg(feature = "local")]
 mod eth_key;
 mod gateway_facts;
 mod http_server;
@@ -48,6 +48,7 @@ pub mod streams;
 mod telemetry;
 #[cfg(feature = "local")]
 mod transcoding_node;
+pub mod wallet;
 pub mod webhook;
 mod why;
 #[cfg(feature = "local")]

@@ -5,12 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-#[cfg(feature = "local")]
-use crate::config::LogConfig;
 use crate::{
     app::App,
     cli::{Command, LivepeerConfigArgs, OrchestratorArgs, ServeArgs},
-    config::Fault,
+    config::{Fault, LogConfig},
     config_source::{self, Conversion, Loaded},
     demo::DemoKeys,
     telemetry,
@@ -37,6 +35,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
             print(&runtime()?.block_on(crate::why::explain(&args))?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Wallet(args) => wallet(&args),
         Command::Version => {
             print(&format!("headgate {} ({})\n", env!("CARGO_PKG_VERSION"), abilities()));
             Ok(ExitCode::SUCCESS)
@@ -67,6 +66,14 @@ fn replay(file: &std::path::Path) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn wallet(args: &crate::wallet::WalletArgs) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(&LogConfig {
+        filter: Some("warn".to_owned()),
+        ..LogConfig::default()
+    });
+    runtime()?.block_on(crate::wallet::run(args))
 }
 
 fn check_config(args: &ServeArgs) -> ExitCode {

@@ -48,6 +48,7 @@ const EDGES: [(&str, &[&str]); 16] = [
             "signer",
             "store",
             "tickets",
+            "chain",
             "faulty-orchestrator",
         ],
     ),
