@@ -1,50 +1,38 @@
 //! The gateway put together: build, bind, run, drain.
 
+mod listeners;
+mod parts;
+mod paying;
+mod stages;
+
 use std::{
     fs::File,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::Context as _;
-use ingest::{
-    ConnectionContext, ConnectionId, IngestMetrics, PushConfig, PushContext, PushMetrics,
-    RtmpConfig, push_service, serve_rtmp_connection,
-};
-use media::wall_clock_now;
-use orchestrator::{ClientConfig, OrchestratorClient};
-use playback::{Directory, Epoch, PlaybackConfig, PlaybackMetrics};
+use listeners::Listeners;
+use paying::Paying;
 use prometheus_client::registry::Registry;
-use router::{PictureCheck, Router, RouterMetrics, RouterPorts};
+use router::RouterPorts;
+use stages::{Stage, Stages};
 use store::Store;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     addresses::Addresses,
     admin::{self, Readiness},
-    config::{Config, ListenerConfig},
-    config_watch,
+    config::Config,
     default_ladder::DefaultLadder,
-    discovery::Discovery,
-    embedded,
     gateway_facts::Facts,
     http_server,
     listener::Listener,
-    livepeer, livepeer_api,
+    livepeer_api,
     metrics::{MetricsPage, StreamMetrics},
     operator::{self, Operator},
-    pool_feed::PoolFeed,
-    publish_auth::PublishAuth,
-    push,
-    sequences::Sequences,
     stream_task::StreamParts,
-    streams::{OtherKeys, Streams},
-    webhook::{AuthWebhook, HookClient},
+    streams::Streams,
 };
-
-/// Connections of the admin page at the same time.
-const ADMIN_CONNECTIONS: usize = 256;
 
 /// A running gateway.
 #[derive(Debug)]
@@ -60,33 +48,6 @@ pub struct App {
     _lock: File,
 }
 
-/// What shutdown ends, in this order, and the tasks that hang on each.
-#[derive(Debug, Default)]
-struct Stages {
-    /// Publishers: the RTMP listener and its connections.
-    publishers: Stage,
-    /// Viewers: the HTTP listener and its connections.
-    viewers: Stage,
-    /// Calls that end sessions at orchestrators, and what keeps what was learned.
-    sessions: Stage,
-    /// The embedded orchestrator and the admin page.
-    support: Stage,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Stage {
-    closed: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Stage {
-    async fn end(&self) {
-        self.closed.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
 impl App {
     /// Builds every part, binds every address, and serves. `program` is what child processes run:
     /// this same binary.
@@ -100,58 +61,57 @@ impl App {
         let addresses = listeners.addresses()?;
         let mut registry = Registry::with_prefix("headgate");
         let stages = Stages::default();
-        let ingest_metrics = Arc::new(IngestMetrics::default());
-        ingest_metrics.register(&mut registry);
-        let store = Store::open(&config.data_dir.join("headgate.db"))
-            .await
-            .context("can't open the store in the data directory")?;
-        let sequences = keep_sequences(&store, &stages.sessions);
+        let store = parts::open_store(&config).await?;
+        let paying = Paying::start(&config, &store, &stages.sessions, &mut registry).await?;
         let ports = RouterPorts {
+            payments: paying.as_ref().map(Paying::port),
             memory: Some(Arc::new(store.clone())),
-            picture_check: picture_check(&config, &program),
+            picture_check: parts::picture_check(&config, &program),
             recording: config.routing.record.clone(),
         };
-        let router = build_router(&config, &stages.sessions, ports, &mut registry).await?;
-        let region = config.routing.region.clone();
-        let feed = PoolFeed::new(router.clone(), config.transcoding.clone(), region);
-        let directory = build_directory(&config, &mut registry);
-        let metrics = StreamMetrics::default();
-        metrics.register(&mut registry);
+        let client = parts::orchestrator_client(paying.as_ref())?;
+        let router = parts::start_router(&config, &stages, client, ports, &mut registry).await;
+        let feed = parts::pool_feed(&config, &router);
+        let directory = parts::build_directory(&config, &mut registry);
         let ladder = DefaultLadder::new(config.ladder.clone());
-        let parts = StreamParts {
+        let stream_parts = StreamParts {
             segmenter: config.segmenter.clone(),
             router: router.clone(),
             routing: config.routing.policy.clone(),
-            sequences: sequences.clone(),
+            sequences: parts::keep_sequences(&store, &stages.sessions),
             ladder: ladder.clone(),
             directory: directory.clone(),
-            metrics,
+            metrics: StreamMetrics::registered(&mut registry),
             grace: config.grace,
         };
-        let other_keys = other_keys(&config, &listeners)?;
-        let streams = Streams::new(parts, config.streams.clone(), other_keys, config.streams_max);
+        let streams = parts::streams(&config, &listeners, stream_parts)?;
         let readiness = Readiness::waiting_for("starting");
 
-        serve_publishers(listeners.rtmp, &config, &streams, ingest_metrics, &stages.publishers);
-        let push = push_routes(&config, &streams, &stages.publishers, &mut registry);
-        stages.viewers.tasks.spawn(http_server::serve(
-            listeners.http,
-            viewers_service(directory, push),
-            stages.viewers.closed.clone(),
-            stages.viewers.tasks.clone(),
-        ));
-        let admin = admin::service(readiness.clone(), MetricsPage::new(registry));
+        parts::serve_publishers(
+            listeners.rtmp,
+            &config,
+            &streams,
+            &stages.publishers,
+            &mut registry,
+        );
+        let push = parts::push_routes(&config, &streams, &stages.publishers, &mut registry);
+        serve_http(listeners.http, parts::viewers_service(directory, push), &stages.viewers);
         let facts = Facts::new(streams.clone(), feed.clone(), router.clone(), ladder, &config.log);
-        let operator = Operator { streams: streams.clone(), router, store: store.clone() };
-        let admin = admin.merge(operator::service(operator));
-        stages.support.tasks.spawn(http_server::serve(
-            listeners.admin,
-            admin.merge(livepeer_api::service(Arc::new(facts))),
-            stages.support.closed.clone(),
-            stages.support.tasks.clone(),
-        ));
-        start_transcoding(&config, program, &feed, &readiness, &stages.support)?;
-        follow_pools(&config, feed, &stages.support);
+        let operator = Operator {
+            streams: streams.clone(),
+            router,
+            store: store.clone(),
+            payments: paying.as_ref().map(Paying::service),
+        };
+        if let Some(paying) = paying {
+            paying.stop_at_limits(streams.clone(), &stages.support);
+        }
+        let admin = admin::service(readiness.clone(), MetricsPage::new(registry))
+            .merge(operator::service(operator))
+            .merge(livepeer_api::service(Arc::new(facts)));
+        serve_http(listeners.admin, admin, &stages.support);
+        parts::start_transcoding(&config, program, &feed, &readiness, &stages.support)?;
+        parts::follow_pools(&config, feed, &stages.support);
         addresses.write(&config.data_dir).context("can't write the data directory")?;
         Ok(Self {
             addresses,
@@ -203,48 +163,6 @@ impl App {
 /// What ending connections and children may take beyond the grace that viewers get.
 const GRACE_SLACK: std::time::Duration = std::time::Duration::from_secs(6);
 
-struct Listeners {
-    rtmp: Listener,
-    http: Listener,
-    admin: Listener,
-}
-
-impl Listeners {
-    fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bind = |name, listener: &ListenerConfig| {
-            Listener::bind(name, listener)
-                .with_context(|| format!("can't listen on {} ({name}-addr)", listener.addr))
-        };
-        let admin = ListenerConfig {
-            addr: config.admin_addr,
-            connections: ADMIN_CONNECTIONS,
-            connections_per_ip: ADMIN_CONNECTIONS,
-        };
-        Ok(Self {
-            rtmp: bind("rtmp", &config.rtmp)?,
-            http: bind("http", &config.http)?,
-            admin: bind("admin", &admin)?,
-        })
-    }
-
-    fn addresses(&self) -> anyhow::Result<Addresses> {
-        let addresses = Addresses {
-            rtmp: Some(self.rtmp.local_addr()?),
-            http: Some(self.http.local_addr()?),
-            admin: Some(self.admin.local_addr()?),
-            orchestrator: None,
-        };
-        let shown = |addr: Option<SocketAddr>| addr.map(tracing::field::display);
-        tracing::info!(
-            rtmp = shown(addresses.rtmp),
-            http = shown(addresses.http),
-            admin = shown(addresses.admin),
-            "listening"
-        );
-        Ok(addresses)
-    }
-}
-
 /// Makes the data directory and takes it for this process.
 fn take_data_dir(data_dir: &Path) -> anyhow::Result<File> {
     let directory = data_dir.display();
@@ -257,157 +175,7 @@ fn take_data_dir(data_dir: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// Where each stream goes on counting, kept in the store.
-fn keep_sequences(store: &Store, sessions: &Stage) -> Sequences {
-    let sequences = Sequences::new(store.clone());
-    sessions.tasks.spawn(sequences.clone().keep(sessions.closed.clone()));
-    sequences
-}
-
-async fn build_router(
-    config: &Config,
-    sessions: &Stage,
-    ports: RouterPorts,
-    registry: &mut Registry,
-) -> anyhow::Result<Router> {
-    let metrics = RouterMetrics::register(registry);
-    let client = OrchestratorClient::new(ClientConfig::default())?;
-    let (tasks, closed) = (sessions.tasks.clone(), sessions.closed.clone());
-    Ok(Router::start(config.routing.config.clone(), client, tasks, metrics, ports, closed).await)
-}
-
-/// Needs FFmpeg, and somebody to check.
-fn picture_check(config: &Config, program: &Path) -> Option<Arc<dyn PictureCheck>> {
-    let wanted = config.routing.config.picture_check_every > 0;
-    let somebody = config.transcoding.embedded || !config.transcoding.pools.is_empty();
-    if !(wanted && somebody) {
-        return None;
-    }
-    #[cfg(feature = "local")]
-    return Some(Arc::new(crate::picture_check::WorkerPictureCheck::new(program.to_owned())));
-    #[cfg(not(feature = "local"))]
-    {
-        tracing::info!(program = %program.display(), "this build has no FFmpeg: pictures are not compared");
-        None
-    }
-}
-
-/// What becomes of publishers that the configuration does not name.
-fn other_keys(config: &Config, listeners: &Listeners) -> anyhow::Result<OtherKeys> {
-    let policy = config.publisher.clone();
-    let Some(webhook) = config.auth_webhook.clone() else {
-        return Ok(if config.open { OtherKeys::Open(policy) } else { OtherKeys::Unknown });
-    };
-    let client = HookClient::new([&webhook.endpoint]).context("auth_webhook can't be asked")?;
-    tracing::info!(hook = %webhook.endpoint, signed = webhook.secret.is_some(), "auth webhook");
-    let webhook = AuthWebhook::new(client, webhook.endpoint, webhook.secret);
-    let (rtmp, http) = (listeners.rtmp.local_addr()?, listeners.http.local_addr()?);
-    Ok(OtherKeys::Webhook { auth: PublishAuth::new(webhook, rtmp, http), policy })
-}
-
-fn build_directory(config: &Config, registry: &mut Registry) -> Directory {
-    let metrics = Arc::new(PlaybackMetrics::default());
-    metrics.register(registry);
-    let playback = PlaybackConfig {
-        window_segments: config.window_segments,
-        independent_segments: config.segmenter.long_gop == segmenter::LongGop::Refuse,
-        ..PlaybackConfig::new(Epoch::starting_at(wall_clock_now()))
-    };
-    Directory::new(playback, metrics)
-}
-
-/// What the HTTP address answers: playback, HTTP push, and what is not built.
-fn viewers_service(directory: Directory, push: axum::Router) -> axum::Router {
-    // go-livepeer's players find streams below /stream.
-    playback::service(directory.clone())
-        .nest("/stream", playback::service(directory))
-        .merge(push)
-        .merge(livepeer::absent_service())
-}
-
-fn push_routes(
-    config: &Config,
-    streams: &Streams,
-    publishers: &Stage,
-    registry: &mut Registry,
-) -> axum::Router {
-    if !config.push {
-        return push::switched_off_service();
-    }
-    let metrics = Arc::new(PushMetrics::default());
-    metrics.register(registry);
-    push_service(PushContext {
-        admission: Arc::new(streams.clone()),
-        config: PushConfig::default(),
-        metrics,
-        tasks: publishers.tasks.clone(),
-        shutdown: publishers.closed.clone(),
-    })
-}
-
-fn serve_publishers(
-    listener: Listener,
-    config: &Config,
-    streams: &Streams,
-    metrics: Arc<IngestMetrics>,
-    stage: &Stage,
-) {
-    let mut rtmp = RtmpConfig::default();
-    rtmp.session.idle_timeout = config.publisher_idle_timeout;
-    let template = ConnectionContext {
-        id: ConnectionId(0),
-        peer: ([0, 0, 0, 0], 0).into(),
-        config: Arc::new(rtmp),
-        admission: Arc::new(streams.clone()),
-        metrics,
-        shutdown: stage.closed.clone(),
-    };
-    let connections = stage.tasks.clone();
-    let mut last = 0;
-    let accept = listener.run(stage.closed.clone(), move |accepted| {
-        last += 1;
-        let context =
-            ConnectionContext { id: ConnectionId(last), peer: accepted.peer, ..template.clone() };
-        connections.spawn(async move {
-            let _slot = accepted.slot;
-            // How it went is logged where it ended.
-            drop(Box::pin(serve_rtmp_connection(accepted.stream, context)).await);
-        });
-    });
-    stage.tasks.spawn(accept);
-}
-
-/// From the file, and from the webhooks in it.
-fn follow_pools(config: &Config, feed: PoolFeed, stage: &Stage) {
-    let mut discovery = Discovery::new(feed.clone());
-    discovery.set_pools(&config.transcoding.pools);
-    let (args, closed) = (config.args.clone(), stage.closed.clone());
-    stage.tasks.spawn(config_watch::follow(args, feed, discovery, closed));
-}
-
-fn start_transcoding(
-    config: &Config,
-    program: PathBuf,
-    feed: &PoolFeed,
-    readiness: &Readiness,
-    stage: &Stage,
-) -> anyhow::Result<()> {
-    if !config.transcoding.embedded {
-        readiness.set(None);
-        return Ok(());
-    }
-    anyhow::ensure!(
-        cfg!(feature = "local"),
-        "this build has no transcoder (feature `local`): name orchestrators with --orchestrator, or say --no-transcode"
-    );
-    readiness.set(Some("the embedded orchestrator is starting"));
-    let (data_dir, log) = (config.data_dir.clone(), config.log.clone());
-    let (feed, readiness, closed) = (feed.clone(), readiness.clone(), stage.closed.clone());
-    stage.tasks.spawn(async move {
-        let ended = embedded::run(program, &data_dir, &log, feed, readiness, closed).await;
-        if let Err(error) = ended {
-            tracing::error!(%error, "the embedded orchestrator can't be run");
-        }
-    });
-    Ok(())
+fn serve_http(listener: Listener, service: axum::Router, stage: &Stage) {
+    let (closed, connections) = (stage.closed.clone(), stage.tasks.clone());
+    stage.tasks.spawn(http_server::serve(listener, service, closed, connections));
 }

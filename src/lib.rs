@@ -37,6 +37,7 @@ mod origin;
 #[cfg(feature = "local")]
 mod paid_orchestrator;
 #[cfg(feature = "local")]
+mod payments;
 mod picture_check;
 mod pool_feed;
 pub mod publish_auth;

@@ -20,8 +20,15 @@ pub struct StreamMetrics {
 }
 
 impl StreamMetrics {
-    /// Enters every metric into `registry`.
-    pub fn register(&self, registry: &mut Registry) {
+    /// Metrics that are all in `registry`.
+    #[must_use]
+    pub fn registered(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        metrics.register(registry);
+        metrics
+    }
+
+    fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("streams");
         registry.register("live", "Streams live or waiting for their publisher", self.live.clone());
         registry.register(

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use store::Store;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{origin::refuse_other_pages, streams::Streams};
+use crate::{origin::refuse_other_pages, payments::PaymentService, streams::Streams};
 
 /// Decisions listed at once.
 const MOST_DECISIONS: usize = 1_000;
@@ -31,6 +31,8 @@ pub(crate) struct Operator {
     pub(crate) streams: Streams,
     pub(crate) router: router::Router,
     pub(crate) store: Store,
+    /// Who pays; `None`: nothing is paid.
+    pub(crate) payments: Option<PaymentService>,
 }
 
 /// `/v1/…` below the admin address.
@@ -45,6 +47,7 @@ pub(crate) fn service(operator: Operator) -> Router {
         .route("/v1/decisions", get(follow_decisions))
         .route("/v1/orchestrators", get(list_orchestrators))
         .route("/v1/orchestrators/evidence", get(list_evidence))
+        .route("/v1/payments", get(show_payments))
         .with_state(Arc::new(operator))
 }
 
@@ -57,6 +60,13 @@ async fn list_streams(State(operator): Shared) -> Response {
 async fn show_stream(State(operator): Shared, Path(id): Path<String>) -> Response {
     let found = operator.streams.list().into_iter().find(|stream| stream.id == id);
     found.map_or_else(|| no_stream(&id), |stream| Json(stream).into_response())
+}
+
+async fn show_payments(State(operator): Shared) -> Response {
+    match &operator.payments {
+        Some(payments) => Json(payments.figures()).into_response(),
+        None => refusal(StatusCode::NOT_FOUND, "nothing is paid: payments.mode is \"free\""),
+    }
 }
 
 async fn kick(State(operator): Shared, Path(id): Path<String>) -> Response {

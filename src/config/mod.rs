@@ -2,6 +2,7 @@
 //!
 //! Everything is checked while it is read, and every fault is reported, not only the first.
 
+mod payments;
 mod pool;
 mod reader;
 mod stream;
@@ -17,6 +18,7 @@ use media::Ladder;
 use router::{Pool, PoolName, RouterConfig, StreamPolicy};
 use segmenter::{LongGop, SegmenterConfig};
 
+pub use payments::{PayerSource, PaymentChainConfig, PaymentsConfig};
 pub use pool::PoolConfig;
 pub use reader::Fault;
 use reader::{Faults, Section, parse_address};
@@ -46,6 +48,8 @@ pub struct Config {
     pub auth_webhook: Option<AuthWebhookConfig>,
     /// Who transcodes.
     pub transcoding: Transcoding,
+    /// How what costs something is paid.
+    pub payments: PaymentsConfig,
     /// How streams are cut.
     pub segmenter: SegmenterConfig,
     /// How segments find their orchestrator.
@@ -166,6 +170,7 @@ impl Config {
             open,
             auth_webhook: webhook::auth_webhook(&mut root, args.auth_webhook.as_ref(), faults),
             transcoding: transcoding(&mut root, args, faults),
+            payments: payments::payments(root.section("payments", faults), faults),
             segmenter: segmenter_settings(root.section("segmenter", faults), faults),
             routing,
             ladder: default_ladder(&mut root, faults),
@@ -216,6 +221,27 @@ impl Config {
             }
         }
         self.check_pool_names(faults);
+        self.check_budgets(faults);
+    }
+
+    /// A budget for nobody would protect nothing.
+    fn check_budgets(&self, faults: &mut Faults) {
+        for (index, budget) in self.payments.budgets.iter().enumerate() {
+            if self.payments.payer.is_none() {
+                let said = "nothing is paid: payments.mode is \"free\"";
+                faults.add(format!("payments.budget[{index}]"), said);
+            }
+            let pools = budget.cheaper.iter().flat_map(|it| &it.pools);
+            for name in pools.filter(|name| !self.has_pool(name)) {
+                let path = format!("payments.budget[{index}].cheaper_pools");
+                faults.add(path, format!("there is no pool {name:?}"));
+            }
+        }
+    }
+
+    fn has_pool(&self, name: &str) -> bool {
+        let pools = &self.transcoding.pools;
+        name == PoolName::LOCAL || pools.iter().any(|it| it.pool.name.as_str() == name)
     }
 
     /// A pool that nobody has configured would leave its streams without orchestrators, or drop out of
@@ -225,9 +251,6 @@ impl Config {
         if pools.is_empty() && !embedded {
             return;
         }
-        let is_known = |name: &PoolName| {
-            name.as_str() == PoolName::LOCAL || pools.iter().any(|it| it.pool.name == *name)
-        };
         let inherited = &self.routing.policy.pools;
         let of_streams = self.streams.iter().enumerate();
         let of_streams = of_streams.filter(|(_, stream)| stream.routing.pools != *inherited);
@@ -236,7 +259,7 @@ impl Config {
         for (path, named) in
             std::iter::once(("router.pools".to_owned(), inherited)).chain(of_streams)
         {
-            for name in named.iter().filter(|name| !is_known(name)) {
+            for name in named.iter().filter(|name| !self.has_pool(name.as_str())) {
                 faults.add(path.as_str(), format!("there is no pool {:?}", name.as_str()));
             }
         }

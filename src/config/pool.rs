@@ -220,7 +220,9 @@ pub(super) fn stream_policy(
         }
         class
     });
+    let owner = section.string("owner", faults);
     StreamPolicy {
+        owner: owner.or_else(|| default.owner.clone()),
         pools: pools.unwrap_or_else(|| default.pools.clone()),
         class: class.unwrap_or(default.class),
         hold_percent: default.hold_percent,

@@ -72,6 +72,19 @@ impl PixelPrice {
     }
 }
 
+impl From<tickets::Price> for PixelPrice {
+    fn from(price: tickets::Price) -> Self {
+        Self { wei: price.wei(), pixels: price.pixels().get() }
+    }
+}
+
+impl From<PixelPrice> for tickets::Price {
+    fn from(price: PixelPrice) -> Self {
+        // The pixels are not zero.
+        Self::new(price.wei, price.pixels).unwrap_or(Self::FREE)
+    }
+}
+
 impl From<PixelPrice> for (u64, u64) {
     fn from(price: PixelPrice) -> Self {
         (price.wei, price.pixels)

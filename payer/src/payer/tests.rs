@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use tickets::{B256, ExpirationParams, PaidRendition, PrivateKey, SenderError, U256};
 

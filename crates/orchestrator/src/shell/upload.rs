@@ -10,6 +10,7 @@ use http::{
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use prost::Message;
+use tickets::B256;
 use tokio::time::timeout_at;
 
 use super::{
@@ -56,7 +57,7 @@ pub(super) async fn upload(
     let begun = tokio::time::Instant::now();
     let hash = match payment {
         Some(payment) => payment.hash.0,
-        None => hash(job).await?,
+        None => job.hash_in_background().await?.0,
     };
     let body = ChainBody::new(job.body.clone());
     let progress = body.progress();
@@ -109,14 +110,22 @@ async fn respond(
     }
 }
 
-async fn hash(job: &SegmentJob) -> Result<Hash, TranscodeError> {
-    let (body, hashed) = (job.body.clone(), job.hashed.clone());
-    if body.len().saturating_sub(hashed.len()) <= HASH_INLINE {
-        return Ok(hashed.finish(&body));
+impl SegmentJob {
+    /// As [`Self::hash`]; a body of which much isn't hashed yet is hashed off the executor's threads.
+    ///
+    /// # Errors
+    /// When the process is ending.
+    pub async fn hash_in_background(&self) -> Result<B256, TranscodeError> {
+        let (body, hashed) = (self.body.clone(), self.hashed.clone());
+        let hash = if body.len().saturating_sub(hashed.len()) <= HASH_INLINE {
+            hashed.finish(&body)
+        } else {
+            tokio::task::spawn_blocking(move || hashed.finish(&body))
+                .await
+                .map_err(|_| TranscodeError::InvalidJob("its body could not be hashed"))?
+        };
+        Ok(B256::new(hash))
     }
-    tokio::task::spawn_blocking(move || hashed.finish(&body))
-        .await
-        .map_err(|_| TranscodeError::InvalidJob("its body could not be hashed"))
 }
 
 fn request(

@@ -1,0 +1,228 @@
+//! How each part of the gateway is built from the configuration.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use ingest::{
+    ConnectionContext, ConnectionId, IngestMetrics, PushConfig, PushContext, PushMetrics,
+    RtmpConfig, push_service, serve_rtmp_connection,
+};
+use media::wall_clock_now;
+use orchestrator::{ClientConfig, OrchestratorClient};
+use playback::{Directory, Epoch, PlaybackConfig, PlaybackMetrics};
+use prometheus_client::registry::Registry;
+use router::{PictureCheck, Router, RouterMetrics, RouterPorts};
+use store::Store;
+
+use super::{
+    listeners::Listeners,
+    paying::Paying,
+    stages::{Stage, Stages},
+};
+use crate::{
+    admin::Readiness,
+    config::Config,
+    config_watch,
+    discovery::Discovery,
+    embedded,
+    listener::Listener,
+    livepeer,
+    pool_feed::PoolFeed,
+    publish_auth::PublishAuth,
+    push,
+    sequences::Sequences,
+    stream_task::StreamParts,
+    streams::{OtherKeys, Streams},
+    webhook::{AuthWebhook, HookClient},
+};
+
+/// What outlives the process.
+pub(super) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let opened = Store::open(&config.data_dir.join("headgate.db")).await;
+    opened.context("can't open the store in the data directory")
+}
+
+/// Where each stream goes on counting, kept in the store.
+pub(super) fn keep_sequences(store: &Store, sessions: &Stage) -> Sequences {
+    let sequences = Sequences::new(store.clone());
+    sessions.tasks.spawn(sequences.clone().keep(sessions.closed.clone()));
+    sequences
+}
+
+pub(super) async fn start_router(
+    config: &Config,
+    stages: &Stages,
+    client: OrchestratorClient,
+    ports: RouterPorts,
+    registry: &mut Registry,
+) -> Router {
+    let metrics = RouterMetrics::register(registry);
+    let (tasks, closed) = (stages.sessions.tasks.clone(), stages.sessions.closed.clone());
+    Router::start(config.routing.config.clone(), client, tasks, metrics, ports, closed).await
+}
+
+/// The way to orchestrators, who are told who pays where anything is paid.
+pub(super) fn orchestrator_client(payer: Option<&Paying>) -> anyhow::Result<OrchestratorClient> {
+    let client = OrchestratorClient::new(ClientConfig::default())?;
+    Ok(match payer {
+        Some(payer) => client.with_identity(payer.identity()),
+        None => client,
+    })
+}
+
+/// Where pools come from.
+pub(super) fn pool_feed(config: &Config, router: &Router) -> PoolFeed {
+    let region = config.routing.region.clone();
+    PoolFeed::new(router.clone(), config.transcoding.clone(), region)
+}
+
+/// Needs FFmpeg, and somebody to check.
+pub(super) fn picture_check(config: &Config, program: &Path) -> Option<Arc<dyn PictureCheck>> {
+    let wanted = config.routing.config.picture_check_every > 0;
+    let somebody = config.transcoding.embedded || !config.transcoding.pools.is_empty();
+    if !(wanted && somebody) {
+        return None;
+    }
+    #[cfg(feature = "local")]
+    return Some(Arc::new(crate::picture_check::WorkerPictureCheck::new(program.to_owned())));
+    #[cfg(not(feature = "local"))]
+    {
+        tracing::info!(program = %program.display(), "this build has no FFmpeg: pictures are not compared");
+        None
+    }
+}
+
+/// The registry of streams.
+pub(super) fn streams(
+    config: &Config,
+    listeners: &Listeners,
+    parts: StreamParts,
+) -> anyhow::Result<Streams> {
+    let other_keys = other_keys(config, listeners)?;
+    Ok(Streams::new(parts, config.streams.clone(), other_keys, config.streams_max))
+}
+
+/// What becomes of publishers that the configuration does not name.
+fn other_keys(config: &Config, listeners: &Listeners) -> anyhow::Result<OtherKeys> {
+    let policy = config.publisher.clone();
+    let Some(webhook) = config.auth_webhook.clone() else {
+        return Ok(if config.open { OtherKeys::Open(policy) } else { OtherKeys::Unknown });
+    };
+    let client = HookClient::new([&webhook.endpoint]).context("auth_webhook can't be asked")?;
+    tracing::info!(hook = %webhook.endpoint, signed = webhook.secret.is_some(), "auth webhook");
+    let webhook = AuthWebhook::new(client, webhook.endpoint, webhook.secret);
+    let (rtmp, http) = (listeners.rtmp.local_addr()?, listeners.http.local_addr()?);
+    Ok(OtherKeys::Webhook { auth: PublishAuth::new(webhook, rtmp, http), policy })
+}
+
+pub(super) fn build_directory(config: &Config, registry: &mut Registry) -> Directory {
+    let metrics = Arc::new(PlaybackMetrics::default());
+    metrics.register(registry);
+    let playback = PlaybackConfig {
+        window_segments: config.window_segments,
+        independent_segments: config.segmenter.long_gop == segmenter::LongGop::Refuse,
+        ..PlaybackConfig::new(Epoch::starting_at(wall_clock_now()))
+    };
+    Directory::new(playback, metrics)
+}
+
+/// What the HTTP address answers: playback, HTTP push, and what is not built.
+pub(super) fn viewers_service(directory: Directory, push: axum::Router) -> axum::Router {
+    // go-livepeer's players find streams below /stream.
+    playback::service(directory.clone())
+        .nest("/stream", playback::service(directory))
+        .merge(push)
+        .merge(livepeer::absent_service())
+}
+
+pub(super) fn push_routes(
+    config: &Config,
+    streams: &Streams,
+    publishers: &Stage,
+    registry: &mut Registry,
+) -> axum::Router {
+    if !config.push {
+        return push::switched_off_service();
+    }
+    let metrics = Arc::new(PushMetrics::default());
+    metrics.register(registry);
+    push_service(PushContext {
+        admission: Arc::new(streams.clone()),
+        config: PushConfig::default(),
+        metrics,
+        tasks: publishers.tasks.clone(),
+        shutdown: publishers.closed.clone(),
+    })
+}
+
+pub(super) fn serve_publishers(
+    listener: Listener,
+    config: &Config,
+    streams: &Streams,
+    stage: &Stage,
+    registry: &mut Registry,
+) {
+    let metrics = Arc::new(IngestMetrics::default());
+    metrics.register(registry);
+    let mut rtmp = RtmpConfig::default();
+    rtmp.session.idle_timeout = config.publisher_idle_timeout;
+    let template = ConnectionContext {
+        id: ConnectionId(0),
+        peer: ([0, 0, 0, 0], 0).into(),
+        config: Arc::new(rtmp),
+        admission: Arc::new(streams.clone()),
+        metrics,
+        shutdown: stage.closed.clone(),
+    };
+    let connections = stage.tasks.clone();
+    let mut last = 0;
+    let accept = listener.run(stage.closed.clone(), move |accepted| {
+        last += 1;
+        let context =
+            ConnectionContext { id: ConnectionId(last), peer: accepted.peer, ..template.clone() };
+        connections.spawn(async move {
+            let _slot = accepted.slot;
+            // How it went is logged where it ended.
+            drop(Box::pin(serve_rtmp_connection(accepted.stream, context)).await);
+        });
+    });
+    stage.tasks.spawn(accept);
+}
+
+/// From the file, and from the webhooks in it.
+pub(super) fn follow_pools(config: &Config, feed: PoolFeed, stage: &Stage) {
+    let mut discovery = Discovery::new(feed.clone());
+    discovery.set_pools(&config.transcoding.pools);
+    let (args, closed) = (config.args.clone(), stage.closed.clone());
+    stage.tasks.spawn(config_watch::follow(args, feed, discovery, closed));
+}
+
+pub(super) fn start_transcoding(
+    config: &Config,
+    program: PathBuf,
+    feed: &PoolFeed,
+    readiness: &Readiness,
+    stage: &Stage,
+) -> anyhow::Result<()> {
+    if !config.transcoding.embedded {
+        readiness.set(None);
+        return Ok(());
+    }
+    anyhow::ensure!(
+        cfg!(feature = "local"),
+        "this build has no transcoder (feature `local`): name orchestrators with --orchestrator, or say --no-transcode"
+    );
+    readiness.set(Some("the embedded orchestrator is starting"));
+    let (data_dir, log) = (config.data_dir.clone(), config.log.clone());
+    let (feed, readiness, closed) = (feed.clone(), readiness.clone(), stage.closed.clone());
+    stage.tasks.spawn(async move {
+        let ended = embedded::run(program, &data_dir, &log, feed, readiness, closed).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "the embedded orchestrator can't be run");
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Payments as a part of the gateway.
+
+use std::sync::Arc;
+
+use media::StreamName;
+use orchestrator::GatewayIdentity;
+use prometheus_client::registry::Registry;
+use router::Payments;
+use store::Store;
+use tokio::sync::mpsc;
+
+use super::stages::Stage;
+use crate::{
+    config::Config,
+    payments::{self, PaymentService},
+    streams::Streams,
+};
+
+/// Who pays, with what.
+pub(super) struct Paying {
+    identity: GatewayIdentity,
+    service: PaymentService,
+    /// Streams that have met a limit that ends them.
+    stopped: mpsc::Receiver<StreamName>,
+}
+
+impl Paying {
+    /// Makes ready what pays; `None` where nothing is paid.
+    pub(super) async fn start(
+        config: &Config,
+        store: &Store,
+        sessions: &Stage,
+        registry: &mut Registry,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(prepared) = payments::prepare(&config.payments).await? else { return Ok(None) };
+        let identity = prepared.identity();
+        let record = Arc::new(store.clone());
+        let stage = (&sessions.tasks, &sessions.closed);
+        let (service, stopped) = prepared.start(&config.payments, record, registry, stage).await?;
+        Ok(Some(Self { identity, service, stopped }))
+    }
+
+    /// What orchestrators are told.
+    pub(super) const fn identity(&self) -> GatewayIdentity {
+        self.identity
+    }
+
+    /// For the router.
+    pub(super) fn port(&self) -> Arc<dyn Payments> {
+        Arc::new(self.service.clone())
+    }
+
+    /// For the operator.
+    pub(super) fn service(&self) -> PaymentService {
+        self.service.clone()
+    }
+
+    /// Ends the streams that meet a limit that ends them.
+    pub(super) fn stop_at_limits(self, streams: Streams, stage: &Stage) {
+        let (mut stopped, closed) = (self.stopped, stage.closed.clone());
+        stage.tasks.spawn(closed.run_until_cancelled_owned(async move {
+            while let Some(stream) = stopped.recv().await {
+                if streams.kick(&stream) {
+                    tracing::warn!(%stream, "publisher ended: the stream's budget is used up");
+                }
+            }
+        }));
+    }
+}

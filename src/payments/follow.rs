@@ -1,0 +1,162 @@
+//! What the chain says, told to the payer.
+
+use std::{
+    collections::VecDeque,
+    num::NonZeroU64,
+    time::{Duration, SystemTime},
+};
+
+use chain::{ChainWatcher, Runway, Spend, TrackedView, TrackerConfig, ether};
+use media::wall_clock_now;
+use tickets::{Address, ChainView, SenderFunds, U256};
+
+use super::service::PaymentService;
+use crate::chain_settings::{ChainSettings, connect};
+
+/// How often the payer is told what is known.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How long after a failure to reach the contracts they are tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// How often accounts nobody uses are closed.
+const CLOSE_EVERY: u32 = 30;
+/// How often the deposit is noted for the forecast, in turns.
+const NOTE_EVERY: u32 = 10;
+/// Notes kept of the deposit: an hour's.
+const NOTES: usize = 360;
+/// Seconds of spending that a forecast goes by.
+const FORECAST_WINDOW: NonZeroU64 = NonZeroU64::new(3_600).unwrap();
+/// A deposit that ends sooner is warned of: seconds.
+const WARN_BEFORE: u64 = 86_400;
+/// Length of an offline block: what orchestrators with `--ticket-check offline` count by.
+const OFFLINE_BLOCK: u64 = 12;
+
+/// Follows no chain: blocks are counted by the clock, and funds are not checked.
+pub(super) async fn offline(service: PaymentService) {
+    let funds = SenderFunds { deposit: U256::MAX, reserve: U256::MAX, withdraw_round: U256::ZERO };
+    let mut turn = 0_u32;
+    loop {
+        let l1_block = seconds(wall_clock_now()) / OFFLINE_BLOCK;
+        let view = ChainView { l1_block, ..ChainView::default() };
+        service.handle_chain(Some(view), Some(funds));
+        turn = turn.wrapping_add(1);
+        if turn.is_multiple_of(CLOSE_EVERY) {
+            service.handle_timeout();
+        }
+        tokio::time::sleep(TELL_EVERY).await;
+    }
+}
+
+/// Follows the nodes: until they answer, and when they have not answered for too long, nothing is paid.
+pub(super) async fn nodes(service: PaymentService, settings: ChainSettings, sender: Address) {
+    let mut failed = false;
+    let client = loop {
+        match connect(&settings).await {
+            Ok(client) => break client,
+            Err(error) => {
+                let detail = format!("{error:#}");
+                service.set_figures(|figures| figures.chain_fault = Some(detail.clone()));
+                if !std::mem::replace(&mut failed, true) {
+                    tracing::error!("nothing is paid: {detail}");
+                    service.note("chain", &detail);
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    };
+    let watcher = ChainWatcher::new(client, Some(sender), TrackerConfig::default());
+    let tell = async {
+        let mut teller = Teller::new(service);
+        loop {
+            teller.turn(&watcher);
+            tokio::time::sleep(TELL_EVERY).await;
+        }
+    };
+    tokio::join!(watcher.run(), tell);
+}
+
+/// What was told last.
+struct Teller {
+    service: PaymentService,
+    turns: u32,
+    known: bool,
+    warned: bool,
+    deposit: Option<U256>,
+    spent: VecDeque<Spend>,
+}
+
+impl Teller {
+    const fn new(service: PaymentService) -> Self {
+        let spent = VecDeque::new();
+        Self { service, turns: 0, known: false, warned: false, deposit: None, spent }
+    }
+
+    fn turn(&mut self, watcher: &ChainWatcher) {
+        match watcher.view() {
+            Ok(view) => self.tell(&view),
+            Err(error) => self.lost(&error.to_string()),
+        }
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns.is_multiple_of(CLOSE_EVERY) {
+            self.service.handle_timeout();
+        }
+    }
+
+    fn tell(&mut self, view: &TrackedView) {
+        self.service.handle_chain(Some(view.chain), Some(view.funds));
+        if !std::mem::replace(&mut self.known, true) {
+            let (deposit, reserve) = (ether(view.funds.deposit), ether(view.funds.reserve));
+            tracing::info!(%deposit, %reserve, "the chain is known; funds in ETH");
+            if view.funds.deposit.is_zero() || view.funds.reserve.is_zero() {
+                let detail = "without a deposit and a reserve orchestrators take no tickets";
+                tracing::warn!("{detail}: `headgate wallet deposit`, `headgate wallet reserve`");
+                self.service.note("funds", detail);
+            }
+        }
+        if self.turns.is_multiple_of(NOTE_EVERY) {
+            self.forecast(&view.funds);
+        }
+    }
+
+    fn lost(&mut self, detail: &str) {
+        self.service.handle_chain(None, None);
+        self.service.set_figures(|figures| figures.chain_fault = Some(detail.to_owned()));
+        if std::mem::take(&mut self.known) {
+            tracing::error!("nothing is paid: {detail}");
+            self.service.note("chain", detail);
+        }
+    }
+
+    /// Winning tickets lower the deposit: by that rate it lasts so long.
+    fn forecast(&mut self, funds: &SenderFunds) {
+        let now = seconds(wall_clock_now());
+        let before = self.deposit.replace(funds.deposit).unwrap_or(funds.deposit);
+        if self.spent.len() >= NOTES {
+            self.spent.pop_front();
+        }
+        // A deposit that grew was added to; what was spent meanwhile is not known.
+        self.spent.push_back(Spend { at: now, amount: before.saturating_sub(funds.deposit) });
+        let history: Vec<Spend> = self.spent.iter().copied().collect();
+        let runway = Runway::forecast(funds.deposit, U256::ZERO, &history, now, FORECAST_WINDOW);
+        self.service.set_figures(|figures| {
+            figures.deposit_wei = Some(funds.deposit.to_string());
+            figures.reserve_wei = Some(funds.reserve.to_string());
+            figures.runway = runway.as_ref().map(ToString::to_string);
+            figures.chain_fault = None;
+        });
+        let short = runway.filter(|runway| runway.ends_within(WARN_BEFORE));
+        match short {
+            Some(runway) if !self.warned => {
+                let detail = format!("the deposit lasts {runway}");
+                tracing::warn!("{detail}: add to it with `headgate wallet deposit`");
+                self.service.note("runway", &detail);
+                self.warned = true;
+            }
+            Some(_) => {}
+            None => self.warned = false,
+        }
+    }
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,16 @@
+//! Pays for the gateway's segments: the port of the router, filled.
+//!
+//! [`PaymentService`] owns the [`Payer`]: a payment is decided under one lock, put on record
+//! (`ledger.rs`), signed (`signing.rs`), and only then handed to the attempt. How the attempt ends is
+//! booked the same way. `follow.rs` tells the payer what the chain says.
+
+mod events;
+mod follow;
+mod ledger;
+mod metrics;
+mod service;
+mod setup;
+mod signing;
+
+pub(crate) use service::PaymentService;
+pub(crate) use setup::prepare;

@@ -1,0 +1,289 @@
+//! The payer, its record and its signer put together.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use media::{RenditionProfile, StreamName, wall_clock_now};
+use orchestrator::{PixelPrice, SegmentPayment};
+use payer::{
+    AtLimit, Ending, Payer, Payment, PaymentId, PaymentRequest, Refusal, RefusalClass, Terms,
+};
+use prometheus_client::registry::Registry;
+use router::{
+    AttemptPayment, Bill, BoxFuture, PaymentEnd, PaymentFacts, PaymentRefused, PaymentRefusedClass,
+    Payments,
+};
+use serde::Serialize;
+use tickets::{ChainView, PaidRendition, Price, SenderFunds, Wei};
+use tokio::sync::mpsc;
+
+use super::{
+    events::{Events, PaymentEvent},
+    ledger::{Ledger, NotRecorded},
+    metrics::PaymentMetrics,
+    signing::{NotSigned, Signing},
+};
+
+/// How long a payment may take to get on record.
+const RECORD_DEADLINE: Duration = Duration::from_secs(2);
+/// Streams that may wait to be ended at their budget's limit; further ones meet it again in a moment.
+const STOPS_QUEUED: usize = 64;
+
+/// Pays for segments. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct PaymentService(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Locked for one call at a time: microseconds.
+    payer: Mutex<Payer>,
+    ledger: Ledger,
+    signing: Signing,
+    events: Events,
+    metrics: PaymentMetrics,
+    stops: mpsc::Sender<StreamName>,
+    figures: Mutex<PaymentFigures>,
+}
+
+/// What an operator sees of payments.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct PaymentFigures {
+    /// Who pays.
+    pub(crate) address: String,
+    /// Wei that winning tickets are paid from.
+    pub(crate) deposit_wei: Option<String>,
+    /// Wei that guarantee the rest.
+    pub(crate) reserve_wei: Option<String>,
+    /// How long the deposit lasts.
+    pub(crate) runway: Option<String>,
+    /// Why nothing can be paid now.
+    pub(crate) chain_fault: Option<String>,
+    /// The latest events, oldest first.
+    pub(crate) events: Vec<PaymentEvent>,
+}
+
+impl PaymentService {
+    /// A service around a payer that has taken up what earlier runs left; and the streams that are to be
+    /// ended.
+    pub(super) fn new(
+        payer: Payer,
+        ledger: Ledger,
+        signing: Signing,
+        registry: &mut Registry,
+    ) -> (Self, mpsc::Receiver<StreamName>) {
+        let (stops, stopped) = mpsc::channel(STOPS_QUEUED);
+        let address = payer.address().to_string();
+        let inner = Inner {
+            payer: Mutex::new(payer),
+            ledger,
+            signing,
+            events: Events::default(),
+            metrics: PaymentMetrics::register(registry),
+            stops,
+            figures: Mutex::new(PaymentFigures { address, ..PaymentFigures::default() }),
+        };
+        (Self(Arc::new(inner)), stopped)
+    }
+
+    /// What an operator sees.
+    pub(crate) fn figures(&self) -> PaymentFigures {
+        let figures = self.0.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        PaymentFigures { events: self.0.events.latest(), ..figures }
+    }
+
+    pub(super) fn set_figures(&self, change: impl FnOnce(&mut PaymentFigures)) {
+        change(&mut self.0.figures.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn note(&self, kind: &'static str, detail: &str) {
+        self.0.events.note(wall_clock_now(), kind, detail);
+    }
+
+    /// Takes what the chain says; `None` when that is too old to pay on.
+    pub(super) fn handle_chain(&self, view: Option<ChainView>, funds: Option<SenderFunds>) {
+        let mut payer = self.0.payer();
+        payer.handle_view(view);
+        if let Some(funds) = funds {
+            payer.handle_funds(funds);
+        }
+    }
+
+    /// Closes accounts nobody uses.
+    pub(super) fn handle_timeout(&self) {
+        let mut payer = self.0.payer();
+        payer.handle_timeout(now(), wall_clock_now());
+        self.0.ledger.push(std::iter::from_fn(|| payer.poll_entry()));
+    }
+}
+
+impl Payments for PaymentService {
+    fn pay<'a>(&'a self, bill: Bill<'a>) -> BoxFuture<'a, Result<AttemptPayment, PaymentRefused>> {
+        Box::pin(async move {
+            let begun = tokio::time::Instant::now();
+            match self.0.pay(&bill).await {
+                Ok((payment, facts)) => {
+                    self.0.events.paid(wall_clock_now(), bill.stream);
+                    self.0.metrics.signed(facts.tickets, begun.elapsed());
+                    let unsettled = Unsettled::new(Arc::clone(&self.0), PaymentId(facts.payment));
+                    Ok(AttemptPayment::new(payment, facts, move |end| unsettled.settle(end)))
+                }
+                Err(refused) => {
+                    self.0.metrics.made(refused.kind);
+                    if refused.class == PaymentRefusedClass::Nobody {
+                        let detail = refused.to_string();
+                        let wall = wall_clock_now();
+                        self.0.events.refused(wall, bill.stream, refused.kind, &detail);
+                    }
+                    Err(refused)
+                }
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn payer(&self) -> MutexGuard<'_, Payer> {
+        self.payer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn pay(
+        self: &Arc<Self>,
+        bill: &Bill<'_>,
+    ) -> Result<(SegmentPayment, PaymentFacts), PaymentRefused> {
+        let hash = bill.job.hash_in_background().await.map_err(|error| PaymentRefused {
+            class: PaymentRefusedClass::Nobody,
+            kind: error.kind(),
+            detail: error.to_string(),
+        })?;
+        if !self.ledger.is_open() {
+            return Err(not_recorded());
+        }
+        let request = request(bill);
+        let (payment, recorded) = {
+            // Entries are queued under the same lock, so that their order is the payer's.
+            let mut payer = self.payer();
+            let payment = payer
+                .prepare(now(), wall_clock_now(), request)
+                .map_err(|refusal| self.refused(bill.stream, &refusal))?;
+            let recorded = self.ledger.push_and_tell(std::iter::from_fn(|| payer.poll_entry()));
+            (payment, recorded)
+        };
+        let unsent = Unsettled::new(Arc::clone(self), payment.id);
+        match tokio::time::timeout(RECORD_DEADLINE, recorded).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Err(not_recorded()),
+        }
+        let facts = facts(&payment, bill);
+        let signed = self.signing.sign(payment, bill, hash).await.map_err(not_signed)?;
+        unsent.keep();
+        Ok((signed, facts))
+    }
+
+    /// What follows from a refusal: a stream that meets a limit that ends it is ended.
+    fn refused(&self, stream: &StreamName, refusal: &Refusal) -> PaymentRefused {
+        if let Refusal::Budget { used_up: true, budget, .. } = refusal
+            && budget.at_limit == AtLimit::Stop
+            && self.stops.try_send(stream.clone()).is_err()
+        {
+            tracing::debug!(%stream, "ended a moment later");
+        }
+        let class = match refusal.class() {
+            RefusalClass::Refresh => PaymentRefusedClass::Renew,
+            RefusalClass::Other => PaymentRefusedClass::Terms,
+            RefusalClass::Price => PaymentRefusedClass::Price,
+            RefusalClass::Nobody => PaymentRefusedClass::Nobody,
+        };
+        PaymentRefused { class, kind: refusal.kind(), detail: refusal.to_string() }
+    }
+
+    fn settle(&self, payment: PaymentId, ending: Ending) {
+        self.metrics.ended(ending.as_str());
+        let mut payer = self.payer();
+        payer.settle(now(), wall_clock_now(), payment, ending);
+        self.ledger.push(std::iter::from_fn(|| payer.poll_entry()));
+    }
+}
+
+/// A payment that was prepared and is not settled: dropped, it was never sent.
+struct Unsettled(Option<(Arc<Inner>, PaymentId)>);
+
+impl Unsettled {
+    fn new(inner: Arc<Inner>, payment: PaymentId) -> Self {
+        Self(Some((inner, payment)))
+    }
+
+    /// Somebody else settles it.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+
+    fn settle(mut self, end: PaymentEnd) {
+        let Some((inner, payment)) = self.0.take() else { return };
+        let ending = match end {
+            PaymentEnd::Unsent => Ending::Withdrawn,
+            PaymentEnd::InDoubt => Ending::NoAnswer,
+            PaymentEnd::Arrived => Ending::Failed,
+            PaymentEnd::Done { pixels } => Ending::Done { pixels },
+        };
+        inner.settle(payment, ending);
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if let Some((inner, payment)) = self.0.take() {
+            inner.settle(payment, Ending::Withdrawn);
+        }
+    }
+}
+
+fn request(bill: &Bill<'_>) -> PaymentRequest {
+    let (quote, job) = (bill.quote, bill.job);
+    PaymentRequest {
+        stream: bill.stream.to_string(),
+        owner: bill.owner.map(str::to_owned),
+        sequence: job.sequence,
+        attempt: bill.attempt.number(),
+        orchestrator: bill.orchestrator.to_string(),
+        pool: bill.pool.to_string(),
+        terms: Terms {
+            session_id: quote.session_id.clone(),
+            price: quote.price,
+            params: Some(quote.params.clone()),
+        },
+        price_cap: bill.price_cap.map(Price::from),
+        renditions: job.profiles.iter().map(paid_rendition).collect(),
+        duration: job.duration,
+    }
+}
+
+fn paid_rendition(profile: &RenditionProfile) -> PaidRendition {
+    let (fps, fps_den) = profile.frame_rate.map_or((0, 0), |rate| (rate.num(), rate.den()));
+    PaidRendition { width: profile.width, height: profile.height, fps, fps_den }
+}
+
+fn facts(payment: &Payment, bill: &Bill<'_>) -> PaymentFacts {
+    let batch = payment.batch.as_ref();
+    PaymentFacts {
+        payment: payment.id.0,
+        price: PixelPrice::from(bill.quote.price),
+        tickets: batch.map_or(0, |batch| batch.count().get()),
+        ev_wei: batch.map_or_else(Wei::zero, tickets::UnsignedBatch::expected_value).to_string(),
+    }
+}
+
+fn not_recorded() -> PaymentRefused {
+    let detail = NotRecorded.to_string();
+    PaymentRefused { class: PaymentRefusedClass::Nobody, kind: "ledger", detail }
+}
+
+fn not_signed(error: NotSigned) -> PaymentRefused {
+    let class = PaymentRefusedClass::Nobody;
+    PaymentRefused { class, kind: error.kind, detail: error.detail }
+}
+
+fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
