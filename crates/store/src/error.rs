@@ -1,43 +1,75 @@
 //! What can go wrong with the store, and with a row of it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use media::SequenceNumber;
 use orchestrator::AddressError;
 use payer::PaymentId;
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorePlace {
+    /// In a file.
+    File(PathBuf),
+    /// On a server: its URL, without a password.
+    Server(String),
+}
+
+impl From<&Path> for StorePlace {
+    fn from(path: &Path) -> Self {
+        Self::File(path.to_owned())
+    }
+}
+
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Server(url) => f.write_str(url),
+        }
+    }
+}
 
 /// Why the store could not be opened, read or written.
 ///
 /// The engine's own words are part of the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The file can't be opened or created, or is no database.
-    #[error("the store {} can't be opened: {fault}", .path.display())]
+    /// The file can't be opened or created, or is no database; the server can't be reached, lets nobody
+    /// in, or has no such database.
+    #[error("the store {place} can't be opened: {fault}")]
     Open {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        place: StorePlace,
         /// What the engine says.
         fault: String,
     },
-    /// A later version of the program has written the file.
+    /// The text is no URL of a server; it isn't repeated, since it may hold a password.
+    #[error("the store's URL can't be used: {0}")]
+    Url(&'static str),
+    /// A later version of the program has written it.
     #[error(
-        "the store {} has schema {found}, and this version knows none above {known}: \
-         use the version that wrote it, or another file",
-        .path.display()
+        "the store {place} has schema {found}, and this version knows none above {known}: \
+         use the version that wrote it, or another store"
     )]
     SchemaTooNew {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        place: StorePlace,
         /// The first version of its schema that this version of the program does not know.
         found: i64,
         /// The latest it knows.
         known: i64,
     },
-    /// The schema can't be brought up to date, or is not what its version says.
-    #[error("the schema of the store {} can't be brought up to date: {fault}", .path.display())]
+    /// The schema can't be brought up to date, is not what its version says, or is of an earlier version
+    /// where it is only read.
+    #[error("the schema of the store {place} can't be used: {fault}")]
     Schema {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        place: StorePlace,
         /// What the engine says.
         fault: String,
     },
@@ -71,6 +103,17 @@ pub enum StoreError {
         /// The number.
         value: u64,
     },
+    /// Another gateway writes to the same ledger.
+    #[error(
+        "another gateway writes to the ledger of this store; give each gateway a store of its own"
+    )]
+    LedgerTaken,
+    /// Another gateway wrote to the ledger while this one had lost its connection.
+    #[error(
+        "another gateway wrote to the ledger of this store while the connection was lost; restart this \
+         one to go on from what is there"
+    )]
+    LedgerMoved,
     /// A payment of that name is on record: another gateway writes to the same store, or it was
     /// appended twice.
     #[error("payment {0} is on record already; does another gateway use the same store?")]

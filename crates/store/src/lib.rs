@@ -1,4 +1,4 @@
-//! What outlives the process: the persistence ports of the house, over SQLite.
+//! What outlives the process: the persistence ports of the house, over SQLite or Postgres.
 //!
 //! This crate owns the schema, the conversions between rows and the house's words, and the bounds of
 //! every table. It deliberately decides nothing: what is worth keeping, and what is made of it later,
@@ -14,13 +14,18 @@
 //! - What was appended to the ledger survives the end of the process, and of the machine's power: the
 //!   write-ahead log is synced before an append returns. Appends that come together share one
 //!   transaction, and one sync.
-//! - The ledger is of one gateway: a second one that names its payments in the same store is refused.
+//! - The ledger is of one gateway. On a server a second one is refused for as long as the first one's
+//!   connection lasts, and one that lost its connection goes on only where no other wrote in between. In a
+//!   file, one that names a payment again is refused.
+//! - A server that is lost makes operations fail within their limit, and is found again without a restart.
+//!   No error, log line or `Debug` shows its password.
 //! - A sequence number never goes back.
 //! - A row that can't be read costs that row: it is left out and reported, the others come back. A sum
 //!   of money that can't be read is an error.
 //!
-//! Rows and conversions know no engine; the engine, one file below `shell/`, knows nothing but rows.
-//! A second engine is a second such file with its own migrations, behind the same [`Store`].
+//! Rows and conversions know no engine, and statements are written once (`shell/memory`, `shell/ledger`),
+//! over a transaction of whichever engine. An engine is a file below `shell/` that gives transactions, and
+//! migrations of its own.
 //!
 //! Start reading at [`Store`], then `schema.rs`.
 
@@ -34,7 +39,7 @@ mod sequence;
 mod shell;
 mod sums;
 
-pub use error::{RowError, StoreError};
+pub use error::{RowError, StoreError, StorePlace};
 pub use evidence::{MAX_PICTURE_BYTES, MAX_PICTURES, MAX_TEXT_BYTES, StoredEvidence};
 pub use payment::{MAX_MARKS, MAX_PAYMENTS, PAYMENT_DAYS, StoredPayment};
 pub use sequence::MAX_STREAMS;

@@ -28,14 +28,30 @@ pub(crate) const SQLITE: [SchemaStep; 2] = [
     },
 ];
 
+/// The steps for Postgres, in order.
+pub(crate) const POSTGRES: [SchemaStep; 2] = [
+    SchemaStep {
+        version: 1,
+        description: "memory of the fleet, sequence numbers, evidence",
+        sql: include_str!("../migrations/postgres/0001_memory.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        description: "payments, nonces, sums",
+        sql: include_str!("../migrations/postgres/0002_payments.sql"),
+    },
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn versions_count_up_from_one() {
-        let versions: Vec<_> = SQLITE.iter().map(|step| step.version).collect();
-        let expected: Vec<_> = (1..).take(SQLITE.len()).collect();
-        assert_eq!(versions, expected);
+        for steps in [&SQLITE[..], &POSTGRES[..]] {
+            let versions: Vec<_> = steps.iter().map(|step| step.version).collect();
+            let expected: Vec<_> = (1..).take(steps.len()).collect();
+            assert_eq!(versions, expected);
+        }
     }
 }

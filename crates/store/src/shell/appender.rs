@@ -1,13 +1,19 @@
 //! Appends that come at the same time share one transaction, and so one sync of the disk.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
+    time::timeout,
 };
 
-use super::{error::EngineError, ledger::Upkeep, sqlite::Sqlite};
+use super::{
+    engine::Engine,
+    error::EngineError,
+    ledger::{self, Upkeep},
+    store::Limits,
+};
 use crate::payment::LedgerRow;
 
 /// Appends that wait for the one under way. Further ones wait for a place, within their own limit.
@@ -40,10 +46,12 @@ impl std::fmt::Debug for Command {
 
 impl Appender {
     /// Starts the task, on the runtime that this is called on.
-    pub(super) fn start(engine: Arc<Sqlite>, bounds: Upkeep) -> Self {
+    pub(super) fn start(engine: Arc<Engine>, limits: Limits) -> Self {
         let (queue, commands) = mpsc::channel(APPEND_QUEUE);
         let mut task = JoinSet::new();
-        task.spawn(Writer { engine, bounds, since_upkeep: 0, latest: i64::MIN }.run(commands));
+        let Limits { operation: limit, bounds, .. } = limits;
+        let writer = Writer { engine, limit, bounds, since_upkeep: 0, latest: i64::MIN };
+        task.spawn(writer.run(commands));
         Self { queue, _task: task }
     }
 
@@ -70,7 +78,9 @@ type Waiting = (oneshot::Sender<Result<(), EngineError>>, usize);
 
 #[derive(Debug)]
 struct Writer {
-    engine: Arc<Sqlite>,
+    engine: Arc<Engine>,
+    /// For each transaction: one that takes longer is given up, with its connection.
+    limit: Duration,
     bounds: Upkeep,
     since_upkeep: usize,
     /// The latest time of any row.
@@ -104,7 +114,7 @@ impl Writer {
     }
 
     async fn write(&mut self, rows: Vec<LedgerRow>, waiting: Vec<Waiting>) {
-        let outcome = self.engine.append(&rows).await;
+        let outcome = self.append(&rows).await;
         if waiting.len() > 1 && matches!(outcome, Err(EngineError::Twice(_))) {
             self.write_apart(&rows, waiting).await;
         } else {
@@ -116,10 +126,29 @@ impl Writer {
         self.latest = rows.iter().map(LedgerRow::at).fold(self.latest, i64::max);
         if self.since_upkeep >= UPKEEP_ROWS {
             self.since_upkeep = 0;
-            if let Err(fault) = self.engine.upkeep(self.bounds, self.latest).await {
+            if let Err(fault) = self.keep_bounds().await {
                 tracing::warn!(?fault, "the ledger's tables were not brought within their bounds");
             }
         }
+    }
+
+    /// Writes rows in their order, all or none.
+    async fn append(&self, rows: &[LedgerRow]) -> Result<(), EngineError> {
+        let work = async {
+            let mut transaction = self.engine.write_ledger().await?;
+            let written = ledger::append(&mut transaction, rows).await;
+            transaction.end(written).await
+        };
+        timeout(self.limit, work).await.map_err(|_| EngineError::Late)?
+    }
+
+    async fn keep_bounds(&self) -> Result<(), EngineError> {
+        let work = async {
+            let mut transaction = self.engine.write_ledger().await?;
+            let kept = ledger::upkeep(&mut transaction, self.bounds, self.latest).await;
+            transaction.end(kept).await
+        };
+        timeout(self.limit, work).await.map_err(|_| EngineError::Late)?
     }
 
     /// One of them is at fault: each by itself, so that the others are written.
@@ -128,7 +157,7 @@ impl Writer {
         for (done, count) in waiting {
             let (own, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             rest = others;
-            drop(done.send(self.engine.append(own).await));
+            drop(done.send(self.append(own).await));
         }
     }
 }

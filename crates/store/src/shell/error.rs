@@ -1,5 +1,7 @@
 //! What an engine says when it did not do what it was asked to.
 
+use std::fmt;
+
 use crate::error::RowError;
 
 /// Why the engine did not do what it was asked to.
@@ -9,12 +11,33 @@ pub(super) enum EngineError {
     Late,
     /// It was closed.
     Closed,
+    /// It was opened to be read.
+    ReadOnly,
+    /// Another gateway is the ledger's writer.
+    LedgerTaken,
+    /// Another gateway was the ledger's writer in between.
+    LedgerMoved,
     /// A payment of that name is there.
     Twice(i64),
     /// It has done it, and what it found makes no sense.
     Row(RowError),
     /// In its own words.
     Other(String),
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Late => f.write_str("no connection came free in time"),
+            Self::Closed => f.write_str("it is closed"),
+            Self::ReadOnly => f.write_str("it was opened to be read"),
+            Self::LedgerTaken => f.write_str("another gateway writes to its ledger"),
+            Self::LedgerMoved => f.write_str("another gateway wrote to its ledger in between"),
+            Self::Twice(payment) => write!(f, "payment {payment} is on record already"),
+            Self::Row(fault) => fault.fmt(f),
+            Self::Other(fault) => f.write_str(fault),
+        }
+    }
 }
 
 impl From<RowError> for EngineError {

@@ -10,7 +10,8 @@ use tickets::Wei;
 
 use super::{
     error::EngineError,
-    link::{Link, Value},
+    transaction::Transaction,
+    value::{Columns, Value},
 };
 use crate::{
     payment::{ClosedRow, LedgerRow, MarkRow, SentRow, amount},
@@ -35,31 +36,37 @@ pub(super) struct Kept {
 }
 
 /// Writes rows in their order, and what they change about the sums.
-pub(super) async fn append(link: &mut impl Link, rows: &[LedgerRow]) -> Result<(), EngineError> {
+pub(super) async fn append(
+    transaction: &mut Transaction<'_>,
+    rows: &[LedgerRow],
+) -> Result<(), EngineError> {
     let mut changes = Changes::default();
     let mut marks = BTreeMap::new();
     for row in rows {
         match row {
             LedgerRow::Sent(row) => {
-                insert_payment(link, row).await?;
+                insert_payment(transaction, row).await?;
                 changes.sent(row);
                 if let Some(mark) = &row.mark {
                     raise(&mut marks, mark, row.at);
                 }
             }
-            LedgerRow::Settled(row) => settle::settle(link, row, &mut changes).await?,
-            LedgerRow::Closed(row) => insert_closed(link, row).await?,
+            LedgerRow::Settled(row) => settle::settle(transaction, row, &mut changes).await?,
+            LedgerRow::Closed(row) => insert_closed(transaction, row).await?,
         }
     }
     for (mark, used) in marks.into_values() {
-        write_mark(link, &mark, used).await?;
+        write_mark(transaction, &mark, used).await?;
     }
-    write_changes(link, changes).await
+    write_changes(transaction, changes).await
 }
 
-async fn insert_payment(link: &mut impl Link, row: &SentRow) -> Result<(), EngineError> {
+async fn insert_payment(
+    transaction: &mut Transaction<'_>,
+    row: &SentRow,
+) -> Result<(), EngineError> {
     let mark = row.mark.as_ref();
-    let inserted = link
+    let inserted = transaction
         .execute(
             "INSERT INTO payment (id, at, stream, owner, sequence, attempt, orchestrator, \
              recipient, session, price, estimated_pixels, carried, tickets, added, \
@@ -90,14 +97,17 @@ async fn insert_payment(link: &mut impl Link, row: &SentRow) -> Result<(), Engin
     if inserted == 0 { Err(EngineError::Twice(row.payment)) } else { Ok(()) }
 }
 
-async fn insert_closed(link: &mut impl Link, row: &ClosedRow) -> Result<(), EngineError> {
+async fn insert_closed(
+    transaction: &mut Transaction<'_>,
+    row: &ClosedRow,
+) -> Result<(), EngineError> {
     let values: Vec<Value> = vec![
         row.at.into(),
         row.recipient.as_slice().into(),
         (&row.session).into(),
         row.left.to_string().into(),
     ];
-    link.execute(
+    transaction.execute(
         "INSERT INTO closed_account (at, recipient, session, remainder) VALUES ($1, $2, $3, $4)",
         values,
     )
@@ -114,9 +124,14 @@ fn raise(marks: &mut BTreeMap<Vec<u8>, (MarkRow, i64)>, mark: &MarkRow, used: i6
     *last = used.max(*last);
 }
 
-async fn write_mark(link: &mut impl Link, mark: &MarkRow, used: i64) -> Result<(), EngineError> {
-    link.execute(
-        "INSERT INTO nonce_mark (recipient_rand_hash, last_nonce, expiration_block, used) \
+async fn write_mark(
+    transaction: &mut Transaction<'_>,
+    mark: &MarkRow,
+    used: i64,
+) -> Result<(), EngineError> {
+    transaction
+        .execute(
+            "INSERT INTO nonce_mark (recipient_rand_hash, last_nonce, expiration_block, used) \
          VALUES ($1, $2, $3, $4) ON CONFLICT (recipient_rand_hash) DO UPDATE SET \
          last_nonce = CASE WHEN nonce_mark.last_nonce > excluded.last_nonce \
          THEN nonce_mark.last_nonce ELSE excluded.last_nonce END, \
@@ -124,35 +139,38 @@ async fn write_mark(link: &mut impl Link, mark: &MarkRow, used: i64) -> Result<(
          THEN nonce_mark.expiration_block ELSE excluded.expiration_block END, \
          used = CASE WHEN nonce_mark.used > excluded.used \
          THEN nonce_mark.used ELSE excluded.used END",
-        vec![
-            mark.recipient_rand_hash.as_slice().into(),
-            mark.last_nonce.into(),
-            mark.expiration_block.into(),
-            used.into(),
-        ],
-    )
-    .await?;
+            vec![
+                mark.recipient_rand_hash.as_slice().into(),
+                mark.last_nonce.into(),
+                mark.expiration_block.into(),
+                used.into(),
+            ],
+        )
+        .await?;
     Ok(())
 }
 
-async fn write_changes(link: &mut impl Link, changes: Changes) -> Result<(), EngineError> {
+async fn write_changes(
+    transaction: &mut Transaction<'_>,
+    changes: Changes,
+) -> Result<(), EngineError> {
     for (key, sums) in changes.days {
-        add_to_day(link, &key, sums).await?;
+        add_to_day(transaction, &key, sums).await?;
     }
     for (key, spent) in changes.spent {
-        add_to_minute(link, &key, &spent).await?;
-        add_to_total(link, &key, &spent).await?;
+        add_to_minute(transaction, &key, &spent).await?;
+        add_to_total(transaction, &key, &spent).await?;
     }
     Ok(())
 }
 
 /// Adds sums to the last part of a line, and writes further parts where that has no room.
 async fn add_to_day(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     key: &DayKey,
     more: Vec<DaySum>,
 ) -> Result<(), EngineError> {
-    let mut last = link
+    let mut last = transaction
         .fetch(
             "SELECT part, attempts, segments, pixels, tickets, sent, debited, written_off, \
              in_doubt, in_flight, remainder FROM day_sum \
@@ -168,14 +186,14 @@ async fn add_to_day(
         add_to_last(&mut sums, sum);
     }
     for sum in sums {
-        write_day(link, key, part, &sum).await?;
+        write_day(transaction, key, part, &sum).await?;
         part = part.saturating_add(1);
     }
     Ok(())
 }
 
 async fn write_day(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     key: &DayKey,
     part: i64,
     sum: &DaySum,
@@ -184,8 +202,9 @@ async fn write_day(
         vec![key.day.into(), (&key.stream).into(), (&key.orchestrator).into(), part.into()];
     values.extend([sum.attempts, sum.segments, sum.pixels, sum.tickets].map(Value::from));
     values.extend(sum.amounts.iter().map(|amount| Value::from(amount.to_string())));
-    link.execute(
-        "INSERT INTO day_sum (day, stream, orchestrator, part, attempts, segments, pixels, \
+    transaction
+        .execute(
+            "INSERT INTO day_sum (day, stream, orchestrator, part, attempts, segments, pixels, \
          tickets, sent, debited, written_off, in_doubt, in_flight, remainder) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
          ON CONFLICT (day, stream, orchestrator, part) DO UPDATE SET \
@@ -193,55 +212,61 @@ async fn write_day(
          tickets = excluded.tickets, sent = excluded.sent, debited = excluded.debited, \
          written_off = excluded.written_off, in_doubt = excluded.in_doubt, \
          in_flight = excluded.in_flight, remainder = excluded.remainder",
-        values,
-    )
-    .await?;
+            values,
+        )
+        .await?;
     Ok(())
 }
 
 async fn add_to_minute(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     key: &SpentKey,
     more: &Wei,
 ) -> Result<(), EngineError> {
-    let before = link
+    let before = transaction
         .fetch(
             "SELECT spent FROM spent_minute WHERE minute = $1 AND stream = $2 AND owner = $3",
             vec![key.minute.into(), (&key.stream).into(), (&key.owner).into()],
         )
         .await?;
     let spent = sum_of_first(before, more)?;
-    link.execute(
-        "INSERT INTO spent_minute (minute, stream, owner, spent) VALUES ($1, $2, $3, $4) \
+    transaction
+        .execute(
+            "INSERT INTO spent_minute (minute, stream, owner, spent) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (minute, stream, owner) DO UPDATE SET spent = excluded.spent",
-        vec![key.minute.into(), (&key.stream).into(), (&key.owner).into(), spent.into()],
-    )
-    .await?;
+            vec![key.minute.into(), (&key.stream).into(), (&key.owner).into(), spent.into()],
+        )
+        .await?;
     Ok(())
 }
 
 /// Adds to the total of a stream and owner. What was withdrawn belongs to a minute of before: the last
 /// minute never goes back.
-async fn add_to_total(link: &mut impl Link, key: &SpentKey, more: &Wei) -> Result<(), EngineError> {
-    let before = link
+async fn add_to_total(
+    transaction: &mut Transaction<'_>,
+    key: &SpentKey,
+    more: &Wei,
+) -> Result<(), EngineError> {
+    let before = transaction
         .fetch(
             "SELECT spent FROM spent_total WHERE stream = $1 AND owner = $2",
             vec![(&key.stream).into(), (&key.owner).into()],
         )
         .await?;
     let spent = sum_of_first(before, more)?;
-    link.execute(
-        "INSERT INTO spent_total (stream, owner, minute, spent) VALUES ($1, $2, $3, $4) \
+    transaction
+        .execute(
+            "INSERT INTO spent_total (stream, owner, minute, spent) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (stream, owner) DO UPDATE SET spent = excluded.spent, \
          minute = CASE WHEN spent_total.minute > excluded.minute \
          THEN spent_total.minute ELSE excluded.minute END",
-        vec![(&key.stream).into(), (&key.owner).into(), key.minute.into(), spent.into()],
-    )
-    .await?;
+            vec![(&key.stream).into(), (&key.owner).into(), key.minute.into(), spent.into()],
+        )
+        .await?;
     Ok(())
 }
 
-fn sum_of_first(mut before: Vec<super::link::Columns>, more: &Wei) -> Result<String, EngineError> {
+fn sum_of_first(mut before: Vec<Columns>, more: &Wei) -> Result<String, EngineError> {
     let before = before.first_mut().map(|columns| columns.text()).transpose()?;
     let before = before.map(|text| amount("spent", &text)).transpose()?.unwrap_or_default();
     Ok((&before + more).to_string())

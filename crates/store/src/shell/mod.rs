@@ -1,14 +1,19 @@
 //! The store's side of files, connections and deadlines.
 
 mod appender;
+mod engine;
 mod error;
 mod ledger;
-mod link;
+mod memory;
+mod migration;
+mod postgres;
 mod record;
 mod sqlite;
 mod store;
 #[cfg(test)]
 mod tests;
+mod transaction;
+mod value;
 
 pub use appender::APPEND_QUEUE;
 pub use record::RESTORE_LIMIT;

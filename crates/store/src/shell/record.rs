@@ -4,7 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use payer::{BoxFuture, Entry, PaymentId, PaymentRecord, RecordError, ReportLine, Restored};
 
-use super::{Store, ledger::column_of};
+use super::{
+    Store,
+    ledger::{self, column_of},
+};
 use crate::{
     error::StoreError,
     micros::of_time,
@@ -30,14 +33,24 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<StoredPayment>, StoreError> {
         let limit = i64::try_from(limit.min(MAX_PAGE)).unwrap_or(i64::MAX);
-        self.within("read payments", self.engine.payments(column_of(after), limit)).await
+        let work = async {
+            let mut transaction = self.engine.read().await?;
+            let read = ledger::payments(&mut transaction, column_of(after), limit).await;
+            transaction.end(read).await
+        };
+        self.within("read payments", work).await
     }
 
     async fn restored(&self, at: SystemTime) -> Result<Restored, StoreError> {
         let now = of_time(at);
         let work = async {
-            self.engine.upkeep(self.bounds, now).await?;
-            self.engine.settle_in_doubt(at).await
+            self.engine.claim_ledger().await?;
+            let mut transaction = self.engine.write_ledger().await?;
+            let kept = ledger::upkeep(&mut transaction, self.bounds, now).await;
+            transaction.end(kept).await?;
+            let mut transaction = self.engine.write_ledger().await?;
+            let kept = ledger::settle_in_doubt(&mut transaction, at).await;
+            transaction.end(kept).await
         };
         let kept = self.within_limit(RESTORE_LIMIT, "restore payments", work).await?;
         let marks = kept.marks.into_iter().map(|mark| mark.read()).collect::<Result<_, _>>()?;
@@ -57,7 +70,12 @@ impl Store {
     }
 
     async fn reported(&self, since: SystemTime) -> Result<Vec<ReportLine>, StoreError> {
-        self.within("report payments", self.engine.report(day_of(of_time(since)))).await
+        let work = async {
+            let mut transaction = self.engine.read().await?;
+            let lines = ledger::report(&mut transaction, day_of(of_time(since))).await;
+            transaction.end(lines).await
+        };
+        self.within("report payments", work).await
     }
 }
 

@@ -1,45 +1,40 @@
 //! SQLite: one connection that writes, a few that read.
 
-mod evidence;
-mod ledger;
-mod remembered;
-mod sequence;
-
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use sqlx::{
-    Sqlite as Driver, SqlitePool, Transaction,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    SqlitePool,
+    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{error::EngineError, store::Limits};
-use crate::{error::StoreError, schema};
+use super::{error::EngineError, migration, store::Limits, transaction::Transaction};
+use crate::{
+    error::{StoreError, StorePlace},
+    schema,
+};
 
 /// Connections that read: one for the router's start, one for whoever looks at evidence.
 const READERS: u32 = 2;
-/// Rows of one `INSERT`: seven columns of each stay far below SQLite's 32 766 parameters.
-const ROWS_PER_INSERT: usize = 500;
 
-/// An open file. Every method is one statement or one transaction, and speaks rows.
+/// An open file.
 ///
 /// A future that is dropped rolls its transaction back, unless it was already committing.
 #[derive(Debug)]
 pub(super) struct Sqlite {
-    writer: SqlitePool,
+    /// None where the file is only read.
+    writer: Option<SqlitePool>,
     readers: SqlitePool,
 }
 
 impl Sqlite {
     /// Opens or creates the file and brings its schema up to date.
     pub(super) async fn open(path: &Path, limits: Limits) -> Result<Self, StoreError> {
-        let failed = |fault: String| StoreError::Open { path: path.to_owned(), fault };
-        // A path from the root on: SQLite gives a meaning of its own to `:memory:` and `file:`.
-        let file = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
-        let options = connect_options(file, limits.busy);
+        let failed = |fault: String| StoreError::Open { place: path.into(), fault };
+        let options = connect_options(absolute(path)?, limits.busy);
         let to_write = options
             .clone()
             .create_if_missing(true)
@@ -49,11 +44,11 @@ impl Sqlite {
         let writer = writer.await.map_err(|error| failed(error.to_string()))?;
         if let Err(error) = migrate(&writer).await {
             writer.close().await;
-            return Err(schema_error(path, &error));
+            return Err(migration::refused(path.into(), &schema::SQLITE, &error));
         }
         let to_read = options.pragma("query_only", "ON");
         match pool(READERS, limits.operation).connect_with(to_read).await {
-            Ok(readers) => Ok(Self { writer, readers }),
+            Ok(readers) => Ok(Self { writer: Some(writer), readers }),
             Err(error) => {
                 writer.close().await;
                 Err(failed(error.to_string()))
@@ -61,18 +56,54 @@ impl Sqlite {
         }
     }
 
+    /// Opens a file that is there, and writes nothing to it.
+    pub(super) async fn open_to_read(path: &Path, limits: Limits) -> Result<Self, StoreError> {
+        let place = || StorePlace::from(path);
+        let options = connect_options(absolute(path)?, limits.busy).read_only(true);
+        let readers = pool(1, limits.operation).connect_with(options).await;
+        let fault =
+            |error: sqlx::Error| StoreError::Open { place: place(), fault: error.to_string() };
+        let readers = readers.map_err(fault)?;
+        let engine = Self { writer: None, readers };
+        let versions = match engine.read().await {
+            Ok(transaction) => migration::versions(transaction).await,
+            Err(fault) => Err(fault),
+        };
+        let known = versions
+            .map_err(|fault| StoreError::Open { place: place(), fault: fault.to_string() })
+            .and_then(|found| migration::known(place(), &schema::SQLITE, found));
+        if known.is_err() {
+            engine.close().await;
+        }
+        known.map(|()| engine)
+    }
+
     /// Waits for what is under way and closes all connections, the writer last: it folds the
     /// write-ahead log into the file.
     pub(super) async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+    }
+
+    /// A transaction that reads.
+    pub(super) async fn read(&self) -> Result<Transaction<'_>, EngineError> {
+        Ok(Transaction::Sqlite(self.readers.begin().await?))
     }
 
     /// A transaction that holds the file's write lock from its start. One that takes the lock only
     /// when it first writes fails at once when another writer was faster, whatever the busy timeout.
-    async fn begin_write(&self) -> Result<Transaction<'_, Driver>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+    pub(super) async fn write(&self) -> Result<Transaction<'_>, EngineError> {
+        let writer = self.writer.as_ref().ok_or(EngineError::ReadOnly)?;
+        Ok(Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))
     }
+}
+
+/// A path from the root on: SQLite gives a meaning of its own to `:memory:` and `file:`.
+fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
+    std::path::absolute(path)
+        .map_err(|error| StoreError::Open { place: path.into(), fault: error.to_string() })
 }
 
 fn connect_options(file: PathBuf, busy: Duration) -> SqliteConnectOptions {
@@ -95,24 +126,8 @@ fn pool(connections: u32, acquire: Duration) -> SqlitePoolOptions {
 /// Runs the missing steps of the schema in one transaction, so that of two processes the second
 /// waits, and a failed step leaves nothing behind.
 async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
-    let steps = schema::SQLITE.iter().map(|step| {
-        let description = step.description.into();
-        let sql = sqlx::SqlSafeStr::into_sql_str(step.sql);
-        Migration::new(step.version, description, MigrationType::Simple, sql, false)
-    });
-    let migrator = Migrator::with_migrations(steps.collect());
+    let migrator = migration::migrator(&schema::SQLITE);
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     migrator.run(&mut *transaction).await?;
     Ok(transaction.commit().await?)
-}
-
-fn schema_error(path: &Path, error: &MigrateError) -> StoreError {
-    let path = path.to_owned();
-    let known = schema::SQLITE.last().map_or(0, |step| step.version);
-    if let MigrateError::VersionMissing(found) = *error
-        && found > known
-    {
-        return StoreError::SchemaTooNew { path, found, known };
-    }
-    StoreError::Schema { path, fault: error.to_string() }
 }

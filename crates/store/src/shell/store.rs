@@ -8,7 +8,15 @@ use payer::PaymentId;
 use router::{BoxFuture, Evidence, FleetMemory, MAX_EVIDENCE, MemoryError, RememberedOrchestrator};
 use tokio::time::timeout;
 
-use super::{appender::Appender, error::EngineError, ledger::Upkeep, sqlite::Sqlite};
+use super::{
+    appender::Appender,
+    engine::Engine,
+    error::EngineError,
+    ledger::Upkeep,
+    memory,
+    postgres::{Postgres, ServerAddress},
+    sqlite::Sqlite,
+};
 use crate::{
     error::{RowError, StoreError},
     evidence::{EvidenceRow, StoredEvidence},
@@ -40,13 +48,13 @@ impl Default for Limits {
     }
 }
 
-/// What outlives the process, in one file. Clones share the file's connections.
+/// What outlives the process, in one file or one database. Clones share its connections.
 ///
 /// Writes happen one after another, reads beside them. Dropping the last clone abandons the
-/// connections; [`Store::close`] ends them in order and folds the write-ahead log into the file.
+/// connections; [`Store::close`] ends them in order and folds a file's write-ahead log into it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(super) engine: Arc<Sqlite>,
+    pub(super) engine: Arc<Engine>,
     pub(super) appender: Arc<Appender>,
     pub(super) bounds: Upkeep,
     limit: Duration,
@@ -64,17 +72,65 @@ impl Store {
         Self::open_within(path, Limits::default()).await
     }
 
-    /// Like [`Store::open`], with other limits.
-    pub(super) async fn open_within(path: &Path, limits: Limits) -> Result<Self, StoreError> {
-        let limit = limits.operation;
-        let opened = timeout(limit, Sqlite::open(path, limits)).await;
-        let engine = opened.map_err(|_| StoreError::Timeout { operation: "open", limit })??;
-        let (engine, bounds) = (Arc::new(engine), limits.bounds);
-        let appender = Arc::new(Appender::start(Arc::clone(&engine), bounds));
-        Ok(Self { engine, appender, bounds, limit })
+    /// Connects to a database of Postgres by its URL, and brings its schema up to date. It should be a
+    /// database of its own, in UTF-8, and reached without a pooler that shares connections: the ledger's
+    /// lock is its connection's. Runs on a tokio runtime, and has a task on it.
+    ///
+    /// A server that goes away makes operations fail, and comes back without a restart. The same holds for
+    /// the ledger, unless another gateway wrote to it in between ([`StoreError::LedgerMoved`]).
+    ///
+    /// # Errors
+    /// [`StoreError::Url`], and as [`Store::open`]. None shows the password.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_within(url, Limits::default()).await
     }
 
-    /// Waits for operations under way, then closes the file. Later operations fail with
+    /// Opens a file to look at what is there, also while a gateway writes to it. Nothing is created,
+    /// brought up to date or settled; whatever would write fails.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`StoreError::Schema`] where an earlier version wrote it.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let limits = Limits::default();
+        let opened = Sqlite::open_to_read(path, limits);
+        Self::over(limits, async { Ok(Engine::Sqlite(opened.await?)) }).await
+    }
+
+    /// Connects to look at what is there, as [`Store::open_to_read`] does.
+    ///
+    /// # Errors
+    /// As [`Store::connect`]; [`StoreError::Schema`] where an earlier version wrote it.
+    pub async fn connect_to_read(url: &str) -> Result<Self, StoreError> {
+        let address = ServerAddress::new(url)?;
+        let opened = Box::pin(Postgres::open_to_read(address));
+        Self::over(Limits::default(), async { Ok(Engine::Postgres(Box::new(opened.await?))) }).await
+    }
+
+    /// Like [`Store::open`], with other limits.
+    pub(super) async fn open_within(path: &Path, limits: Limits) -> Result<Self, StoreError> {
+        Self::over(limits, async { Ok(Engine::Sqlite(Sqlite::open(path, limits).await?)) }).await
+    }
+
+    /// Like [`Store::connect`], with other limits.
+    pub(super) async fn connect_within(url: &str, limits: Limits) -> Result<Self, StoreError> {
+        let address = ServerAddress::new(url)?;
+        let opened = Box::pin(Postgres::open(address));
+        Self::over(limits, async { Ok(Engine::Postgres(Box::new(opened.await?))) }).await
+    }
+
+    async fn over(
+        limits: Limits,
+        engine: impl Future<Output = Result<Engine, StoreError>>,
+    ) -> Result<Self, StoreError> {
+        let limit = limits.operation;
+        let opened = timeout(limit, engine).await;
+        let engine = opened.map_err(|_| StoreError::Timeout { operation: "open", limit })??;
+        let engine = Arc::new(engine);
+        let appender = Arc::new(Appender::start(Arc::clone(&engine), limits));
+        Ok(Self { engine, appender, bounds: limits.bounds, limit })
+    }
+
+    /// Waits for operations under way, then ends the connections. Later operations fail with
     /// [`StoreError::Closed`].
     pub async fn close(&self) {
         let close = async {
@@ -95,7 +151,11 @@ impl Store {
         &self,
         stream: &StreamName,
     ) -> Result<Option<SequenceNumber>, StoreError> {
-        let work = self.engine.next_sequence(stream.as_str());
+        let work = async {
+            let mut transaction = self.engine.read().await?;
+            let number = memory::next_sequence(&mut transaction, stream.as_str()).await;
+            transaction.end(number).await
+        };
         let number = self.within("read a sequence number", work).await?;
         Ok(number.map(from_column).transpose()?)
     }
@@ -115,7 +175,12 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        let work = self.engine.keep_next_sequences(&rows, media::wall_clock_now());
+        let now = media::wall_clock_now();
+        let work = async {
+            let mut transaction = self.engine.write().await?;
+            let kept = memory::keep_next_sequences(&mut transaction, &rows, now).await;
+            transaction.end(kept).await
+        };
         self.within("keep sequence numbers", work).await
     }
 
@@ -130,13 +195,23 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<StoredEvidence>, StoreError> {
         let address = address.map(ToString::to_string);
-        let work = self.engine.evidence(address, limit.min(MAX_EVIDENCE));
+        let work = async {
+            let mut transaction = self.engine.read().await?;
+            let limit = limit.min(MAX_EVIDENCE);
+            let read = memory::evidence(&mut transaction, address, limit).await;
+            transaction.end(read).await
+        };
         let rows = self.within("read evidence", work).await?;
         Ok(readable(rows.into_iter().map(|(id, row)| row.read(id)), "evidence"))
     }
 
     async fn recalled(&self) -> Result<Vec<RememberedOrchestrator>, StoreError> {
-        let rows = self.within("recall orchestrators", self.engine.remembered()).await?;
+        let work = async {
+            let mut transaction = self.engine.read().await?;
+            let read = memory::remembered(&mut transaction).await;
+            transaction.end(read).await
+        };
+        let rows = self.within("recall orchestrators", work).await?;
         Ok(readable(rows.into_iter().map(|row| row.read()), "remembered orchestrators"))
     }
 
@@ -148,12 +223,22 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        self.within("remember orchestrators", self.engine.remember(&rows)).await
+        let work = async {
+            let mut transaction = self.engine.write().await?;
+            let kept = memory::remember(&mut transaction, &rows).await;
+            transaction.end(kept).await
+        };
+        self.within("remember orchestrators", work).await
     }
 
     async fn keep_proof(&self, evidence: Evidence) -> Result<(), StoreError> {
         let row = EvidenceRow::of(evidence)?;
-        self.within("keep evidence", self.engine.keep_evidence(&row)).await
+        let work = async {
+            let mut transaction = self.engine.write().await?;
+            let kept = memory::keep_evidence(&mut transaction, &row).await;
+            transaction.end(kept).await
+        };
+        self.within("keep evidence", work).await
     }
 
     pub(super) async fn within<T>(
@@ -175,6 +260,12 @@ impl Store {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(EngineError::Late)) | Err(_) => Err(late),
             Ok(Err(EngineError::Closed)) => Err(StoreError::Closed),
+            Ok(Err(EngineError::LedgerTaken)) => Err(StoreError::LedgerTaken),
+            Ok(Err(EngineError::LedgerMoved)) => Err(StoreError::LedgerMoved),
+            Ok(Err(EngineError::ReadOnly)) => {
+                let fault = EngineError::ReadOnly.to_string();
+                Err(StoreError::Engine { operation, fault })
+            }
             Ok(Err(EngineError::Twice(payment))) => {
                 Err(StoreError::PaymentTwice(PaymentId(payment.unsigned_abs())))
             }

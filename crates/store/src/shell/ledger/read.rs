@@ -2,28 +2,29 @@
 
 use payer::{PaymentId, ReportLine};
 
-use super::{super::link::Columns, EngineError, Kept, Link};
+use super::{super::value::Columns, EngineError, Kept, Transaction};
 use crate::{
     payment::{EndingColumns, MarkRow, SentRow, StoredPayment, amount},
     sums::{DayKey, DaySum, SpentKey},
 };
 
 /// Everything that goes on after a start.
-pub(super) async fn kept(link: &mut impl Link) -> Result<Kept, EngineError> {
+pub(super) async fn kept(transaction: &mut Transaction<'_>) -> Result<Kept, EngineError> {
     let mut last =
-        link.fetch("SELECT id FROM payment ORDER BY id DESC LIMIT 1", Vec::new()).await?;
+        transaction.fetch("SELECT id FROM payment ORDER BY id DESC LIMIT 1", Vec::new()).await?;
     let last = last.first_mut().map(Columns::int).transpose()?;
-    let marks = link
+    let marks = transaction
         .fetch(
             "SELECT recipient_rand_hash, last_nonce, expiration_block FROM nonce_mark",
             Vec::new(),
         )
         .await?;
-    let minutes = link
+    let minutes = transaction
         .fetch("SELECT minute, stream, owner, spent FROM spent_minute ORDER BY minute", Vec::new())
         .await?;
-    let totals =
-        link.fetch("SELECT minute, stream, owner, spent FROM spent_total", Vec::new()).await?;
+    let totals = transaction
+        .fetch("SELECT minute, stream, owner, spent FROM spent_total", Vec::new())
+        .await?;
     Ok(Kept {
         next_payment: last.map_or(1, |last| last.saturating_add(1)),
         marks: marks.into_iter().map(|mut columns| mark(&mut columns)).collect::<Result<_, _>>()?,
@@ -61,10 +62,10 @@ pub(super) fn day_sum(columns: &mut Columns) -> Result<DaySum, EngineError> {
 
 /// The lines from a day on, the earliest first.
 pub(in crate::shell) async fn report(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     first_day: i64,
 ) -> Result<Vec<ReportLine>, EngineError> {
-    let rows = link
+    let rows = transaction
         .fetch(
             "SELECT day, stream, orchestrator, attempts, segments, pixels, tickets, sent, debited, \
              written_off, in_doubt, in_flight, remainder FROM day_sum WHERE day >= $1 \
@@ -82,11 +83,11 @@ pub(in crate::shell) async fn report(
 
 /// Payments after one, in their order.
 pub(in crate::shell) async fn payments(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     after: i64,
     limit: i64,
 ) -> Result<Vec<StoredPayment>, EngineError> {
-    let rows = link
+    let rows = transaction
         .fetch(
             "SELECT id, at, stream, owner, sequence, attempt, orchestrator, recipient, session, \
              price, estimated_pixels, carried, tickets, added, recipient_rand_hash, last_nonce, \

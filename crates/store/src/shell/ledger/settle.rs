@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{EngineError, Link, Value, read, write_changes};
+use super::{EngineError, Transaction, Value, read, write_changes};
 use crate::{
     payment::{SettledRow, amount},
     sums::{Changes, Paid},
@@ -11,7 +11,7 @@ use crate::{
 /// Writes how a payment ended. One that is not on record, or ended before, is left as it is: it was
 /// refused when it was to be recorded, so nothing left the house, or it is booked already.
 pub(super) async fn settle(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     row: &SettledRow,
     changes: &mut Changes,
 ) -> Result<(), EngineError> {
@@ -26,7 +26,7 @@ pub(super) async fn settle(
         settlement.written_off.to_string().into(),
         settlement.in_doubt.to_string().into(),
     ];
-    let mut settled = link
+    let mut settled = transaction
         .fetch(
             "UPDATE payment SET ending = $2, settled_at = $3, pixels = $4, returned = $5, \
              debited = $6, written_off = $7, in_doubt = $8 WHERE id = $1 AND ending IS NULL \
@@ -53,10 +53,10 @@ pub(super) async fn settle(
 
 /// Ends whatever is in flight, as in doubt, and reads what a start needs.
 pub(in crate::shell) async fn settle_in_doubt(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     at: SystemTime,
 ) -> Result<super::Kept, EngineError> {
-    let in_flight = link
+    let in_flight = transaction
         .fetch(
             "SELECT id, carried, added FROM payment WHERE ending IS NULL ORDER BY id",
             Vec::new(),
@@ -68,8 +68,8 @@ pub(in crate::shell) async fn settle_in_doubt(
         let carried = amount("carried", &columns.text()?)?;
         let added = amount("added", &columns.text()?)?;
         let row = SettledRow::in_doubt(payment, at, carried, added);
-        settle(link, &row, &mut changes).await?;
+        settle(transaction, &row, &mut changes).await?;
     }
-    write_changes(link, changes).await?;
-    read::kept(link).await
+    write_changes(transaction, changes).await?;
+    read::kept(transaction).await
 }

@@ -1,6 +1,6 @@
 //! Keeping every table within its bound.
 
-use super::{EngineError, Link, add_to_day, add_to_total, read};
+use super::{EngineError, Transaction, add_to_day, add_to_total, read};
 use crate::sums::{DayKey, MAX_DAY_LINES, MAX_SPENDERS, SPENT_MINUTES, day_of, minute_of};
 
 /// Bounds of the tables.
@@ -37,55 +37,58 @@ const ROWS: i64 = 4_096;
 
 /// Deletes what is beyond its bound, or adds it up, a part at a time.
 pub(in crate::shell) async fn upkeep(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     bounds: Upkeep,
     now: i64,
 ) -> Result<(), EngineError> {
-    delete_payments(link, bounds, now).await?;
-    link.execute(
-        "DELETE FROM nonce_mark WHERE used < $1 AND used <= \
+    delete_payments(transaction, bounds, now).await?;
+    transaction
+        .execute(
+            "DELETE FROM nonce_mark WHERE used < $1 AND used <= \
          (SELECT used FROM nonce_mark ORDER BY used DESC LIMIT 1 OFFSET $2)",
-        vec![now.saturating_sub(MICROS_OF_AN_HOUR).into(), bounds.marks.into()],
-    )
-    .await?;
+            vec![now.saturating_sub(MICROS_OF_AN_HOUR).into(), bounds.marks.into()],
+        )
+        .await?;
     let oldest = minute_of(now).saturating_sub(SPENT_MINUTES);
-    link.execute("DELETE FROM spent_minute WHERE minute < $1", vec![oldest.into()]).await?;
-    join_spenders(link, bounds, oldest).await?;
-    join_days(link, bounds, now).await
+    transaction.execute("DELETE FROM spent_minute WHERE minute < $1", vec![oldest.into()]).await?;
+    join_spenders(transaction, bounds, oldest).await?;
+    join_days(transaction, bounds, now).await
 }
 
 /// The last payment stays in any case: it tells which name comes next. So do those in flight.
 async fn delete_payments(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     bounds: Upkeep,
     now: i64,
 ) -> Result<(), EngineError> {
     let before = now.saturating_sub(bounds.days.saturating_mul(24 * MICROS_OF_AN_HOUR));
-    link.execute(
-        "DELETE FROM payment WHERE ending IS NOT NULL AND id IN (SELECT id FROM \
+    transaction
+        .execute(
+            "DELETE FROM payment WHERE ending IS NOT NULL AND id IN (SELECT id FROM \
          (SELECT id, at FROM payment ORDER BY id LIMIT $1) AS first WHERE at < $2 \
          OR id <= (SELECT MAX(id) FROM payment) - $3) AND id < (SELECT MAX(id) FROM payment)",
-        vec![ROWS.into(), before.into(), bounds.payments.into()],
-    )
-    .await?;
-    link.execute(
-        "DELETE FROM closed_account WHERE id IN (SELECT id FROM \
+            vec![ROWS.into(), before.into(), bounds.payments.into()],
+        )
+        .await?;
+    transaction
+        .execute(
+            "DELETE FROM closed_account WHERE id IN (SELECT id FROM \
          (SELECT id, at FROM closed_account ORDER BY id LIMIT $1) AS first WHERE at < $2 \
          OR id <= (SELECT MAX(id) FROM closed_account) - $3)",
-        vec![ROWS.into(), before.into(), bounds.payments.into()],
-    )
-    .await?;
+            vec![ROWS.into(), before.into(), bounds.payments.into()],
+        )
+        .await?;
     Ok(())
 }
 
 /// Adds up the totals of those who spent nothing for longest. Those whose spending is still kept by the
 /// minute stay: a start subtracts it from their total.
 async fn join_spenders(
-    link: &mut impl Link,
+    transaction: &mut Transaction<'_>,
     bounds: Upkeep,
     oldest: i64,
 ) -> Result<(), EngineError> {
-    let too_many = link
+    let too_many = transaction
         .fetch(
             "SELECT minute, stream, owner, spent FROM (SELECT * FROM spent_total \
              ORDER BY minute DESC, stream, owner LIMIT $1 OFFSET $2) AS last WHERE minute < $3",
@@ -97,23 +100,28 @@ async fn join_spenders(
         if key.stream.is_empty() && key.owner.is_empty() {
             continue;
         }
-        link.execute(
-            "DELETE FROM spent_total WHERE stream = $1 AND owner = $2",
-            vec![(&key.stream).into(), (&key.owner).into()],
-        )
-        .await?;
+        transaction
+            .execute(
+                "DELETE FROM spent_total WHERE stream = $1 AND owner = $2",
+                vec![(&key.stream).into(), (&key.owner).into()],
+            )
+            .await?;
         if key.stream.is_empty() {
             key.owner.clear();
         }
         key.stream.clear();
-        add_to_total(link, &key, &spent).await?;
+        add_to_total(transaction, &key, &spent).await?;
     }
     Ok(())
 }
 
 /// Makes one line of the oldest day, where there are too many; never of today.
-async fn join_days(link: &mut impl Link, bounds: Upkeep, now: i64) -> Result<(), EngineError> {
-    let mut beyond = link
+async fn join_days(
+    transaction: &mut Transaction<'_>,
+    bounds: Upkeep,
+    now: i64,
+) -> Result<(), EngineError> {
+    let mut beyond = transaction
         .fetch(
             "SELECT day FROM day_sum WHERE day < $1 AND (stream <> '' OR orchestrator <> '') AND \
              (SELECT COUNT(*) FROM day_sum) > $2 ORDER BY day LIMIT 1",
@@ -122,16 +130,16 @@ async fn join_days(link: &mut impl Link, bounds: Upkeep, now: i64) -> Result<(),
         .await?;
     let Some(columns) = beyond.first_mut() else { return Ok(()) };
     let day = columns.int()?;
-    let lines = link
+    let lines = transaction
         .fetch(
             "SELECT attempts, segments, pixels, tickets, sent, debited, written_off, in_doubt, \
              in_flight, remainder FROM day_sum WHERE day = $1",
             vec![day.into()],
         )
         .await?;
-    link.execute("DELETE FROM day_sum WHERE day = $1", vec![day.into()]).await?;
+    transaction.execute("DELETE FROM day_sum WHERE day = $1", vec![day.into()]).await?;
     let sums = lines.into_iter().map(|mut columns| read::day_sum(&mut columns));
     let sums = sums.collect::<Result<Vec<_>, _>>()?;
     let key = DayKey { day, stream: String::new(), orchestrator: String::new() };
-    add_to_day(link, &key, sums).await
+    add_to_day(transaction, &key, sums).await
 }

@@ -54,7 +54,8 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
     let before = std::fs::read(folder.file()).unwrap();
 
     let refused = Store::open(&folder.file()).await.unwrap_err();
-    let expected = StoreError::SchemaTooNew { path: folder.file(), found: known + 1, known };
+    let expected =
+        StoreError::SchemaTooNew { place: folder.file().as_path().into(), found: known + 1, known };
     assert_eq!(refused, expected);
     assert_eq!(std::fs::read(folder.file()).unwrap(), before);
 }
@@ -78,7 +79,10 @@ async fn a_folder_that_is_missing_is_named() {
     let folder = Folder::new();
     let missing = folder.0.join("missing").join("store.db");
     let refused = Store::open(&missing).await.unwrap_err();
-    assert!(matches!(&refused, StoreError::Open { path, .. } if *path == missing), "{refused}");
+    assert!(
+        matches!(&refused, StoreError::Open { place, .. } if *place == missing.as_path().into()),
+        "{refused}"
+    );
     assert!(refused.to_string().contains("missing"), "{refused}");
 }
 

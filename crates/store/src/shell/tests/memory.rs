@@ -6,8 +6,18 @@ use media::SequenceNumber;
 use orchestrator::OrchestratorAddress;
 use router::{Evidence, FleetMemory, MAX_EVIDENCE, MAX_REMEMBERED, RememberedOrchestrator};
 
-use super::{Folder, stranger};
+use super::Place;
 use crate::MAX_TEXT_BYTES;
+
+on_both_engines! {
+    what_was_learned_survives_a_reopen,
+    news_take_the_place_of_what_was_known_about_the_same_address,
+    those_heard_of_longest_ago_are_forgotten_first,
+    a_row_that_cannot_be_read_costs_only_itself,
+    evidence_comes_back_whole_and_the_latest_first,
+    the_oldest_evidence_goes_with_its_pictures,
+    evidence_that_no_column_holds_is_an_error,
+}
 
 fn address(index: usize) -> OrchestratorAddress {
     format!("https://o{index}.example:8935").parse().unwrap()
@@ -43,24 +53,20 @@ fn evidence(index: usize, detail: &str) -> Evidence {
     }
 }
 
-#[tokio::test]
-async fn what_was_learned_survives_a_reopen() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn what_was_learned_survives_a_reopen(place: Place) {
+    let store = place.open().await;
     assert_eq!(store.recall().await.unwrap(), []);
     store.remember(vec![remembered(1), remembered(3), remembered(2)]).await.unwrap();
     store.close().await;
 
-    let store = folder.open().await;
+    let store = place.open().await;
     let recalled = store.recall().await.unwrap();
     assert_eq!(recalled, [remembered(3), remembered(2), remembered(1)]);
     store.close().await;
 }
 
-#[tokio::test]
-async fn news_take_the_place_of_what_was_known_about_the_same_address() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn news_take_the_place_of_what_was_known_about_the_same_address(place: Place) {
+    let store = place.open().await;
     store.remember(vec![remembered(1), remembered(2)]).await.unwrap();
     let news = RememberedOrchestrator {
         latency_permille: u32::MAX,
@@ -77,10 +83,8 @@ async fn news_take_the_place_of_what_was_known_about_the_same_address() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn those_heard_of_longest_ago_are_forgotten_first() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn those_heard_of_longest_ago_are_forgotten_first(place: Place) {
+    let store = place.open().await;
     // More at once than are kept, then a few more than there is room for.
     store.remember((0..MAX_REMEMBERED + 5).map(remembered).collect()).await.unwrap();
     store
@@ -94,20 +98,16 @@ async fn those_heard_of_longest_ago_are_forgotten_first() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_row_that_cannot_be_read_costs_only_itself() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn a_row_that_cannot_be_read_costs_only_itself(place: Place) {
+    let store = place.open().await;
     store.remember(vec![remembered(1), remembered(2)]).await.unwrap();
     store.keep_evidence(evidence(1, "")).await.unwrap();
     store.keep_evidence(evidence(2, "")).await.unwrap();
-    let mut other = stranger(&folder.file()).await;
     for statement in [
         "UPDATE remembered_orchestrator SET address = 'ftp://o' WHERE address LIKE '%o2.%'",
         "UPDATE evidence SET orchestrator = '' WHERE sequence = 2",
     ] {
-        let changed = sqlx::query(statement).execute(&mut other).await.unwrap();
-        assert_eq!(changed.rows_affected(), 1);
+        assert_eq!(place.execute(statement).await, 1);
     }
     assert_eq!(store.recall().await.unwrap(), [remembered(1)]);
     let kept = store.evidence(None, 10).await.unwrap();
@@ -115,10 +115,8 @@ async fn a_row_that_cannot_be_read_costs_only_itself() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn evidence_comes_back_whole_and_the_latest_first() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn evidence_comes_back_whole_and_the_latest_first(place: Place) {
+    let store = place.open().await;
     let mut without_pictures = evidence(2, "no answer was right");
     without_pictures.pictures.clear();
     store.keep_evidence(evidence(1, "luma off by 40")).await.unwrap();
@@ -126,7 +124,7 @@ async fn evidence_comes_back_whole_and_the_latest_first() {
     store.keep_evidence(evidence(3, &"x".repeat(MAX_TEXT_BYTES + 1))).await.unwrap();
     store.close().await;
 
-    let store = folder.open().await;
+    let store = place.open().await;
     let kept = store.evidence(None, 10).await.unwrap();
     let sequences: Vec<_> = kept.iter().map(|kept| kept.sequence.0).collect();
     assert_eq!(sequences, [3, 2, 1]);
@@ -148,10 +146,8 @@ async fn evidence_comes_back_whole_and_the_latest_first() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn the_oldest_evidence_goes_with_its_pictures() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn the_oldest_evidence_goes_with_its_pictures(place: Place) {
+    let store = place.open().await;
     for index in 0..MAX_EVIDENCE + 3 {
         // The clock goes back: what is old is told by the order of arrival.
         let mut proof = evidence(index, "");
@@ -161,19 +157,13 @@ async fn the_oldest_evidence_goes_with_its_pictures() {
     let kept = store.evidence(None, usize::MAX).await.unwrap();
     assert_eq!(kept.len(), MAX_EVIDENCE);
     assert_eq!(kept.last().unwrap().sequence, SequenceNumber(3));
-    let mut other = stranger(&folder.file()).await;
-    let pictures: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM evidence_picture")
-        .fetch_one(&mut other)
-        .await
-        .unwrap();
+    let pictures = place.count("SELECT COUNT(*) FROM evidence_picture").await;
     assert_eq!(usize::try_from(pictures), Ok(2 * MAX_EVIDENCE));
     store.close().await;
 }
 
-#[tokio::test]
-async fn evidence_that_no_column_holds_is_an_error() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn evidence_that_no_column_holds_is_an_error(place: Place) {
+    let store = place.open().await;
     let mut proof = evidence(1, "");
     proof.sequence = SequenceNumber(u64::MAX);
     let refused = store.keep_evidence(proof).await.unwrap_err();

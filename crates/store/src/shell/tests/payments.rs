@@ -10,13 +10,25 @@ use proptest::prelude::*;
 use tickets::Wei;
 
 use super::{
-    Folder,
+    Place,
     payer_run::{Ask, Run, START, seconds},
 };
 use crate::{
     Store, StoreError,
     shell::{ledger::Upkeep, store::Limits},
 };
+
+on_both_engines! {
+    every_field_comes_back,
+    what_is_appended_survives_without_a_close,
+    an_empty_ledger_begins_with_the_first_payment,
+    a_payment_named_twice_is_refused_with_all_that_came_along,
+    of_appends_at_once_only_the_one_at_fault_fails,
+    the_end_of_what_is_not_in_flight_changes_nothing,
+    a_closed_store_appends_nothing_more,
+    rows_go_at_their_bounds_and_sums_stay,
+    an_orchestrator_that_ever_changes_its_unit_still_adds_up,
+}
 
 const ASK: Ask = Ask { stream: 0, orchestrator: 1, wei: 2_000, pixels: 1_000_000, params: 0 };
 
@@ -85,10 +97,8 @@ fn assert_restored(restored: &Restored, run: &Run) {
     assert_eq!(spent, run.spent());
 }
 
-#[tokio::test]
-async fn every_field_comes_back() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn every_field_comes_back(place: Place) {
+    let store = place.open().await;
     let mut run = Run::new();
     let ids: Vec<_> = (0..5).map(|_| run.prepare(ASK).unwrap()).collect();
     run.settle(ids[0], Ending::Done { pixels: 17 });
@@ -98,7 +108,7 @@ async fn every_field_comes_back() {
     keep(&store, &mut run).await;
     store.close().await;
 
-    let store = folder.open().await;
+    let store = place.open().await;
     let kept = store.payments(PaymentId(0), 10).await.unwrap();
     let sent: Vec<_> = kept.iter().map(|kept| kept.sent.clone()).collect();
     assert_eq!(sent, run.sent().into_values().collect::<Vec<_>>());
@@ -112,17 +122,16 @@ async fn every_field_comes_back() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn what_is_appended_survives_without_a_close() {
-    let folder = Folder::new();
-    let abandoned = folder.open().await;
+async fn what_is_appended_survives_without_a_close(place: Place) {
+    let abandoned = place.open().await;
     let mut run = Run::new();
     run.prepare(ASK).unwrap();
     let second = run.prepare(ASK).unwrap();
     run.settle(second, Ending::Failed);
     keep(&abandoned, &mut run).await;
+    drop(abandoned);
 
-    let store = folder.open().await;
+    let store = place.open().await;
     let at = run.wall + Duration::from_secs(1);
     let restored = store.restore(at).await.unwrap();
     assert_restored(&restored, &run);
@@ -139,10 +148,8 @@ async fn what_is_appended_survives_without_a_close() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn an_empty_ledger_begins_with_the_first_payment() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn an_empty_ledger_begins_with_the_first_payment(place: Place) {
+    let store = place.open().await;
     let restored = store.restore(UNIX_EPOCH + START).await.unwrap();
     assert_eq!((restored.next_payment, restored.marks.len(), restored.spent.len()), (1, 0, 0));
     assert_eq!(store.report(UNIX_EPOCH).await.unwrap(), []);
@@ -150,10 +157,8 @@ async fn an_empty_ledger_begins_with_the_first_payment() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_payment_named_twice_is_refused_with_all_that_came_along() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn a_payment_named_twice_is_refused_with_all_that_came_along(place: Place) {
+    let store = place.open().await;
     let mut run = Run::new();
     run.prepare(ASK).unwrap();
     let entries = run.pending.clone();
@@ -169,10 +174,8 @@ async fn a_payment_named_twice_is_refused_with_all_that_came_along() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn of_appends_at_once_only_the_one_at_fault_fails() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn of_appends_at_once_only_the_one_at_fault_fails(place: Place) {
+    let store = place.open().await;
     let mut run = Run::new();
     run.prepare(ASK).unwrap();
     let first = run.pending.clone();
@@ -196,10 +199,8 @@ async fn of_appends_at_once_only_the_one_at_fault_fails() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn the_end_of_what_is_not_in_flight_changes_nothing() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn the_end_of_what_is_not_in_flight_changes_nothing(place: Place) {
+    let store = place.open().await;
     let mut run = Run::new();
     let unknown = run.prepare(ASK).unwrap();
     run.pending.clear();
@@ -210,10 +211,8 @@ async fn the_end_of_what_is_not_in_flight_changes_nothing() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_closed_store_appends_nothing_more() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn a_closed_store_appends_nothing_more(place: Place) {
+    let store = place.open().await;
     let mut run = Run::new();
     run.prepare(ASK).unwrap();
     let (appended, ()) = tokio::join!(store.append(run.pending.clone()), store.close());
@@ -222,12 +221,10 @@ async fn a_closed_store_appends_nothing_more() {
     assert_eq!(refused.to_string(), StoreError::Closed.to_string());
 }
 
-#[tokio::test]
-async fn rows_go_at_their_bounds_and_sums_stay() {
-    let folder = Folder::new();
+async fn rows_go_at_their_bounds_and_sums_stay(place: Place) {
     let bounds = Upkeep { payments: 3, days: 10, marks: 1, spenders: 1, day_lines: 3 };
     let limits = Limits { bounds, ..Limits::default() };
-    let store = Store::open_within(&folder.file(), limits).await.unwrap();
+    let store = place.open_within(limits).await;
     let mut run = Run::new();
     for day in 0..4_u8 {
         for stream in 0..2 {
@@ -267,10 +264,8 @@ async fn rows_go_at_their_bounds_and_sums_stay() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn an_orchestrator_that_ever_changes_its_unit_still_adds_up() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn an_orchestrator_that_ever_changes_its_unit_still_adds_up(place: Place) {
+    let store = place.open().await;
     let mut run = Run::new();
     let mut unit = u64::MAX / 1_000;
     for stream in 0..250_u8 {
@@ -337,9 +332,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn play(steps: Vec<Step>) {
-    let folder = Folder::new();
-    let mut store = folder.open().await;
+async fn play(place: Place, steps: Vec<Step>) {
+    let mut store = place.open().await;
     let mut run = Run::new();
     // Spending is told by the minute for two days; shorter than that is compared.
     let mut left = 2 * 86_400 - 60;
@@ -359,7 +353,7 @@ async fn play(steps: Vec<Step>) {
             Step::Append => keep(&store, &mut run).await,
             Step::Restart => {
                 keep(&store, &mut run).await;
-                drop(std::mem::replace(&mut store, folder.open().await));
+                drop(std::mem::replace(&mut store, place.open().await));
                 let restored = store.restore(run.wall).await.unwrap();
                 assert_restored(&restored, &run);
                 run.restart(restored);
@@ -371,12 +365,24 @@ async fn play(steps: Vec<Step>) {
     store.close().await;
 }
 
+fn run_alone(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn whatever_a_payer_does_is_accounted_for(steps in prop::collection::vec(step(), 1..120)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(play(steps));
+    fn whatever_a_payer_does_is_accounted_for_in_a_file(
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        run_alone(play(Place::file(), steps));
+    }
+
+    #[test]
+    fn whatever_a_payer_does_is_accounted_for_on_a_server(
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        run_alone(async { play(Place::database().await, steps).await });
     }
 }

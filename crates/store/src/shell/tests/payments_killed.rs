@@ -10,13 +10,13 @@ use std::{
 use payer::{Ending, PaymentId, PaymentRecord as _};
 
 use super::{
-    Folder,
+    Place,
     payer_run::{Ask, Run},
 };
 use crate::Store;
 
-/// The folder that the process to be killed writes to.
-const FOLDER: &str = "HEADGATE_TEST_LEDGER_FOLDER";
+/// The file or URL that the process to be killed writes to.
+const LEDGER: &str = "HEADGATE_TEST_LEDGER";
 /// Payments that must be on record before it is killed.
 const ENOUGH: u64 = 200;
 
@@ -24,8 +24,12 @@ const ENOUGH: u64 = 200;
 #[tokio::test]
 #[ignore = "run by the test below, in a process of its own"]
 async fn pays_until_it_is_killed() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
-    let store = Store::open(&Path::new(&folder).join("store.db")).await.unwrap();
+    let Ok(ledger) = std::env::var(LEDGER) else { return };
+    let store = if ledger.starts_with("postgres:") {
+        Store::connect(&ledger).await.unwrap()
+    } else {
+        Store::open(Path::new(&ledger)).await.unwrap()
+    };
     let mut run = Run::new();
     for params in 0_u16.. {
         let ask = Ask { stream: 0, orchestrator: 1, wei: 2_000, pixels: 1_000_000, params };
@@ -42,11 +46,15 @@ async fn pays_until_it_is_killed() {
 }
 
 /// Kills it, and gives the last payment that it told.
-fn last_told(folder: &Path) -> u64 {
+fn last_told(place: &Place) -> u64 {
+    let ledger = match place {
+        Place::File(folder) => folder.file().into_os_string(),
+        Place::Database(it) => it.url.clone().into(),
+    };
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture"])
         .arg("shell::tests::payments_killed::pays_until_it_is_killed")
-        .env(FOLDER, folder)
+        .env(LEDGER, ledger)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -66,13 +74,15 @@ fn last_told(folder: &Path) -> u64 {
     last
 }
 
-#[tokio::test]
-async fn nothing_that_was_told_is_lost() {
-    let folder = Folder::new();
-    let last = last_told(&folder.0);
+on_both_engines! {
+    nothing_that_was_told_is_lost,
+}
+
+async fn nothing_that_was_told_is_lost(place: Place) {
+    let last = last_told(&place);
     assert!(last >= ENOUGH, "{last}");
 
-    let store = folder.open().await;
+    let store = place.open().await;
     let restored = store.restore(Run::new().wall).await.unwrap();
     assert!(restored.next_payment > last, "{} after {last}", restored.next_payment);
     assert_eq!(u64::try_from(restored.marks.len()), Ok(restored.next_payment - 1));

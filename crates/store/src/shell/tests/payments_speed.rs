@@ -6,9 +6,16 @@ use payer::{Ending, PaymentRecord as _};
 use tokio::time::Instant;
 
 use super::{
-    Folder,
+    Folder, Place,
     payer_run::{Ask, Run},
 };
+
+on_both_engines! {
+    #[ignore = "a measurement"]
+    appends_one_after_another,
+    #[ignore = "a measurement"]
+    appends_at_a_steady_rate,
+}
 
 /// Payments of each measurement.
 const PAYMENTS: usize = 4_000;
@@ -26,11 +33,8 @@ fn ask(index: usize) -> Ask {
 }
 
 /// `cargo test --release -p store payments_speed -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn appends_one_after_another() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn appends_one_after_another(place: Place) {
+    let store = place.open().await;
     let mut run = Run::new();
     let (mut sent, mut settled) = (Vec::new(), Vec::new());
     for index in 0..PAYMENTS {
@@ -52,11 +56,8 @@ async fn appends_one_after_another() {
 }
 
 /// 50 streams of two-second segments are 25 payments a second; here are 400, each with its end.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn appends_at_a_steady_rate() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn appends_at_a_steady_rate(place: Place) {
+    let store = place.open().await;
     let mut run = Run::new();
     let mut tick = tokio::time::interval(Duration::from_micros(2_500));
     let mut appends = tokio::task::JoinSet::new();

@@ -2,33 +2,37 @@
 
 use media::{SequenceNumber, StreamName};
 
-use super::{Folder, stranger};
+use super::{Folder, Place, stranger};
 use crate::{MAX_STREAMS, RowError, StoreError};
+
+on_both_engines! {
+    numbers_survive_a_reopen,
+    a_number_never_goes_back,
+    one_number_too_large_keeps_all_of_them_out,
+    streams_kept_longest_ago_are_forgotten_first,
+    clones_that_write_at_once_lose_nothing,
+}
 
 fn stream(name: &str) -> StreamName {
     StreamName::new(name).unwrap()
 }
 
-#[tokio::test]
-async fn numbers_survive_a_reopen() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn numbers_survive_a_reopen(place: Place) {
+    let store = place.open().await;
     assert_eq!(store.next_sequence(&stream("camera")).await, Ok(None));
     let next = [(stream("camera"), SequenceNumber(41)), (stream("desk"), SequenceNumber(7))];
     store.keep_next_sequences(&next).await.unwrap();
     store.close().await;
 
-    let store = folder.open().await;
+    let store = place.open().await;
     assert_eq!(store.next_sequence(&stream("camera")).await, Ok(Some(SequenceNumber(41))));
     assert_eq!(store.next_sequence(&stream("desk")).await, Ok(Some(SequenceNumber(7))));
     assert_eq!(store.next_sequence(&stream("Camera")).await, Ok(None), "names differ in case");
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_number_never_goes_back() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn a_number_never_goes_back(place: Place) {
+    let store = place.open().await;
     for (kept, expected) in [(9, 9), (4, 9), (10, 10), (0, 10)] {
         store.keep_next_sequences(&[(stream("camera"), SequenceNumber(kept))]).await.unwrap();
         let next = store.next_sequence(&stream("camera")).await;
@@ -37,10 +41,8 @@ async fn a_number_never_goes_back() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn one_number_too_large_keeps_all_of_them_out() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn one_number_too_large_keeps_all_of_them_out(place: Place) {
+    let store = place.open().await;
     let largest = SequenceNumber(i64::MAX.unsigned_abs());
     let next = [(stream("a"), largest), (stream("b"), largest.next())];
     let refused = store.keep_next_sequences(&next).await;
@@ -52,10 +54,8 @@ async fn one_number_too_large_keeps_all_of_them_out() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn streams_kept_longest_ago_are_forgotten_first() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn streams_kept_longest_ago_are_forgotten_first(place: Place) {
+    let store = place.open().await;
     let number = SequenceNumber(3);
     store.keep_next_sequences(&[(stream("old"), number), (stream("live"), number)]).await.unwrap();
     let mut newer: Vec<_> =
@@ -68,10 +68,8 @@ async fn streams_kept_longest_ago_are_forgotten_first() {
     store.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clones_that_write_at_once_lose_nothing() {
-    let folder = Folder::new();
-    let store = folder.open().await;
+async fn clones_that_write_at_once_lose_nothing(place: Place) {
+    let store = place.open().await;
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..4_u64 {
         let store = store.clone();

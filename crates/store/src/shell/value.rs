@@ -1,9 +1,7 @@
-//! A connection of whichever engine, as the ledger uses it.
+//! Values of parameters and columns, of whichever engine.
 
 use sqlx::{
-    Column as _, Row as _, Sqlite, SqliteConnection, TypeInfo as _, ValueRef as _,
-    query::Query,
-    sqlite::{SqliteArguments, SqliteRow},
+    Column as _, Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow,
 };
 
 use super::error::EngineError;
@@ -121,62 +119,34 @@ fn other_type() -> EngineError {
     EngineError::Other("a column has another type than its schema says".to_owned())
 }
 
-/// A connection inside a transaction.
-pub(super) trait Link: Send {
-    /// Executes a statement; gives how many rows it changed.
-    fn execute(
-        &mut self,
-        sql: &'static str,
-        values: Vec<Value>,
-    ) -> impl Future<Output = Result<u64, EngineError>> + Send;
-
-    /// Executes a statement that gives rows.
-    fn fetch(
-        &mut self,
-        sql: &'static str,
-        values: Vec<Value>,
-    ) -> impl Future<Output = Result<Vec<Columns>, EngineError>> + Send;
-}
-
-impl Link for SqliteConnection {
-    async fn execute(&mut self, sql: &'static str, values: Vec<Value>) -> Result<u64, EngineError> {
-        Ok(bound(sql, values).execute(self).await?.rows_affected())
-    }
-
-    async fn fetch(
-        &mut self,
-        sql: &'static str,
-        values: Vec<Value>,
-    ) -> Result<Vec<Columns>, EngineError> {
-        let rows = bound(sql, values).fetch_all(self).await?;
-        rows.iter().map(columns).collect()
-    }
-}
-
-/// A statement with its parameters.
-fn bound(sql: &'static str, values: Vec<Value>) -> Query<'static, Sqlite, SqliteArguments> {
-    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::Int(value) => query.bind(value),
-        Value::Text(value) => query.bind(value),
-        Value::Bytes(value) => query.bind(value),
-        Value::Null => query.bind(None::<i64>),
-    })
-}
-
-fn columns(row: &SqliteRow) -> Result<Columns, EngineError> {
-    let values = row.columns().iter().map(|column| {
-        let index = column.ordinal();
-        let raw = row.try_get_raw(index)?;
-        if raw.is_null() {
-            return Ok(Value::Null);
-        }
-        Ok(match raw.type_info().name() {
+/// The columns of a row of SQLite.
+pub(super) fn columns_of_sqlite(row: &SqliteRow) -> Result<Columns, EngineError> {
+    let value = |index: usize, kind: &str| {
+        Ok(match kind {
             "INTEGER" => Value::Int(row.try_get(index)?),
             "TEXT" => Value::Text(row.try_get(index)?),
             "BLOB" => Value::Bytes(row.try_get(index)?),
+            "NULL" => Value::Null,
+            other => return Err(EngineError::Other(format!("type {other}"))),
+        })
+    };
+    let values = (0..row.columns().len()).map(|index| {
+        let raw = row.try_get_raw(index)?;
+        if raw.is_null() { Ok(Value::Null) } else { value(index, raw.type_info().name()) }
+    });
+    Ok(Columns(values.collect::<Result<Vec<_>, _>>()?.into_iter()))
+}
+
+/// The columns of a row of Postgres.
+pub(super) fn columns_of_postgres(row: &PgRow) -> Result<Columns, EngineError> {
+    let values = row.columns().iter().map(|column| {
+        let index = column.ordinal();
+        Ok(match column.type_info().name() {
+            "INT8" => Value::Int(row.try_get(index)?),
+            "TEXT" => Value::Text(row.try_get(index)?),
+            "BYTEA" => Value::Bytes(row.try_get(index)?),
             other => return Err(EngineError::Other(format!("type {other}"))),
         })
     });
-    let values = values.collect::<Result<Vec<_>, EngineError>>()?;
-    Ok(Columns(values.into_iter()))
+    Ok(Columns(values.collect::<Result<Vec<_>, EngineError>>()?.into_iter()))
 }
