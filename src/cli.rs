@@ -87,6 +87,10 @@ pub struct ServeArgs {
     /// Where the gateway keeps its files [default: ~/.local/share/headgate].
     #[arg(long, value_name = "DIR", env = "HEADGATE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// A Postgres database to keep what must survive a restart in, instead of a file in the data
+    /// directory: `postgres://USER:PASSWORD@HOST/DATABASE`.
+    #[arg(long, value_name = "URL", env = "HEADGATE_STORE_URL", hide_env_values = true, value_parser = redacted)]
+    pub store_url: Option<Redacted<String>>,
     /// Accept any stream key, with the key as playback id. For labs; loopback only.
     #[arg(long, env = "HEADGATE_OPEN", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub open: Option<bool>,

@@ -39,10 +39,13 @@ use crate::{
     webhook::{AuthWebhook, HookClient},
 };
 
-/// What outlives the process.
 pub(super) async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    let opened = Store::open(&config.data_dir.join("headgate.db")).await;
-    opened.context("can't open the store in the data directory")
+    match &config.store_url {
+        Some(url) => Store::connect(url.expose()).await.context("can't open the store"),
+        None => Store::open(&config.data_dir.join(STORE_FILE))
+            .await
+            .context("can't open the store in the data directory"),
+    }
 }
 
 /// Where each stream goes on counting, kept in the store.

@@ -5,6 +5,7 @@
 mod payments;
 mod pool;
 mod reader;
+mod store;
 mod stream;
 mod webhook;
 
@@ -14,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use media::Ladder;
+use media::{Ladder, Redacted};
 use router::{Pool, PoolName, RouterConfig, StreamPolicy};
 use segmenter::{LongGop, SegmenterConfig};
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub admin_addr: SocketAddr,
     /// Where the gateway keeps its files.
     pub data_dir: PathBuf,
+    /// The database that takes the place of a file in `data_dir`. It may hold a password.
+    pub store_url: Option<Redacted<String>>,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Any key is accepted, with the key as playback id.
@@ -166,6 +169,11 @@ impl Config {
         let config = Self {
             admin_addr,
             data_dir: args.data_dir.clone().or(data_dir).unwrap_or_else(default_data_dir),
+            store_url: store::store_url(
+                root.section("store", faults),
+                args.store_url.as_ref(),
+                faults,
+            ),
             log: log(root.section("log", faults), args, faults),
             open,
             auth_webhook: webhook::auth_webhook(&mut root, args.auth_webhook.as_ref(), faults),

@@ -274,6 +274,25 @@ fn a_flag_can_switch_off_what_the_file_switches_on() {
 }
 
 #[test]
+fn the_stores_url_is_taken_and_never_shown() {
+    let text = "[store]\nurl = \"postgres://me:pass-word@db.example/headgate\"\n";
+    let from_file = read(text, &ServeArgs::default()).unwrap();
+    let url = from_file.store_url.as_ref().unwrap();
+    assert_eq!(url.expose(), "postgres://me:pass-word@db.example/headgate");
+    assert!(!format!("{from_file:?}").contains("pass-word"));
+
+    let flag = Some(Redacted::new("postgres://flag@db.example/headgate".to_owned()));
+    let args = ServeArgs { store_url: flag.clone(), ..ServeArgs::default() };
+    assert_eq!(read(text, &args).unwrap().store_url, flag);
+    assert_eq!(read("", &ServeArgs::default()).unwrap().store_url, None);
+
+    let faults =
+        read("[store]\nurl = \"mysql://me:pass-word@db.example\"\n", &ServeArgs::default());
+    let faults = format!("{:?}", faults.unwrap_err());
+    assert!(faults.contains("store.url") && !faults.contains("pass-word"), "{faults}");
+}
+
+#[test]
 fn an_auth_webhook_and_open_contradict() {
     let text = "open = true\nauth_webhook = \"https://hook.example/auth\"\n";
     let faults = read(text, &ServeArgs::default()).unwrap_err();
@@ -283,7 +302,7 @@ fn an_auth_webhook_and_open_contradict() {
 #[test]
 fn what_hooks_know_us_by_is_not_printed() {
     let text = "auth_webhook = \"https://user:pass-word@hook.example/?t=to-ken\"\nauth_webhook_secret = \"whsec-0123456789\"\n[[pool]]\nwebhook = \"https://user:pass-word@list.example\"\n";
-    let flag = Some(media::Redacted::new("https://flag:pass-word@hook.example".to_owned()));
+    let flag = Some(Redacted::new("https://flag:pass-word@hook.example".to_owned()));
     let config = read(text, &ServeArgs { auth_webhook: flag, ..ServeArgs::default() }).unwrap();
     let printed = format!("{config:?}");
     assert!(printed.contains("hook.example") && printed.contains("list.example"), "{printed}");

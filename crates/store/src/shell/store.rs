@@ -85,6 +85,14 @@ impl Store {
         Self::connect_within(url, Limits::default()).await
     }
 
+    /// Whether a text is a URL for [`Store::connect`]. Nothing is asked of the server.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`].
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        ServerAddress::new(url).map(drop)
+    }
+
     /// Opens a file to look at what is there, also while a gateway writes to it. Nothing is created,
     /// brought up to date or settled; whatever would write fails.
     ///
