@@ -59,6 +59,8 @@ pub struct Sent {
     pub price: Price,
     /// Pixels the segment was taken to have.
     pub estimated_pixels: u64,
+    /// How long the segment plays, in microseconds.
+    pub duration_micros: u64,
     /// Credit of before that went along; may be negative.
     pub carried: Wei,
     /// Tickets.

@@ -216,6 +216,7 @@ impl Payer {
             session_id: key.session_id.clone(),
             price,
             estimated_pixels: pixels,
+            duration_micros: u64::try_from(request.duration.as_micros()).unwrap_or(u64::MAX),
             carried: staged.carried().clone(),
             tickets: staged.tickets(),
             added: staged.added().clone(),

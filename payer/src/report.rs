@@ -11,6 +11,8 @@ pub struct ReportTotals {
     pub segments: u64,
     /// Pixels that came back.
     pub pixels: u64,
+    /// How long the segments play that came back, in microseconds; twice where one came back twice.
+    pub duration_micros: u64,
     /// Tickets that were made.
     pub tickets: u64,
     /// What tickets are worth that left the house.

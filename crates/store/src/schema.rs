@@ -15,7 +15,7 @@ pub(crate) struct SchemaStep {
 }
 
 /// The steps for SQLite, in order.
-pub(crate) const SQLITE: [SchemaStep; 2] = [
+pub(crate) const SQLITE: [SchemaStep; 3] = [
     SchemaStep {
         version: 1,
         description: "memory of the fleet, sequence numbers, evidence",
@@ -26,10 +26,15 @@ pub(crate) const SQLITE: [SchemaStep; 2] = [
         description: "payments, nonces, sums",
         sql: include_str!("../migrations/sqlite/0002_payments.sql"),
     },
+    SchemaStep {
+        version: 3,
+        description: "durations of segments",
+        sql: include_str!("../migrations/sqlite/0003_durations.sql"),
+    },
 ];
 
 /// The steps for Postgres, in order.
-pub(crate) const POSTGRES: [SchemaStep; 2] = [
+pub(crate) const POSTGRES: [SchemaStep; 3] = [
     SchemaStep {
         version: 1,
         description: "memory of the fleet, sequence numbers, evidence",
@@ -39,6 +44,11 @@ pub(crate) const POSTGRES: [SchemaStep; 2] = [
         version: 2,
         description: "payments, nonces, sums",
         sql: include_str!("../migrations/postgres/0002_payments.sql"),
+    },
+    SchemaStep {
+        version: 3,
+        description: "durations of segments",
+        sql: include_str!("../migrations/postgres/0003_durations.sql"),
     },
 ];
 

@@ -53,6 +53,8 @@ pub(crate) struct DaySum {
     pub(crate) segments: i64,
     pub(crate) pixels: i64,
     pub(crate) tickets: i64,
+    /// Of segments, in microseconds.
+    pub(crate) duration: i64,
     /// Sent, debited, written off, in doubt, in flight, left.
     pub(crate) amounts: [Wei; 6],
 }
@@ -70,13 +72,15 @@ impl DaySum {
         }
     }
 
-    fn of_settled(row: &SettledRow, carried: &Wei, added: &Wei) -> Self {
+    fn of_settled(row: &SettledRow, paid: &Paid) -> Self {
+        let Paid { carried, added, duration, .. } = paid;
         let Settlement { returned, debited, written_off, in_doubt } = row.settlement.clone();
         let staged = carried + added;
         let unsent = if row.is_withdrawn() { -added.clone() } else { Wei::zero() };
         Self {
             segments: row.pixels.map_or(0, |_| 1),
             pixels: row.pixels.unwrap_or_default(),
+            duration: row.pixels.map_or(0, |_| *duration),
             amounts: [unsent, debited, written_off, in_doubt, -staged, returned],
             ..Self::default()
         }
@@ -95,6 +99,7 @@ impl DaySum {
             segments: self.segments.checked_add(other.segments)?,
             pixels: self.pixels.checked_add(other.pixels)?,
             tickets: self.tickets.checked_add(other.tickets)?,
+            duration: self.duration.checked_add(other.duration)?,
             amounts,
         })
     }
@@ -103,8 +108,8 @@ impl DaySum {
     ///
     /// # Errors
     /// When one holds no amount.
-    pub(crate) fn read(counts: [i64; 4], amounts: &[String; 6]) -> Result<Self, RowError> {
-        let [attempts, segments, pixels, tickets] = counts;
+    pub(crate) fn read(counts: [i64; 5], amounts: &[String; 6]) -> Result<Self, RowError> {
+        let [attempts, segments, pixels, tickets, duration] = counts;
         let [sent, debited, written_off, in_doubt, in_flight, left] = amounts;
         let amounts = [
             amount("sent", sent)?,
@@ -114,7 +119,7 @@ impl DaySum {
             amount("in_flight", in_flight)?,
             amount("remainder", left)?,
         ];
-        Ok(Self { attempts, segments, pixels, tickets, amounts })
+        Ok(Self { attempts, segments, pixels, tickets, duration, amounts })
     }
 
     /// The line of the report.
@@ -128,6 +133,7 @@ impl DaySum {
             segments: positive("segments", self.segments)?,
             pixels: positive("pixels", self.pixels)?,
             tickets: positive("tickets", self.tickets)?,
+            duration_micros: positive("duration", self.duration)?,
             sent,
             debited,
             written_off,
@@ -173,6 +179,7 @@ pub(crate) struct Paid {
     pub(crate) orchestrator: String,
     pub(crate) carried: Wei,
     pub(crate) added: Wei,
+    pub(crate) duration: i64,
 }
 
 impl Changes {
@@ -184,7 +191,7 @@ impl Changes {
 
     /// Counts how one ended, on the day on which it was made.
     pub(crate) fn settled(&mut self, row: &SettledRow, paid: &Paid) {
-        let sum = DaySum::of_settled(row, &paid.carried, &paid.added);
+        let sum = DaySum::of_settled(row, paid);
         self.add(paid.at, &paid.stream, &paid.orchestrator, sum);
         if row.is_withdrawn() {
             self.spend(paid.at, &paid.stream, paid.owner.as_deref(), &-paid.added.clone());

@@ -70,8 +70,8 @@ async fn insert_payment(
         .execute(
             "INSERT INTO payment (id, at, stream, owner, sequence, attempt, orchestrator, \
              recipient, session, price, estimated_pixels, carried, tickets, added, \
-             recipient_rand_hash, last_nonce, expiration_block) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             recipient_rand_hash, last_nonce, expiration_block, duration) VALUES ($1, $2, $3, $4, \
+             $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
              ON CONFLICT (id) DO NOTHING",
             vec![
                 row.payment.into(),
@@ -91,6 +91,7 @@ async fn insert_payment(
                 mark.map(|mark| mark.recipient_rand_hash.clone()).into(),
                 mark.map(|mark| mark.last_nonce).into(),
                 mark.map(|mark| mark.expiration_block).into(),
+                row.duration.into(),
             ],
         )
         .await?;
@@ -172,7 +173,7 @@ async fn add_to_day(
 ) -> Result<(), EngineError> {
     let mut last = transaction
         .fetch(
-            "SELECT part, attempts, segments, pixels, tickets, sent, debited, written_off, \
+            "SELECT part, attempts, segments, pixels, tickets, duration, sent, debited, written_off, \
              in_doubt, in_flight, remainder FROM day_sum \
              WHERE day = $1 AND stream = $2 AND orchestrator = $3 ORDER BY part DESC LIMIT 1",
             vec![key.day.into(), (&key.stream).into(), (&key.orchestrator).into()],
@@ -200,16 +201,18 @@ async fn write_day(
 ) -> Result<(), EngineError> {
     let mut values: Vec<Value> =
         vec![key.day.into(), (&key.stream).into(), (&key.orchestrator).into(), part.into()];
-    values.extend([sum.attempts, sum.segments, sum.pixels, sum.tickets].map(Value::from));
+    values.extend(
+        [sum.attempts, sum.segments, sum.pixels, sum.tickets, sum.duration].map(Value::from),
+    );
     values.extend(sum.amounts.iter().map(|amount| Value::from(amount.to_string())));
     transaction
         .execute(
             "INSERT INTO day_sum (day, stream, orchestrator, part, attempts, segments, pixels, \
-         tickets, sent, debited, written_off, in_doubt, in_flight, remainder) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         tickets, duration, sent, debited, written_off, in_doubt, in_flight, remainder) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (day, stream, orchestrator, part) DO UPDATE SET \
          attempts = excluded.attempts, segments = excluded.segments, pixels = excluded.pixels, \
-         tickets = excluded.tickets, sent = excluded.sent, debited = excluded.debited, \
+         tickets = excluded.tickets, duration = excluded.duration, sent = excluded.sent, debited = excluded.debited, \
          written_off = excluded.written_off, in_doubt = excluded.in_doubt, \
          in_flight = excluded.in_flight, remainder = excluded.remainder",
             values,

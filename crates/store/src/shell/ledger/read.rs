@@ -48,7 +48,7 @@ pub(super) fn spent(mut columns: Columns) -> Result<(SpentKey, tickets::Wei), En
 
 /// The sums of columns from `attempts` to `remainder`.
 pub(super) fn day_sum(columns: &mut Columns) -> Result<DaySum, EngineError> {
-    let counts = [columns.int()?, columns.int()?, columns.int()?, columns.int()?];
+    let counts = [columns.int()?, columns.int()?, columns.int()?, columns.int()?, columns.int()?];
     let amounts = [
         columns.text()?,
         columns.text()?,
@@ -67,8 +67,8 @@ pub(in crate::shell) async fn report(
 ) -> Result<Vec<ReportLine>, EngineError> {
     let rows = transaction
         .fetch(
-            "SELECT day, stream, orchestrator, attempts, segments, pixels, tickets, sent, debited, \
-             written_off, in_doubt, in_flight, remainder FROM day_sum WHERE day >= $1 \
+            "SELECT day, stream, orchestrator, attempts, segments, pixels, tickets, duration, sent, \
+             debited, written_off, in_doubt, in_flight, remainder FROM day_sum WHERE day >= $1 \
              ORDER BY day, stream, orchestrator, part",
             vec![first_day.into()],
         )
@@ -90,7 +90,7 @@ pub(in crate::shell) async fn payments(
     let rows = transaction
         .fetch(
             "SELECT id, at, stream, owner, sequence, attempt, orchestrator, recipient, session, \
-             price, estimated_pixels, carried, tickets, added, recipient_rand_hash, last_nonce, \
+             price, estimated_pixels, duration, carried, tickets, added, recipient_rand_hash, last_nonce, \
              expiration_block, ending, settled_at, pixels, returned, debited, written_off, in_doubt \
              FROM payment WHERE id > $1 ORDER BY id LIMIT $2",
             vec![after.into(), limit.into()],
@@ -112,6 +112,7 @@ fn payment(mut columns: Columns) -> Result<StoredPayment, EngineError> {
         session: columns.text()?,
         price: columns.text()?,
         estimated_pixels: columns.int()?,
+        duration: columns.int()?,
         carried: amount("carried", &columns.text()?)?,
         tickets: columns.int()?,
         added: amount("added", &columns.text()?)?,

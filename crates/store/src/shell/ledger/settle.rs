@@ -30,7 +30,7 @@ pub(super) async fn settle(
         .fetch(
             "UPDATE payment SET ending = $2, settled_at = $3, pixels = $4, returned = $5, \
              debited = $6, written_off = $7, in_doubt = $8 WHERE id = $1 AND ending IS NULL \
-             RETURNING at, stream, owner, orchestrator, carried, added",
+             RETURNING at, stream, owner, orchestrator, carried, added, duration",
             values,
         )
         .await?;
@@ -46,6 +46,7 @@ pub(super) async fn settle(
         orchestrator: columns.text()?,
         carried: amount("carried", &columns.text()?)?,
         added: amount("added", &columns.text()?)?,
+        duration: columns.int()?,
     };
     changes.settled(row, &paid);
     Ok(())

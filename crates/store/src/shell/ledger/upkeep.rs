@@ -132,7 +132,7 @@ async fn join_days(
     let day = columns.int()?;
     let lines = transaction
         .fetch(
-            "SELECT attempts, segments, pixels, tickets, sent, debited, written_off, in_doubt, \
+            "SELECT attempts, segments, pixels, tickets, duration, sent, debited, written_off, in_doubt, \
              in_flight, remainder FROM day_sum WHERE day = $1",
             vec![day.into()],
         )

@@ -139,6 +139,7 @@ impl Run {
                 Ending::Done { pixels } => {
                     totals.segments += 1;
                     totals.pixels += pixels;
+                    totals.duration_micros += sent.duration_micros;
                 }
                 Ending::Failed | Ending::NoAnswer => {}
             }

@@ -53,6 +53,7 @@ fn grand_total<'a>(lines: impl Iterator<Item = &'a ReportTotals>) -> ReportTotal
         all.segments += totals.segments;
         all.pixels += totals.pixels;
         all.tickets += totals.tickets;
+        all.duration_micros += totals.duration_micros;
         all.sent += &totals.sent;
         all.debited += &totals.debited;
         all.written_off += &totals.written_off;

@@ -1,0 +1,3 @@
+-- How long a segment plays, and how long the segments of a day's sums do, in microseconds.
+ALTER TABLE payment ADD COLUMN duration BIGINT NOT NULL DEFAULT 0 CHECK (duration >= 0);
+ALTER TABLE day_sum ADD COLUMN duration BIGINT NOT NULL DEFAULT 0 CHECK (duration >= 0);
