@@ -5,7 +5,7 @@ use std::{convert::Infallible, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use media::Redacted;
 
-use crate::wallet::WalletArgs;
+use crate::{chain_settings::ChainArgs, wallet::WalletArgs};
 
 /// A live video gateway: RTMP in, transcoding by orchestrators, HLS out.
 #[derive(Debug, Parser)]
@@ -180,7 +180,7 @@ pub struct OrchestratorArgs {
     /// Transcoder processes [default: one for each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256), env = "HEADGATE_WORKERS")]
     pub workers: Option<u32>,
-    /// Where `addresses.json` and `winning-tickets.jsonl` go.
+    /// Where `addresses.json`, `winning-tickets.jsonl` and `redemptions.jsonl` go.
     #[arg(long, value_name = "DIR", env = "HEADGATE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// What to log.
@@ -204,6 +204,9 @@ pub enum TicketCheck {
     /// reserves, withdrawals, rounds and the orchestrator's registration are not, and winning tickets
     /// can't be redeemed. For labs and tests.
     Offline,
+    /// By the chain: deposits, reserves, withdrawals and rounds as well, and winning tickets are
+    /// redeemed. Needs --eth-url.
+    Chain,
 }
 
 /// Flags of an `orchestrator` that is paid.
@@ -220,11 +223,16 @@ pub struct PaidArgs {
     /// Wei that one ticket is to be worth on average.
     #[arg(long, value_name = "N", default_value_t = 8_000_000_000, env = "HEADGATE_TICKET_EV")]
     pub ticket_ev: u128,
-    /// Most wei that a winning ticket may pay [default: 100 times --ticket-ev, while tickets are checked
-    /// offline].
+    /// Most wei that a winning ticket may pay [default: 100 times what redeeming it costs; 100 times
+    /// --ticket-ev, while tickets are checked offline].
     #[arg(long, value_name = "N", env = "HEADGATE_MAX_FACE_VALUE")]
     pub max_face_value: Option<u128>,
-    /// How tickets are checked. Without access to a chain, and only if you say so: `offline`.
+    /// Ask for what redeeming winning tickets costs on top of the price, while they are checked by the
+    /// chain.
+    #[arg(long, env = "HEADGATE_AUTO_ADJUST_PRICE", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub auto_adjust_price: bool,
+    /// How tickets are checked: by the `chain`, or, without access to one and only if you say so,
+    /// `offline`.
     #[arg(long, value_name = "HOW", env = "HEADGATE_TICKET_CHECK")]
     pub ticket_check: Option<TicketCheck>,
     /// The key that signs: an encrypted key file, a file of hex digits, or a directory of such files.
@@ -239,6 +247,9 @@ pub struct PaidArgs {
     /// The registered orchestrator that tickets pay [default: the key's address].
     #[arg(long, value_name = "ADDRESS", env = "HEADGATE_ETH_ORCH_ADDR")]
     pub eth_orch_addr: Option<String>,
+    /// The way to the chain, with --ticket-check chain.
+    #[command(flatten)]
+    pub chain: ChainArgs,
 }
 
 /// Largest number of the wire's prices.

@@ -15,6 +15,8 @@
 pub mod addresses;
 pub mod admin;
 pub mod app;
+#[cfg(feature = "local")]
+mod append_log;
 pub mod chain_settings;
 mod child;
 pub mod cli;
@@ -26,6 +28,8 @@ mod demo;
 mod discovery;
 mod embedded;
 mod eth_key;
+#[cfg(feature = "local")]
+mod followed_chain;
 mod gateway_facts;
 mod http_server;
 mod listener;
@@ -42,6 +46,12 @@ mod picture_check;
 mod pool_feed;
 pub mod publish_auth;
 mod push;
+#[cfg(feature = "local")]
+mod redemption_journal;
+#[cfg(feature = "local")]
+mod redemption_queue;
+#[cfg(feature = "local")]
+mod redemptions;
 mod run;
 mod sequences;
 pub mod stream_task;

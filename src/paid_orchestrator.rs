@@ -1,62 +1,136 @@
 //! How `headgate orchestrator` is paid, from its flags.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
+use chain::{ChainWatcher, Patience, TrackerConfig};
 use orchestrator::server::{
-    OfflineChain, OrchestratorServer, PaidConfig, PaymentChain, ServerConfig, Transcoder,
+    OfflineChain, OrchestratorServer, PaidConfig, PaymentChain, Redeemer, ServerConfig, Transcoder,
 };
-use tickets::{Address, Price, TicketPolicy, U256};
+use tickets::{Address, Price, PrivateKey, TicketPolicy, U256};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    chain_settings,
     cli::{PaidArgs, TicketCheck},
     eth_key,
+    followed_chain::FollowedChain,
+    redemptions::{RedemptionConfig, Redemptions},
     winning_tickets::WinningTickets,
 };
+
+/// How long the redemption that is under way may take at shutdown.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// An orchestrator, and the tasks that follow the chain for it and redeem what it wins.
+#[derive(Debug)]
+pub(crate) struct PaidOrchestrator {
+    /// The server.
+    pub(crate) server: OrchestratorServer,
+    tasks: TaskTracker,
+    stopped: CancellationToken,
+}
 
 /// The orchestrator that the flags describe: paid when a price is named, off-chain otherwise.
 ///
 /// # Errors
-/// When a flag is missing or can't be used, or the key can't be opened.
-pub(crate) async fn server(
+/// When a flag is missing or can't be used, the key can't be opened, or the chain can't be reached.
+pub(crate) async fn start(
     args: PaidArgs,
     data_dir: Option<&Path>,
     config: ServerConfig,
     transcoder: Arc<dyn Transcoder>,
-) -> anyhow::Result<OrchestratorServer> {
+) -> anyhow::Result<PaidOrchestrator> {
+    let (tasks, stopped) = (TaskTracker::new(), CancellationToken::new());
     let Some(wei) = args.price_per_unit else {
-        return Ok(OrchestratorServer::new(config, transcoder));
+        let server = OrchestratorServer::new(config, transcoder);
+        return Ok(PaidOrchestrator { server, tasks, stopped });
     };
     let price = Price::new(wei, args.pixels_per_unit).context("--pixels-per-unit is 0")?;
     let data_dir = data_dir.context("an orchestrator that is paid needs --data-dir")?;
-    let won = WinningTickets::open(data_dir).context("can't keep winning tickets")?;
-    let chain: Arc<dyn PaymentChain> = match args.ticket_check {
-        Some(TicketCheck::Offline) => Arc::new(OfflineChain::new(media::wall_clock_now)),
-        None => anyhow::bail!("say with --ticket-check how tickets are checked"),
-    };
+    let check = args.ticket_check.context("say with --ticket-check how tickets are checked")?;
     let recipient: Option<Address> = address("--eth-orch-addr", args.eth_orch_addr.as_deref())?;
     let tickets = ticket_policy(&args)?;
-    let key = tokio::task::spawn_blocking({
-        let args = args.clone();
-        move || {
-            let account = address("--eth-acct-addr", args.eth_acct_addr.as_deref())?;
-            let path = args.eth_keystore_path.context("--eth-keystore-path is missing")?;
-            eth_key::load(&path, args.eth_password.as_deref(), account)
-        }
-    });
-    let key = key.await.context("can't open the key")??;
+    let key = open_key(args.clone()).await?;
     let recipient = recipient.unwrap_or_else(|| key.address());
     tracing::info!(%price, ticket_ev = %tickets.ticket_ev, signer = %key.address(), %recipient, "this orchestrator is paid");
+    // Offline, redeeming costs nothing that could be put on top of the price.
+    let adjust_price = check == TicketCheck::Chain && args.auto_adjust_price;
+    let (chain, redeemer) = match check {
+        TicketCheck::Offline => offline(data_dir)?,
+        TicketCheck::Chain => {
+            on_chain(&args, data_dir, (&key, recipient), (&tasks, &stopped)).await?
+        }
+    };
+    tasks.close();
+    let paid = PaidConfig { key, recipient, price, adjust_price, tickets };
+    let server = OrchestratorServer::paid(config, transcoder, paid, chain, redeemer);
+    Ok(PaidOrchestrator { server, tasks, stopped })
+}
+
+/// What an orchestrator that is paid needs besides its own books.
+type Ports = (Arc<dyn PaymentChain>, Arc<dyn Redeemer>);
+
+fn offline(data_dir: &Path) -> anyhow::Result<Ports> {
     tracing::warn!(
         "tickets are checked offline: signatures, terms, prices, nonces, ages and credit are; deposits, reserves, withdrawals, rounds and this orchestrator's registration are not, and winning tickets can't be redeemed"
     );
-    // Offline, redeeming costs nothing that could be put on top of the price.
-    let paid = PaidConfig { key, recipient, price, adjust_price: false, tickets };
-    Ok(OrchestratorServer::paid(config, transcoder, paid, chain, Arc::new(won)))
+    let won = WinningTickets::open(data_dir).context("can't keep winning tickets")?;
+    Ok((Arc::new(OfflineChain::new(media::wall_clock_now)), Arc::new(won)))
 }
 
-/// Says what was earned, once it is over.
-pub(crate) async fn log_totals(server: &OrchestratorServer) {
+async fn on_chain(
+    args: &PaidArgs,
+    data_dir: &Path,
+    (key, recipient): (&PrivateKey, Address),
+    (tasks, stopped): (&TaskTracker, &CancellationToken),
+) -> anyhow::Result<Ports> {
+    let settings = args.chain.settings()?;
+    let client = chain_settings::connect(&settings).await?;
+    let watcher = Arc::new(ChainWatcher::new(client, None, TrackerConfig::default()));
+    let config = RedemptionConfig {
+        key: key.clone(),
+        recipient,
+        fees: settings.fees,
+        patience: Patience::default(),
+    };
+    let redemptions = Redemptions::open(data_dir, config, Arc::clone(&watcher));
+    let redemptions = Arc::new(redemptions.context("can't keep winning tickets")?);
+    let chain = FollowedChain::start(watcher, recipient, Arc::clone(&redemptions)).await;
+    let chain = Arc::new(chain.context("can't follow the chain")?);
+    tasks.spawn({
+        let (chain, stopped) = (Arc::clone(&chain), stopped.clone());
+        async move { stopped.run_until_cancelled(chain.run()).await }
+    });
+    tasks.spawn({
+        let (redemptions, stopped) = (Arc::clone(&redemptions), stopped.clone());
+        async move { redemptions.run(stopped, GRACE).await }
+    });
+    Ok((chain, redemptions))
+}
+
+async fn open_key(args: PaidArgs) -> anyhow::Result<PrivateKey> {
+    let opening = move || {
+        let account = address("--eth-acct-addr", args.eth_acct_addr.as_deref())?;
+        let path = args.eth_keystore_path.context("--eth-keystore-path is missing")?;
+        eth_key::load(&path, args.eth_password.as_deref(), account)
+    };
+    tokio::task::spawn_blocking(opening).await.context("can't open the key")?
+}
+
+impl PaidOrchestrator {
+    /// Ends the tasks, once no payment comes in any more, and says what was earned. A redemption under
+    /// way gets a few seconds.
+    pub(crate) async fn shut_down(self) {
+        self.stopped.cancel();
+        if tokio::time::timeout(GRACE * 2, self.tasks.wait()).await.is_err() {
+            tracing::warn!("a redemption did not end in time; it goes on with the next start");
+        }
+        log_totals(&self.server).await;
+    }
+}
+
+async fn log_totals(server: &OrchestratorServer) {
     let Some(totals) = server.payment_totals().await else { return };
     let (credited, debited) = (totals.credited.floor(), totals.debited.floor());
     let (payments, refused) = (totals.payments, totals.refused);
@@ -111,6 +185,18 @@ mod tests {
         for (flag, value) in [("--price-per-unit", "-1"), ("--pixels-per-unit", "0")] {
             assert!(parsed(&[&more[..], &[flag, value]].concat()).is_err(), "{flag} {value}");
         }
+    }
+
+    #[test]
+    fn the_chain_is_reached_by_flags() {
+        let line =
+            ["--ticket-check", "chain", "--eth-url", "http://127.0.0.1:1", "--network", "lab"];
+        let paid = parsed(&line).unwrap().paid;
+        assert_eq!((paid.ticket_check, paid.auto_adjust_price), (Some(TicketCheck::Chain), true));
+        let error = paid.chain.settings().unwrap_err().to_string();
+        assert!(error.contains("--eth-controller"), "{error}");
+        let line = ["--ticket-check", "chain", "--auto-adjust-price=false"];
+        assert!(!parsed(&line).unwrap().paid.auto_adjust_price);
     }
 
     #[test]

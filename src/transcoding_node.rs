@@ -56,9 +56,8 @@ pub(crate) async fn run(
     let mut config = ServerConfig::new(service_uri.clone());
     config.max_sessions = usize::try_from(args.max_sessions).unwrap_or(usize::MAX);
     let (paid, data_dir) = (args.paid.clone(), args.data_dir.as_deref());
-    let server =
-        paid_orchestrator::server(paid, data_dir, config, Arc::new(workers.clone())).await?;
-    let router = server.router();
+    let paid = paid_orchestrator::start(paid, data_dir, config, Arc::new(workers.clone())).await?;
+    let router = paid.server.router();
 
     let closed = CancellationToken::new();
     let connections = TaskTracker::new();
@@ -100,7 +99,7 @@ pub(crate) async fn run(
         tracing::warn!("segments under way did not end in time; leaving them");
     }
     workers.shutdown().await;
-    paid_orchestrator::log_totals(&server).await;
+    paid.shut_down().await;
     Ok(())
 }
 

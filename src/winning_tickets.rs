@@ -2,16 +2,17 @@
 
 use std::{
     collections::VecDeque,
-    fs::{File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs::File,
+    io::{self, BufRead as _, BufReader},
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use orchestrator::server::{RedeemError, Redeemer};
-use serde_json::json;
-use tickets::WinningTicket;
+use serde_json::{Value, json};
+use tickets::{ExpirationParams, Signature, Ticket, WinningTicket};
+
+use crate::append_log;
 
 /// Name of the file in the data directory.
 const FILE: &str = "winning-tickets.jsonl";
@@ -47,21 +48,28 @@ impl WinningTickets {
     }
 
     fn open_bounded(data_dir: &Path, max_bytes: u64) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).append(true).create(true).mode(0o600).open(data_dir.join(FILE))?;
+        let file = append_log::open(&data_dir.join(FILE))?;
         let bytes = file.metadata()?.len();
-        let mut log = Log { file: file.try_clone()?, bytes, max_bytes, unsaved: VecDeque::new() };
-        // A line that was cut short must not swallow the next one.
-        if bytes > 0 {
-            file.seek(SeekFrom::End(-1))?;
-            let mut last = [0];
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                log.append("\n")?;
+        let log = Log { file, bytes, max_bytes, unsaved: VecDeque::new() };
+        Ok(Self { log: Mutex::new(log) })
+    }
+
+    /// All tickets of the file, oldest first, and how many lines hold none: they were cut short, or
+    /// changed.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub(crate) fn read(data_dir: &Path) -> io::Result<(Vec<WinningTicket>, usize)> {
+        let (mut tickets, mut unreadable) = (Vec::new(), 0);
+        for line in BufReader::new(File::open(data_dir.join(FILE))?).split(b'\n') {
+            let line = line?;
+            match ticket(&line) {
+                Some(ticket) => tickets.push(ticket),
+                None if line.iter().all(u8::is_ascii_whitespace) => {}
+                None => unreadable += 1,
             }
         }
-        Ok(Self { log: Mutex::new(log) })
+        Ok((tickets, unreadable))
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -72,7 +80,7 @@ impl WinningTickets {
 impl Log {
     fn append(&mut self, line: &str) -> io::Result<()> {
         // One write each; what a full disk leaves of a line is ended before the next try.
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        let written = append_log::append(&mut self.file, line);
         self.bytes = self.file.metadata()?.len();
         written
     }
@@ -125,9 +133,33 @@ fn line(won: &WinningTicket) -> String {
     format!("{line}\n")
 }
 
+/// What [`line`] wrote; `None` for anything else, and for a ticket that isn't what its hash says.
+fn ticket(line: &[u8]) -> Option<WinningTicket> {
+    let line: Value = serde_json::from_slice(line).ok()?;
+    let text = |name: &str| line.get(name)?.as_str();
+    let number = |name: &str| text(name)?.parse().ok();
+    let ticket = Ticket {
+        recipient: text("recipient")?.parse().ok()?,
+        sender: text("sender")?.parse().ok()?,
+        face_value: number("face_value")?,
+        win_prob: number("win_prob")?,
+        sender_nonce: u32::try_from(line.get("sender_nonce")?.as_u64()?).ok()?,
+        recipient_rand_hash: text("recipient_rand_hash")?.parse().ok()?,
+        expiration: ExpirationParams {
+            creation_round: line.get("creation_round")?.as_u64()?,
+            creation_round_block_hash: text("creation_round_block_hash")?.parse().ok()?,
+        },
+    };
+    let signature = hex::decode(text("signature")?.strip_prefix("0x")?).ok()?;
+    let signature = Signature::from_wire(&signature).ok()?;
+    let is_whole = ticket.hash().to_string() == text("hash")?;
+    let recipient_rand = number("recipient_rand")?;
+    is_whole.then_some(WinningTicket { ticket, signature, recipient_rand })
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+    use std::{fs, fs::OpenOptions, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
     use tickets::{Address, B256, ExpirationParams, PrivateKey, Ticket, U256};
 
@@ -158,7 +190,7 @@ mod tests {
         WinningTicket { ticket, signature, recipient_rand: U256::from(8) }
     }
 
-    fn lines(directory: &Path) -> Vec<serde_json::Value> {
+    fn lines(directory: &Path) -> Vec<Value> {
         let text = fs::read_to_string(directory.join(FILE)).unwrap();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
@@ -177,6 +209,18 @@ mod tests {
         assert_eq!(line["signature"].as_str().unwrap().len(), 132);
         let mode = fs::metadata(directory.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn tickets_come_back_and_others_do_not() {
+        let directory = directory("read");
+        let log = WinningTickets::open(&directory).unwrap();
+        log.redeem(won(1)).unwrap();
+        let path = directory.join(FILE);
+        let whole = fs::read_to_string(&path).unwrap();
+        let changed = whole.replace("\"sender_nonce\":1", "\"sender_nonce\":2");
+        fs::write(&path, format!("{whole}\n{}\n{changed}", &whole[..40])).unwrap();
+        assert_eq!(WinningTickets::read(&directory).unwrap(), (vec![won(1)], 2));
     }
 
     #[test]

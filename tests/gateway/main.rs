@@ -13,6 +13,7 @@ mod browser;
 mod fleet;
 mod hostile;
 mod livepeer;
+mod onchain;
 mod paid;
 mod pointers;
 mod prove;

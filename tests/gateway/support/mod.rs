@@ -1,8 +1,17 @@
 //! A whole gateway in this process, real encoders around it.
 
 pub(crate) mod encoder;
+#[path = "../../../crates/chain/tests/evm/support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::wildcard_enum_match_arm,
+    reason = "the tests of the chain use the rest"
+)]
+pub(crate) mod evm;
 pub(crate) mod hook;
 pub(crate) mod http;
+pub(crate) mod lab;
 pub(crate) mod node;
 pub(crate) mod playlist;
 pub(crate) mod pushing;

@@ -127,6 +127,9 @@ async fn answer(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
 
 /// The chain behind only knows its own numbers.
 fn to_first_layer(request: &mut Value) {
+    if request["method"] == "eth_getBlockByNumber" && request["params"][0] != "latest" {
+        return shift(&mut request["params"][0], -i128::from(OFFSET));
+    }
     let Some(filter) = request["params"].get_mut(0).and_then(Value::as_object_mut) else { return };
     for name in ["fromBlock", "toBlock"] {
         if let Some(number) = filter.get_mut(name) {

@@ -1,0 +1,260 @@
+//! Payments on a real chain: funded by `headgate wallet`, checked and redeemed by `headgate
+//! orchestrator`.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use bytes::Bytes;
+use media::{Chain, RenditionProfile};
+use orchestrator::{
+    BodyContainer, BodyHash, ClientConfig, GatewayIdentity, OrchestratorClient, OrchestratorInfo,
+    OutputFormat, PaymentHeader, SegmentJob, SegmentPayment, TranscodeError,
+};
+use serde_json::{Value, json};
+use tickets::{
+    ChainView, Ledger, Outcome, PaidRendition, PrivateKey, SenderFunds, SenderLimits, TicketSender,
+    U256, estimated_fee, estimated_pixels,
+};
+
+use super::support::{
+    evm::{Layer, ether_of, key},
+    lab::Lab,
+    pushing::{TINY, segments},
+};
+
+/// Half of all tickets win, two or three go with each segment of a second.
+const TERMS: [&str; 8] = [
+    "--price-per-unit",
+    "1000000000",
+    "--pixels-per-unit",
+    "1",
+    "--ticket-ev",
+    "1000000000000000",
+    "--max-face-value",
+    "2000000000000000",
+];
+const WON: (&str, &str) = ("node", "winning-tickets.jsonl");
+const REDEEMED: (&str, &str) = ("node", "redemptions.jsonl");
+
+fn job(sequence: u64, body: Bytes) -> SegmentJob {
+    SegmentJob {
+        manifest_id: "onchain".into(),
+        sequence,
+        duration: Duration::from_secs(1),
+        profiles: vec![RenditionProfile::preset("P144p30fps16x9").unwrap()],
+        output: OutputFormat::MpegTs,
+        body: Chain::from(body),
+        hashed: BodyHash::default(),
+        container: BodyContainer::MpegTs,
+        force_session_reinit: false,
+        upload_timeout: Duration::from_secs(20),
+        timeout: Duration::from_secs(20),
+    }
+}
+
+/// A gateway's side of one session.
+struct Payer {
+    key: PrivateKey,
+    client: OrchestratorClient,
+    sender: TicketSender,
+    ledger: Ledger,
+    info: OrchestratorInfo,
+}
+
+impl Payer {
+    /// It believes that its funds are in order, whatever the chain says.
+    async fn start(key: PrivateKey, url: &str) -> Result<Self, String> {
+        let client = OrchestratorClient::new(ClientConfig::default()).unwrap();
+        let client = client.with_identity(GatewayIdentity::sign(&key));
+        let needs = job(0, Bytes::new()).capabilities();
+        let info = client.get_orchestrator(&url.parse().unwrap(), &needs).await;
+        let info = info.map_err(|error| error.to_string())?;
+        let limits = SenderLimits {
+            max_ticket_ev: U256::MAX,
+            max_total_ev: U256::MAX,
+            ..SenderLimits::default()
+        };
+        let mut sender = TicketSender::new(key.address(), limits);
+        let plenty = ether_of("1");
+        sender.handle_funds(SenderFunds {
+            deposit: plenty,
+            reserve: plenty,
+            withdraw_round: U256::ZERO,
+        });
+        sender.handle_view(ChainView { l1_block: 1, ..ChainView::default() });
+        Ok(Self { key, client, sender, ledger: Ledger::default(), info })
+    }
+
+    async fn pay(&mut self, sequence: u64, body: Bytes) -> Result<(), TranscodeError> {
+        let job = job(sequence, body);
+        let quote = self.info.quote().unwrap().clone();
+        let rendition = PaidRendition { width: 256, height: 144, fps: 30, fps_den: 1 };
+        let fee = estimated_fee(estimated_pixels(&[rendition], job.duration), quote.price);
+        let staged = self.ledger.stage(&fee, &quote.params.expected_value()).unwrap();
+        let batch = NonZeroU32::new(staged.tickets()).map(|tickets| {
+            self.sender.take(&quote.params, tickets).unwrap().sign(&self.key).unwrap()
+        });
+        let header = PaymentHeader::new(&quote, self.key.address(), batch.as_ref());
+        let payment = SegmentPayment::sign(header, &job, job.hash(), &self.key);
+        let result = self.client.transcode_paid(&self.info, &job, &payment).await?;
+        let cost = quote.price.of_pixels(result.renditions[0].pixels);
+        self.ledger.settle(staged, Outcome::Done(cost));
+        self.info = result.info.unwrap();
+        Ok(())
+    }
+}
+
+fn hashes(lines: &[Value], step: &str) -> Vec<String> {
+    let of_step = lines.iter().filter(|line| line["step"] == step);
+    let mut hashes: Vec<_> =
+        of_step.map(|line| line["hash"].as_str().unwrap().to_owned()).collect();
+    hashes.sort_unstable();
+    hashes
+}
+
+/// The wallet pays for what it says it pays for, and nothing without a yes.
+#[tokio::test]
+async fn a_wallet_is_funded_and_emptied_from_the_command_line() {
+    let lab = Lab::start("wallet", Layer::Two).await;
+    let (account, file) = lab.account(1).await;
+    let none = (U256::ZERO, U256::ZERO);
+    let plan = lab.wallet_done(&file, &["deposit", "0.5", "--dry-run"]).await;
+    assert!(
+        plan.contains("add 0.5 ETH to the deposit") && plan.contains("nothing was sent"),
+        "{plan}"
+    );
+    let unasked = lab.wallet(&file, &["deposit", "0.5"]).await;
+    let text = String::from_utf8_lossy(&unasked.stderr).into_owned();
+    assert_eq!(unasked.status.code(), Some(1), "{text}");
+    assert!(text.contains("--yes"), "{text}");
+    let wrong = lab.wallet(&file, &["deposit", "half"]).await;
+    assert_eq!(wrong.status.code(), Some(2));
+    let elsewhere = lab.wallet(&file, &["status", "--eth-chain-id", "1"]).await;
+    assert_eq!(elsewhere.status.code(), Some(2), "the flag is given twice");
+    assert_eq!(lab.funds(account.address()).await, none);
+
+    let deposit = ["deposit", "500000000gwei", "--reserve", "0.25", "--yes"];
+    let done = lab.wallet_done(&file, &deposit).await;
+    assert!(
+        done.contains("done in transaction 0x") && done.contains("deposit      0.5 ETH"),
+        "{done}"
+    );
+    lab.wallet_done(&file, &["reserve", "1wei", "--yes"]).await;
+    let reserve = ether_of("0.25") + U256::from(1);
+    assert_eq!(lab.funds(account.address()).await, (ether_of("0.5"), reserve));
+    let status = lab.wallet_done(&file, &["status", "--json"]).await;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["deposit_wei"], "500000000000000000");
+    assert_eq!(status["reserve_wei"], reserve.to_string());
+    assert_eq!(status["unlocking"], false);
+
+    let early = lab.wallet(&file, &["withdraw", "--yes"]).await;
+    assert!(String::from_utf8_lossy(&early.stderr).contains("unlock first"));
+    lab.wallet_done(&file, &["unlock", "--yes"]).await;
+    lab.wallet_done(&file, &["cancel-unlock", "--yes"]).await;
+    lab.wallet_done(&file, &["unlock", "--yes"]).await;
+    lab.world.next_rounds(2).await;
+    lab.wallet_done(&file, &["withdraw", "--yes"]).await;
+    assert_eq!(lab.funds(account.address()).await, none);
+}
+
+#[tokio::test]
+async fn what_wins_is_redeemed_once_on_the_first_layer() {
+    what_wins_is_redeemed_once(Lab::start("redeems-1", Layer::One).await).await;
+}
+
+#[tokio::test]
+async fn what_wins_is_redeemed_once_on_a_second_layer() {
+    what_wins_is_redeemed_once(Lab::start("redeems-2", Layer::Two).await).await;
+}
+
+/// The deposit falls by exactly what the winning tickets say, once each, though the orchestrator is
+/// killed with a transaction on its way.
+async fn what_wins_is_redeemed_once(lab: Lab) {
+    let (payer_key, payer_file) = lab.account(1).await;
+    let (orchestrator_key, orchestrator_file) = lab.account(2).await;
+    lab.world.join(orchestrator_key.address()).await;
+    lab.wallet_done(&payer_file, &["deposit", "1", "--reserve", "0.5", "--yes"]).await;
+    let sender = payer_key.address();
+    let node = lab.orchestrator("node", &orchestrator_file, &TERMS).await;
+    let bodies = segments(&lab.directory, &TINY, 8, "ts").await;
+
+    let mut payer = Payer::start(payer_key, &node.url).await.unwrap();
+    let face_value = payer.info.quote().unwrap().params.face_value;
+    assert_eq!(face_value, U256::from(2_000_000_000_000_000_u64));
+    for (sequence, body) in (0..).zip(bodies) {
+        payer.pay(sequence, body).await.unwrap();
+    }
+    let won = lab.wait_for_lines(WON, |won| !won.is_empty()).await;
+    // Others could make tickets that never win, were they redeemed while their params are valid.
+    assert_eq!(lab.lines(REDEEMED.0, REDEEMED.1), Vec::<Value>::new());
+    assert_eq!(lab.funds(sender).await, (ether_of("1"), ether_of("0.5")));
+
+    let from = lab.world.client.latest_block().await.unwrap().number + 1;
+    lab.world.anvil.call("evm_setAutomine", json!([false])).await;
+    lab.world.mine(45).await;
+    let sending = |lines: &[Value]| !hashes(lines, "sending").is_empty();
+    lab.wait_for_lines(REDEEMED, sending).await;
+    in_pool(&lab, 1).await;
+    node.signal("KILL");
+    drop(node);
+    let node = lab.orchestrator("node", &orchestrator_file, &TERMS).await;
+    lab.world.mine(1).await;
+    lab.world.anvil.call("evm_setAutomine", json!([true])).await;
+    let all = |lines: &[Value]| hashes(lines, "redeemed").len() >= won.len();
+    let done = lab.wait_for_lines(REDEEMED, all).await;
+
+    let mut expected: Vec<_> =
+        won.iter().map(|line| line["hash"].as_str().unwrap().to_owned()).collect();
+    expected.sort_unstable();
+    assert_eq!(hashes(&done, "redeemed"), expected);
+    let paid = face_value * U256::from(won.len());
+    assert_eq!(lab.funds(sender).await, (ether_of("1") - paid, ether_of("0.5")));
+    // No transaction was paid for that redeemed nothing.
+    let client = &lab.world.client;
+    let sent = client.mined_transactions(orchestrator_key.address()).await.unwrap();
+    assert_eq!(usize::try_from(sent), Ok(won.len()));
+    let to = client.latest_block().await.unwrap().number;
+    assert_eq!(client.broker_events(sender, from, to).await.unwrap().len(), won.len());
+
+    // A start with nothing left sends nothing, and says how long the deposit lasts.
+    drop(node);
+    drop(lab.orchestrator("node", &orchestrator_file, &TERMS).await);
+    assert_eq!(client.mined_transactions(orchestrator_key.address()).await, Ok(sent));
+    let status =
+        lab.wallet_done(&payer_file, &["status", "--json", "--lookback-blocks", "60"]).await;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["forecast"]["spent_wei"], paid.to_string());
+    assert!(status["forecast"]["seconds_left"].as_u64().unwrap() > 0, "{status}");
+}
+
+/// Waits until so many transactions wait for a block.
+async fn in_pool(lab: &Lab, count: u64) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let status = lab.world.anvil.call("txpool_status", json!([])).await;
+        if status["pending"] == format!("{count:#x}") {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Who can't pay isn't served.
+#[tokio::test]
+async fn senders_without_funds_are_refused() {
+    let lab = Lab::start("refuses", Layer::Two).await;
+    let (orchestrator_key, orchestrator_file) = lab.account(2).await;
+    let (leaver_key, leaver_file) = lab.account(3).await;
+    lab.world.join(orchestrator_key.address()).await;
+    lab.wallet_done(&leaver_file, &["deposit", "1", "--reserve", "0.5", "--yes"]).await;
+    lab.wallet_done(&leaver_file, &["unlock", "--yes"]).await;
+    lab.world.next_rounds(1).await;
+    let node = lab.orchestrator("node", &orchestrator_file, &TERMS).await;
+
+    let error = Payer::start(key(9), &node.url).await.err().unwrap();
+    assert!(error.contains("insufficient sender reserve"), "{error}");
+    let mut leaver = Payer::start(leaver_key, &node.url).await.unwrap();
+    let error = leaver.pay(0, Bytes::from_static(b"no media")).await.unwrap_err().to_string();
+    assert!(error.contains("set to unlock soon"), "{error}");
+}
