@@ -37,7 +37,7 @@ pub enum SignerError {
     /// One of its limits is reached.
     #[error("signer's limit {limit} reached: {message}")]
     Limited {
-        /// Which: `hour`, `day`, `total`, `stream`, `ticket` or `call`.
+        /// Which: `hour`, `day`, `total` or `stream`.
         limit: String,
         /// The signer's words.
         message: String,
