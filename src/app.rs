@@ -34,6 +34,9 @@ use crate::{
     streams::Streams,
 };
 
+/// The store's file in a data directory.
+pub(crate) const STORE_FILE: &str = "headgate.db";
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct App {

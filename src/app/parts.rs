@@ -39,10 +39,11 @@ use crate::{
     webhook::{AuthWebhook, HookClient},
 };
 
+/// What outlives the process.
 pub(super) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     match &config.store_url {
         Some(url) => Store::connect(url.expose()).await.context("can't open the store"),
-        None => Store::open(&config.data_dir.join(STORE_FILE))
+        None => Store::open(&config.data_dir.join(super::STORE_FILE))
             .await
             .context("can't open the store in the data directory"),
     }
