@@ -40,8 +40,8 @@ mod operator;
 mod origin;
 #[cfg(feature = "local")]
 mod paid_orchestrator;
-#[cfg(feature = "local")]
 mod payments;
+#[cfg(feature = "local")]
 mod picture_check;
 mod pool_feed;
 pub mod publish_auth;

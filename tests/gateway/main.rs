@@ -1,6 +1,7 @@
 //! The whole gateway in-process on free ports, with ffmpeg as publisher and the rule watcher as viewer.
 
 #![expect(
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
@@ -15,6 +16,7 @@ mod hostile;
 mod livepeer;
 mod onchain;
 mod paid;
+mod payments;
 mod pointers;
 mod prove;
 mod push;
