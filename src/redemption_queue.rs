@@ -11,6 +11,8 @@ use tickets::{Address, B256, U256, WinningTicket};
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait between tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// L1 blocks for which tickets can be made on the params a ticket was made on (livepeer-wire §4.7).
+const PARAMS_BLOCKS: u64 = 40;
 
 /// A ticket that is worth its face value once the contract has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,9 @@ pub(crate) struct Redeemable {
     pub(crate) hash: B256,
     pub(crate) won: WinningTicket,
     /// The L1 block from which on nobody can pay with the ticket's params any more. Redeeming shows
-    /// the recipient's number to everybody, and with it tickets can be made that never win.
-    pub(crate) not_before: u64,
+    /// the recipient's number to everybody, and with it tickets can be made that never win. `None`
+    /// while no block is known that it could be counted from.
+    pub(crate) not_before: Option<u64>,
     /// Nonce of a transaction that was sent for it, whose fate isn't known.
     pub(crate) sent_nonce: Option<u64>,
 }
@@ -52,9 +55,14 @@ impl RedemptionQueue {
     }
 
     /// The ticket to redeem now.
-    pub(crate) fn next(&self, now: Instant, l1_block: u64) -> Option<&Redeemable> {
+    pub(crate) fn next(&mut self, now: Instant, l1_block: u64) -> Option<&Redeemable> {
+        let end = params_end(l1_block);
+        for Entry { ticket, .. } in &mut self.entries {
+            ticket.not_before.get_or_insert(end);
+        }
         let is_due = |entry: &&Entry| {
-            entry.ticket.not_before <= l1_block && entry.due.is_none_or(|due| due <= now)
+            let has_waited = entry.ticket.not_before.is_some_and(|block| block <= l1_block);
+            has_waited && entry.due.is_none_or(|due| due <= now)
         };
         self.entries.iter().find(is_due).map(|entry| &entry.ticket)
     }
@@ -106,6 +114,11 @@ impl RedemptionQueue {
     }
 }
 
+/// The block from which on no params that are valid at `l1_block` are valid any more.
+pub(crate) const fn params_end(l1_block: u64) -> u64 {
+    l1_block.saturating_add(PARAMS_BLOCKS)
+}
+
 #[cfg(test)]
 mod tests {
     use tickets::{ExpirationParams, PrivateKey, Ticket};
@@ -116,7 +129,7 @@ mod tests {
         tokio::time::Instant::now().into_std()
     }
 
-    fn redeemable(number: u8, not_before: u64) -> Redeemable {
+    fn redeemable(number: u8, not_before: impl Into<Option<u64>>) -> Redeemable {
         let ticket = Ticket {
             recipient: Address::repeat_byte(1),
             sender: Address::repeat_byte(number),
@@ -128,7 +141,8 @@ mod tests {
         };
         let signature = PrivateKey::from_bytes(&[7; 32]).unwrap().sign(b"");
         let won = WinningTicket { ticket, signature, recipient_rand: U256::from(8) };
-        Redeemable { hash: B256::repeat_byte(number), won, not_before, sent_nonce: None }
+        let (hash, not_before) = (B256::repeat_byte(number), not_before.into());
+        Redeemable { hash, won, not_before, sent_nonce: None }
     }
 
     #[test]
@@ -142,6 +156,12 @@ mod tests {
         assert_eq!(queue.next(now, 140), Some(&redeemable(1, 140)));
         queue.remove(B256::repeat_byte(2));
         assert_eq!(queue.next(now, 139), None);
+        // One that came while no block was known counts from the first that is.
+        queue.remove(B256::repeat_byte(1));
+        queue.push(redeemable(3, None));
+        assert_eq!(queue.next(now, 200), None);
+        assert_eq!(queue.next(now, 239), None);
+        assert_eq!(queue.next(now, 240), Some(&redeemable(3, 240)));
     }
 
     #[test]

@@ -19,14 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     redemption_journal::{RedemptionJournal, Step},
-    redemption_queue::{Redeemable, RedemptionQueue},
+    redemption_queue::{Redeemable, RedemptionQueue, params_end},
     winning_tickets::WinningTickets,
 };
 
 /// What a ticket pays must be so much of what redeeming costs, in percent.
 const HEADROOM_PERCENT: u64 = 120;
-/// L1 blocks for which tickets can be made on the params a ticket was made on (livepeer-wire §4.7).
-const PARAMS_BLOCKS: u64 = 40;
 /// Longest wait for a new block, so that tickets that wait for one are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -237,8 +235,7 @@ impl Redeemer for Redemptions {
 
     fn redeem(&self, won: WinningTicket) -> Result<(), RedeemError> {
         // Params of this very moment live the longest.
-        let l1_block = self.watcher.view().map_or(u64::MAX, |view| view.chain.l1_block);
-        let not_before = l1_block.saturating_add(PARAMS_BLOCKS);
+        let not_before = self.watcher.view().ok().map(|view| params_end(view.chain.l1_block));
         let hash = won.ticket.hash();
         let kept = self.won.redeem(won.clone());
         self.queue().push(Redeemable { hash, won, not_before, sent_nonce: None });
@@ -263,7 +260,7 @@ fn left_over(tickets: Vec<WinningTicket>, steps: &HashMap<B256, Step>) -> Redemp
             Step::Sending { nonce } => Some(*nonce),
             Step::Redeemed { .. } | Step::Expired => None,
         });
-        queue.push(Redeemable { hash, won, not_before: 0, sent_nonce });
+        queue.push(Redeemable { hash, won, not_before: Some(0), sent_nonce });
     }
     queue
 }

@@ -30,13 +30,10 @@ const EXIT_USAGE: u8 = 2;
 /// # Errors
 /// When the chain can't be reached, the action is refused or fails, or nobody said yes.
 pub async fn run(args: &WalletArgs) -> anyhow::Result<ExitCode> {
-    let chain = args.command.chain();
-    let settings = match chain.settings() {
-        Ok(settings) => settings,
-        Err(error) => {
-            say(&mut std::io::stderr(), &format!("headgate: {error}\n"))?;
-            return Ok(ExitCode::from(EXIT_USAGE));
-        }
+    let settings = match (args.command.chain().settings(), args.command.missing()) {
+        (Ok(settings), None) => settings,
+        (Ok(_), Some(missing)) => return misused(missing),
+        (Err(error), _) => return misused(&error.to_string()),
     };
     match &args.command {
         WalletCommand::Status(args) => status(args, &settings).await?,
@@ -57,6 +54,11 @@ pub async fn run(args: &WalletArgs) -> anyhow::Result<ExitCode> {
         WalletCommand::Withdraw(args) => act(WalletAction::Withdraw, args, &settings).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn misused(how: &str) -> anyhow::Result<ExitCode> {
+    say(&mut std::io::stderr(), &format!("headgate: {how}\n"))?;
+    Ok(ExitCode::from(EXIT_USAGE))
 }
 
 async fn status(args: &StatusArgs, settings: &ChainSettings) -> anyhow::Result<()> {
@@ -120,17 +122,16 @@ async fn carry_out(
     say(&mut out, &report::funds(&after))
 }
 
-/// The account by its address alone, or else the key's.
+/// The account by its address, or else its key's.
 async fn account(args: &KeyArgs) -> anyhow::Result<Address> {
-    match (args.address()?, &args.eth_keystore_path) {
-        (Some(address), None) => Ok(address),
-        (None, None) => bail!("say with --eth-acct-addr whose wallet is meant, or name a key"),
-        (_, Some(_)) => Ok(open(args).await?.address()),
+    match args.eth_acct_addr {
+        Some(address) => Ok(address),
+        None => Ok(open(args).await?.address()),
     }
 }
 
 async fn open(args: &KeyArgs) -> anyhow::Result<PrivateKey> {
-    let account = args.address()?;
+    let account = args.eth_acct_addr;
     let path = args.eth_keystore_path.clone().context("--eth-keystore-path is missing")?;
     let password = args.eth_password.clone();
     let opening = move || eth_key::load(&path, password.as_deref(), account);

@@ -133,7 +133,7 @@ fn line(won: &WinningTicket) -> String {
     format!("{line}\n")
 }
 
-/// What [`line`] wrote; `None` for anything else, and for a ticket that isn't what its hash says.
+/// What [`line()`] wrote; `None` for anything else, and for a ticket that isn't what its hash says.
 fn ticket(line: &[u8]) -> Option<WinningTicket> {
     let line: Value = serde_json::from_slice(line).ok()?;
     let text = |name: &str| line.get(name)?.as_str();

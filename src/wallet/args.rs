@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use chain::parse_amount;
 use clap::{Args, Subcommand};
 use tickets::{Address, U256};
@@ -43,6 +42,26 @@ impl WalletCommand {
             Self::Unlock(args) | Self::CancelUnlock(args) | Self::Withdraw(args) => &args.chain,
         }
     }
+
+    /// What is missing to do it at all.
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        const ACCOUNT: &str = "say with --eth-acct-addr whose wallet is meant, or name a key";
+        const KEY: &str = "only --eth-keystore-path can sign: name a key, or try --dry-run";
+        let (key, signs) = match self {
+            Self::Status(args) => (&args.key, false),
+            Self::Deposit(args) => (&args.act.key, !args.act.dry_run),
+            Self::Reserve(args) => (&args.act.key, !args.act.dry_run),
+            Self::Unlock(args) | Self::CancelUnlock(args) | Self::Withdraw(args) => {
+                (&args.key, !args.dry_run)
+            }
+        };
+        match (&key.eth_keystore_path, key.eth_acct_addr) {
+            (Some(_), _) => None,
+            (None, _) if signs => Some(KEY),
+            (None, Some(_)) => None,
+            (None, None) => Some(ACCOUNT),
+        }
+    }
 }
 
 /// Which account, and its key.
@@ -57,15 +76,7 @@ pub struct KeyArgs {
     pub eth_password: Option<PathBuf>,
     /// The account's address: enough to look, and to pick its key from a directory.
     #[arg(long, value_name = "ADDRESS", env = "HEADGATE_ETH_ACCT_ADDR")]
-    pub eth_acct_addr: Option<String>,
-}
-
-impl KeyArgs {
-    pub(super) fn address(&self) -> anyhow::Result<Option<Address>> {
-        let read =
-            |text: &str| text.trim().parse().with_context(|| format!("--eth-acct-addr {text:?}"));
-        self.eth_acct_addr.as_deref().map(read).transpose()
-    }
+    pub eth_acct_addr: Option<Address>,
 }
 
 /// Flags of `wallet status`.
@@ -155,8 +166,29 @@ mod tests {
             &["reserve", "-1"],
             &["unlock", "--dry-run", "--yes"],
             &["unlock", "1"],
+            &["status", "--eth-acct-addr", "0x12"],
         ] {
             assert_eq!(parsed(line).unwrap_err(), 2, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn looking_needs_an_address_and_moving_a_key() {
+        let key = ["--eth-keystore-path", "k"];
+        let account = ["--eth-acct-addr", "0x1111111111111111111111111111111111111111"];
+        let missing = |line: &[&str], more: &[&str]| {
+            parsed(&[line, more].concat()).unwrap().missing().unwrap_or_default()
+        };
+        assert!(missing(&["status"], &[]).contains("--eth-acct-addr"));
+        assert!(missing(&["unlock", "--dry-run"], &[]).contains("--eth-acct-addr"));
+        assert!(missing(&["unlock", "--yes"], &account).contains("--eth-keystore-path"));
+        for (line, more) in [
+            (&["status"][..], account),
+            (&["unlock", "--dry-run"], account),
+            (&["unlock"], key),
+            (&["deposit", "1"], key),
+        ] {
+            assert_eq!(missing(line, &more), "", "{line:?}");
         }
     }
 

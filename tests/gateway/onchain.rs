@@ -16,7 +16,7 @@ use tickets::{
 };
 
 use super::support::{
-    evm::{Layer, ether_of, key},
+    evm::{Layer, Mode, ether_of, key},
     lab::Lab,
     pushing::{TINY, segments},
 };
@@ -128,8 +128,8 @@ async fn a_wallet_is_funded_and_emptied_from_the_command_line() {
     assert!(text.contains("--yes"), "{text}");
     let wrong = lab.wallet(&file, &["deposit", "half"]).await;
     assert_eq!(wrong.status.code(), Some(2));
-    let elsewhere = lab.wallet(&file, &["status", "--eth-chain-id", "1"]).await;
-    assert_eq!(elsewhere.status.code(), Some(2), "the flag is given twice");
+    let missing = lab.wallet(&file, &["status", "--eth-acct-addr", "me"]).await;
+    assert_eq!(missing.status.code(), Some(2));
     assert_eq!(lab.funds(account.address()).await, none);
 
     let deposit = ["deposit", "500000000gwei", "--reserve", "0.25", "--yes"];
@@ -227,6 +227,20 @@ async fn what_wins_is_redeemed_once(lab: Lab) {
     assert!(status["forecast"]["seconds_left"].as_u64().unwrap() > 0, "{status}");
 }
 
+/// Nothing is done on another chain than the one that is meant.
+#[tokio::test]
+async fn another_chain_is_refused() {
+    let lab = Lab::start("elsewhere", Layer::One).await;
+    let (_, file) = lab.account(1).await;
+    lab.world.proxy.set(Mode::OtherChain(42_161));
+    for line in [&["status"][..], &["deposit", "1", "--yes"]] {
+        let output = lab.wallet(&file, line).await;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("of chain 42161, not 31337"), "{text}");
+    }
+}
+
 /// Waits until so many transactions wait for a block.
 async fn in_pool(lab: &Lab, count: u64) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
@@ -238,6 +252,38 @@ async fn in_pool(lab: &Lab, count: u64) {
         assert!(tokio::time::Instant::now() < deadline, "{status}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// What costs more than the operator allows waits, for as long as the contract would take it.
+#[tokio::test]
+async fn tickets_wait_for_gas_to_be_cheap_until_they_expire() {
+    let lab = Lab::start("dear", Layer::Two).await;
+    let (payer_key, payer_file) = lab.account(1).await;
+    let (orchestrator_key, orchestrator_file) = lab.account(2).await;
+    lab.world.join(orchestrator_key.address()).await;
+    lab.wallet_done(&payer_file, &["deposit", "1", "--reserve", "0.5", "--yes"]).await;
+    let terms = [&TERMS[..], &["--max-gas-price", "1"]].concat();
+    let node = lab.orchestrator("node", &orchestrator_file, &terms).await;
+    let bodies = segments(&lab.directory, &TINY, 1, "ts").await;
+    let sender = payer_key.address();
+    let mut payer = Payer::start(payer_key, &node.url).await.unwrap();
+    let mut sequence = 0;
+    while lab.lines(WON.0, WON.1).is_empty() {
+        payer.pay(sequence, bodies[0].clone()).await.unwrap();
+        sequence += 1;
+    }
+    drop(node);
+    // Nobody can pay with what the last process issued: the next one tries at once, and again.
+    let node = lab.orchestrator("node", &orchestrator_file, &terms).await;
+    lab.world.next_rounds(2).await;
+    let won = lab.lines(WON.0, WON.1).len();
+    let expired = |lines: &[Value]| hashes(lines, "expired").len() == won;
+    let lines = lab.wait_for_lines(REDEEMED, expired).await;
+    assert_eq!(hashes(&lines, "sending"), Vec::<String>::new());
+    assert_eq!(lab.funds(sender).await, (ether_of("1"), ether_of("0.5")));
+    let sent = lab.world.client.mined_transactions(orchestrator_key.address()).await;
+    assert_eq!(sent, Ok(0));
+    drop(node);
 }
 
 /// Who can't pay isn't served.
