@@ -159,17 +159,17 @@ async fn a_wallet_is_funded_and_emptied_from_the_command_line() {
 
 #[tokio::test]
 async fn what_wins_is_redeemed_once_on_the_first_layer() {
-    what_wins_is_redeemed_once(Lab::start("redeems-1", Layer::One).await).await;
+    what_wins_is_redeemed_once(Lab::start("redeems-1", Layer::One).await, "TERM").await;
 }
 
 #[tokio::test]
 async fn what_wins_is_redeemed_once_on_a_second_layer() {
-    what_wins_is_redeemed_once(Lab::start("redeems-2", Layer::Two).await).await;
+    what_wins_is_redeemed_once(Lab::start("redeems-2", Layer::Two).await, "KILL").await;
 }
 
-/// The deposit falls by exactly what the winning tickets say, once each, though the orchestrator is
-/// killed with a transaction on its way.
-async fn what_wins_is_redeemed_once(lab: Lab) {
+/// The deposit falls by exactly what the winning tickets say, once each, though the orchestrator
+/// ends by that signal with a transaction on its way.
+async fn what_wins_is_redeemed_once(lab: Lab, signal: &str) {
     let (payer_key, payer_file) = lab.account(1).await;
     let (orchestrator_key, orchestrator_file) = lab.account(2).await;
     lab.world.join(orchestrator_key.address()).await;
@@ -195,8 +195,7 @@ async fn what_wins_is_redeemed_once(lab: Lab) {
     let sending = |lines: &[Value]| !hashes(lines, "sending").is_empty();
     lab.wait_for_lines(REDEEMED, sending).await;
     in_pool(&lab, 1).await;
-    node.signal("KILL");
-    drop(node);
+    node.end(signal).await;
     let node = lab.orchestrator("node", &orchestrator_file, &TERMS).await;
     lab.world.mine(1).await;
     lab.world.anvil.call("evm_setAutomine", json!([true])).await;

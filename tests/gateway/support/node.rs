@@ -55,6 +55,13 @@ impl Node {
         self.url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
     }
 
+    /// Sends it a signal, and waits until it is gone.
+    pub(crate) async fn end(mut self, signal: &str) {
+        self.signal(signal);
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.process.wait()).await;
+        ended.expect("it ends").expect("it can be waited for");
+    }
+
     /// Sends it a signal, such as `KILL` or `STOP`.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.process.id().expect("still there").to_string();
