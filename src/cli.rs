@@ -5,6 +5,7 @@ use std::{convert::Infallible, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use media::Redacted;
 
+pub use crate::ledger_report::{ListPrice, PriceError, ReportDay, ReportDayError, Usd};
 use crate::{chain_settings::ChainArgs, wallet::WalletArgs};
 
 /// A live video gateway: RTMP in, transcoding by orchestrators, HLS out.
@@ -31,6 +32,9 @@ pub enum Command {
     LivepeerConfig(LivepeerConfigArgs),
     /// Say why a segment went where it went: ask a running gateway.
     Why(WhyArgs),
+    /// Look at what was paid.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Make the choices of a recorded run again, and compare ([router] record = "FILE").
     Replay {
         /// The recording.
@@ -46,6 +50,73 @@ pub enum Command {
     /// Publish the test picture to an RTMP URL read from standard input (started by `demo`).
     #[command(hide = true)]
     TestPicture,
+}
+
+/// What to look at in the ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Say where every wei went: of each stream, orchestrator or day.
+    ///
+    /// What tickets are worth that left the house (ev) is what work cost (debit), what was taken without a
+    /// result (written off), what was sent without an answer (in doubt), what goes along with attempts
+    /// under way (in flight), and what is left as credit (left; owed where it is negative). It only reads,
+    /// also while a gateway runs.
+    ///
+    /// Amounts are often fractions of a wei. Those named _wei are whole, as decimal strings: of each pair
+    /// of stream and orchestrator (of each line, with --by day) all but `left_wei` are rounded down,
+    /// `left_wei` is what they leave of `ev_wei`, and sums are sums of these, so that they add up.
+    /// `exact` in JSON has the amounts as they are kept: `7`, or `-3/2` where they are not whole, in lowest
+    /// terms. `adds_up` is judged by these. USD are rounded to a millionth, from the exact amounts.
+    ///
+    /// Cost is debit, written off and in doubt. Hours are those of the segments that came back; of one that
+    /// came back twice, twice.
+    Report(Box<LedgerReportArgs>),
+}
+
+/// Flags of `ledger report`.
+#[derive(Clone, Debug, Args)]
+pub struct LedgerReportArgs {
+    /// The gateway's data directory.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "HEADGATE_DATA_DIR",
+        required_unless_present = "store_url"
+    )]
+    pub data_dir: Option<PathBuf>,
+    /// The gateway's Postgres database, where it has one; wins over --data-dir.
+    #[arg(long, value_name = "URL", env = "HEADGATE_STORE_URL", hide_env_values = true, value_parser = redacted)]
+    pub store_url: Option<Redacted<String>>,
+    /// The first day, such as 2026-11-28, by UTC.
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<ReportDay>,
+    /// What gets a line.
+    #[arg(long, value_name = "WHAT", default_value = "stream")]
+    pub by: ReportBy,
+    /// An array of objects, with their parts.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Comma-separated values with a header.
+    #[arg(long)]
+    pub csv: bool,
+    /// What an ether costs, in USD, such as 3123.45.
+    #[arg(long, value_name = "PRICE")]
+    pub eth_usd: Option<Usd>,
+    /// What another service asks for an hour, in USD, such as Name=3.00; repeat it.
+    #[arg(long = "list-price", value_name = "NAME=PRICE", requires = "eth_usd")]
+    pub list_prices: Vec<ListPrice>,
+}
+
+/// What gets a line of the ledger's report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportBy {
+    /// Each stream, with its orchestrators.
+    #[default]
+    Stream,
+    /// Each orchestrator, with its streams.
+    Orchestrator,
+    /// Each day, with its streams.
+    Day,
 }
 
 /// How log lines look.

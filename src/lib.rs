@@ -32,6 +32,7 @@ mod eth_key;
 mod followed_chain;
 mod gateway_facts;
 mod http_server;
+mod ledger_report;
 mod listener;
 mod livepeer;
 pub mod livepeer_api;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
-    cli::{Command, LivepeerConfigArgs, OrchestratorArgs, ServeArgs},
+    cli::{Command, LedgerCommand, LivepeerConfigArgs, OrchestratorArgs, ServeArgs},
     config::{Fault, LogConfig},
     config_source::{self, Conversion, Loaded},
     demo::DemoKeys,
@@ -33,6 +33,12 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay { file } => replay(&file),
         Command::Why(args) => {
             print(&runtime()?.block_on(crate::why::explain(&args))?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Ledger(LedgerCommand::Report(args)) => {
+            let report = runtime()?.block_on(crate::ledger_report::report(&args))?;
+            print(&report.text);
+            anyhow::ensure!(report.adds_up, "sums of the ledger do not add up");
             Ok(ExitCode::SUCCESS)
         }
         Command::Wallet(args) => wallet(&args),

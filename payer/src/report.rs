@@ -1,5 +1,7 @@
 //! Where every wei went.
 
+use std::ops::AddAssign;
+
 use tickets::Wei;
 
 /// Sums of a part of the record: `sent = debited + written_off + in_doubt + in_flight + left`.
@@ -35,6 +37,23 @@ impl ReportTotals {
     pub fn adds_up(&self) -> bool {
         let parts = [&self.debited, &self.written_off, &self.in_doubt, &self.in_flight, &self.left];
         parts.into_iter().cloned().sum::<Wei>() == self.sent
+    }
+}
+
+impl AddAssign<&Self> for ReportTotals {
+    /// Adds sums of another part. Counts end at what fits.
+    fn add_assign(&mut self, other: &Self) {
+        self.attempts = self.attempts.saturating_add(other.attempts);
+        self.segments = self.segments.saturating_add(other.segments);
+        self.pixels = self.pixels.saturating_add(other.pixels);
+        self.duration_micros = self.duration_micros.saturating_add(other.duration_micros);
+        self.tickets = self.tickets.saturating_add(other.tickets);
+        self.sent += &other.sent;
+        self.debited += &other.debited;
+        self.written_off += &other.written_off;
+        self.in_doubt += &other.in_doubt;
+        self.in_flight += &other.in_flight;
+        self.left += &other.left;
     }
 }
 

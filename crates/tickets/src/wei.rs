@@ -67,6 +67,12 @@ impl Wei {
         Self(&self.0 * BigInt::from(count))
     }
 
+    /// How many times `other` it is, as an exact number; `None` when `other` is nothing.
+    #[must_use]
+    pub fn per(&self, other: &Self) -> Option<Self> {
+        (!other.is_zero()).then(|| Self(&self.0 / &other.0))
+    }
+
     /// The next whole amount below, or the amount itself.
     #[must_use]
     pub fn floor(&self) -> Self {

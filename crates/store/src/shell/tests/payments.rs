@@ -49,17 +49,7 @@ fn by_key(lines: Vec<ReportLine>) -> BTreeMap<(String, String, String), ReportTo
 fn grand_total<'a>(lines: impl Iterator<Item = &'a ReportTotals>) -> ReportTotals {
     let mut all = ReportTotals::default();
     for totals in lines {
-        all.attempts += totals.attempts;
-        all.segments += totals.segments;
-        all.pixels += totals.pixels;
-        all.tickets += totals.tickets;
-        all.duration_micros += totals.duration_micros;
-        all.sent += &totals.sent;
-        all.debited += &totals.debited;
-        all.written_off += &totals.written_off;
-        all.in_doubt += &totals.in_doubt;
-        all.in_flight += &totals.in_flight;
-        all.left += &totals.left;
+        all += totals;
     }
     all
 }
