@@ -26,6 +26,7 @@ use crate::{
     default_ladder::DefaultLadder,
     gateway_facts::Facts,
     http_server,
+    ledger_report::StreamBudgets,
     listener::Listener,
     livepeer_api,
     metrics::{MetricsPage, StreamMetrics},
@@ -58,8 +59,7 @@ impl App {
     /// # Errors
     /// When the data directory or an address can't be had.
     pub async fn start(config: Config, program: PathBuf) -> anyhow::Result<Self> {
-        let lock = take_data_dir(&config.data_dir)?;
-        Addresses::clear(&config.data_dir).context("can't write the data directory")?;
+        let lock = prepare_data_dir(&config)?;
         let listeners = Listeners::bind(&config)?;
         let addresses = listeners.addresses()?;
         let mut registry = Registry::with_prefix("headgate");
@@ -165,6 +165,15 @@ impl App {
 
 /// What ending connections and children may take beyond the grace that viewers get.
 const GRACE_SLACK: std::time::Duration = std::time::Duration::from_secs(6);
+
+/// Takes the data directory, and writes what belongs to this run in place of what an earlier one left.
+fn prepare_data_dir(config: &Config) -> anyhow::Result<File> {
+    let lock = take_data_dir(&config.data_dir)?;
+    Addresses::clear(&config.data_dir)
+        .and_then(|()| StreamBudgets::of(&config.payments.budgets).write(&config.data_dir))
+        .context("can't write the data directory")?;
+    Ok(lock)
+}
 
 /// Makes the data directory and takes it for this process.
 fn take_data_dir(data_dir: &Path) -> anyhow::Result<File> {

@@ -68,6 +68,9 @@ pub enum LedgerCommand {
     /// `exact` in JSON has the amounts as they are kept: `7`, or `-3/2` where they are not whole, in lowest
     /// terms. `adds_up` is judged by these. USD are rounded to a millionth, from the exact amounts.
     ///
+    /// The budget of a stream is the least that it may spend in all; where nothing limits that, in a day, or
+    /// in an hour: as the gateway last started with, from the data directory.
+    ///
     /// Cost is debit, written off and in doubt. Hours are those of the segments that came back; of one that
     /// came back twice, twice.
     Report(Box<LedgerReportArgs>),

@@ -1,5 +1,6 @@
 //! `headgate ledger report`: what was quoted, paid and billed.
 
+mod budgets;
 mod money;
 mod render;
 mod row;
@@ -20,6 +21,8 @@ use crate::{
 };
 pub use money::{ListPrice, PriceError, Usd};
 use row::{Row, rows};
+
+pub(crate) use budgets::StreamBudgets;
 
 /// A day by UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +65,11 @@ pub(crate) async fn report(args: &LedgerReportArgs) -> anyhow::Result<Written> {
     let store = open(args).await?;
     let lines = store.report(UNIX_EPOCH).await.context("can't read the ledger");
     store.close().await;
-    written(lines?, args, |_| None)
+    let budgets = match &args.data_dir {
+        Some(folder) => StreamBudgets::read(folder).context("can't read the streams' budgets")?,
+        None => StreamBudgets::default(),
+    };
+    written(lines?, args, |stream| budgets.of_stream(stream))
 }
 
 async fn open(args: &LedgerReportArgs) -> anyhow::Result<Store> {

@@ -229,6 +229,15 @@ async fn a_budget_is_told_beside_its_stream() {
     let folder = Folder::new("budget");
     let store = ledger(&folder.0).await;
     let lines = store.report(UNIX_EPOCH).await.unwrap();
+    assert_eq!(json(&folder.0, &[]).await[0]["budget_wei"], Value::Null);
+    let limit = wei("500");
+    let all = payer::Budget::new(payer::BudgetScope::EachStream, payer::BudgetWindow::Day, limit);
+    StreamBudgets::of(&[all]).write(&folder.0).unwrap();
+    let told = json(&folder.0, &[]).await;
+    assert_eq!((&told[0]["budget_wei"], &told[1]["budget_wei"]), (&json!("500"), &json!("500")));
+    let of_days = json(&folder.0, &["--by", "day"]).await;
+    assert_eq!(of_days[0]["budget_wei"], Value::Null);
+
     let args = args(&folder.0, &["--json"]);
     let budget = |stream: &str| (stream == "cam").then(|| wei("500"));
     let told = written(lines.clone(), &args, budget).unwrap();
