@@ -22,6 +22,9 @@ pub struct Addresses {
     /// Gateways (the Livepeer wire).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub orchestrator: Option<SocketAddr>,
+    /// Gateways without a key (the signer's calls).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signer: Option<SocketAddr>,
 }
 
 impl Addresses {

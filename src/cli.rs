@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use media::Redacted;
 
 pub use crate::ledger_report::{ListPrice, PriceError, ReportDay, ReportDayError, Usd};
-use crate::{chain_settings::ChainArgs, wallet::WalletArgs};
+use crate::{chain_settings::ChainArgs, signer::SignerArgs, wallet::WalletArgs};
 
 /// A live video gateway: RTMP in, transcoding by orchestrators, HLS out.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Run an orchestrator that any Livepeer gateway can use.
     Orchestrator(OrchestratorArgs),
+    /// Run the signer: it holds the key and pays for gateways that hold none.
+    Signer(SignerArgs),
     /// Run the gateway with a built-in test picture, and print how to publish and watch.
     Demo(ServeArgs),
     /// Read the configuration and report every fault in it.

@@ -55,6 +55,7 @@ mod redemption_queue;
 mod redemptions;
 mod run;
 mod sequences;
+pub mod signer;
 pub mod stream_task;
 pub mod streams;
 mod telemetry;

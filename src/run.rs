@@ -11,6 +11,7 @@ use crate::{
     config::{Fault, LogConfig},
     config_source::{self, Conversion, Loaded},
     demo::DemoKeys,
+    signer::SignerArgs,
     telemetry,
 };
 
@@ -29,6 +30,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => serve(&args, true),
         Command::CheckConfig(args) => Ok(check_config(&args)),
         Command::Orchestrator(args) => orchestrator(args),
+        Command::Signer(args) => signer(args),
         Command::LivepeerConfig(args) => Ok(livepeer_config(&args)),
         Command::Replay { file } => replay(&file),
         Command::Why(args) => {
@@ -183,6 +185,15 @@ fn log_config(args: &OrchestratorArgs) -> LogConfig {
 #[cfg(not(feature = "local"))]
 fn orchestrator(_args: OrchestratorArgs) -> anyhow::Result<ExitCode> {
     anyhow::bail!("this build has no transcoder: build headgate with the feature `local`")
+}
+
+fn signer(args: SignerArgs) -> anyhow::Result<ExitCode> {
+    let log = LogConfig { filter: args.log.clone(), format: args.log_format.unwrap_or_default() };
+    telemetry::start_logging(&log);
+    runtime()?.block_on(async {
+        crate::signer::run(args, stop_signal()?).await?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 enum Child {

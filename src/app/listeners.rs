@@ -43,7 +43,7 @@ impl Listeners {
             rtmp: Some(self.rtmp.local_addr()?),
             http: Some(self.http.local_addr()?),
             admin: Some(self.admin.local_addr()?),
-            orchestrator: None,
+            ..Addresses::default()
         };
         let shown = |addr: Option<SocketAddr>| addr.map(tracing::field::display);
         tracing::info!(

@@ -247,3 +247,6 @@ fn milliseconds(now: SystemTime) -> u64 {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     u64::try_from(since).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! `signer.jsonl`: what the signer granted, on the disk before any signature leaves.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, BufRead as _, BufReader, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use anyhow::{Context as _, bail};
+use signer::{Record, SigningDesk};
+use tokio::sync::oneshot;
+
+/// Names of the files in the data directory.
+const FILE: &str = "signer.jsonl";
+const NEW_FILE: &str = "signer.jsonl.new";
+const LOCK_FILE: &str = "signer.lock";
+/// Bytes from which on the journal is written anew, if that halves it.
+const COMPACT_AT: u64 = 16 << 20;
+/// Records that wait for the disk; when full, further requests are refused.
+const WAITING: usize = 1_024;
+/// Most records that one write takes.
+const BATCH: usize = 256;
+
+/// The desk, which the journal's thread reads to begin a new file.
+pub(crate) type SharedDesk = Arc<Mutex<SigningDesk>>;
+
+/// The desk, whatever became of who held it last.
+pub(crate) fn lock(desk: &SharedDesk) -> MutexGuard<'_, SigningDesk> {
+    desk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a record isn't on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JournalError {
+    /// Too many wait already.
+    #[error("the signer is busy")]
+    Busy,
+    /// The disk took it not.
+    #[error("the signer's journal can't be written")]
+    Broken,
+}
+
+/// Writes records, in a thread of its own; many at a time where many wait.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    queue: SyncSender<Job>,
+}
+
+#[derive(Debug)]
+struct Job {
+    /// `None` only waits for those before it.
+    record: Option<Record>,
+    written: oneshot::Sender<bool>,
+}
+
+/// Waits for the disk.
+#[derive(Debug)]
+pub(crate) struct Written(oneshot::Receiver<bool>);
+
+impl Written {
+    /// Until the record is on the disk.
+    pub(crate) async fn wait(self) -> Result<(), JournalError> {
+        if self.0.await == Ok(true) { Ok(()) } else { Err(JournalError::Broken) }
+    }
+}
+
+impl Journal {
+    /// Takes up the journal of this directory, and goes on with it. The thread ends when the journal
+    /// is dropped.
+    ///
+    /// # Errors
+    /// When the directory is in use by another signer, or the journal is damaged.
+    pub(crate) fn open(
+        data_dir: &Path,
+        mut desk: SigningDesk,
+    ) -> anyhow::Result<(Self, SharedDesk, JoinHandle<()>)> {
+        let lock = take_lock(data_dir)?;
+        let path = data_dir.join(FILE);
+        let mut options = OpenOptions::new();
+        let file = options
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("can't open {}", path.display()))?;
+        let bytes = restore(&file, &mut desk)
+            .with_context(|| format!("can't take up {}", path.display()))?;
+        sync_directory(data_dir).context("can't write the data directory")?;
+        let desk: SharedDesk = Arc::new(Mutex::new(desk));
+        let (queue, jobs) = sync_channel(WAITING);
+        let writer = Writer {
+            data_dir: data_dir.to_owned(),
+            file,
+            bytes,
+            compact_at: COMPACT_AT,
+            broken: false,
+            desk: Arc::clone(&desk),
+            _lock: lock,
+        };
+        let thread = std::thread::Builder::new().name("journal".into());
+        let thread = thread.spawn(move || writer.run(&jobs)).context("can't start a thread")?;
+        Ok((Self { queue }, desk, thread))
+    }
+
+    /// Hands over a record. Call it while the desk is still locked, so that records are written in
+    /// their order; then let go of the desk, and wait.
+    pub(crate) fn write(&self, record: Option<Record>) -> Result<Written, JournalError> {
+        let (written, wait) = oneshot::channel();
+        match self.queue.try_send(Job { record, written }) {
+            Ok(()) => Ok(Written(wait)),
+            Err(TrySendError::Full(_)) => Err(JournalError::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(JournalError::Broken),
+        }
+    }
+}
+
+struct Writer {
+    data_dir: PathBuf,
+    file: File,
+    /// Bytes that are on the disk.
+    bytes: u64,
+    compact_at: u64,
+    /// Nothing is granted any more: what the file holds is not known.
+    broken: bool,
+    desk: SharedDesk,
+    _lock: File,
+}
+
+impl Writer {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut batch = vec![first];
+            batch.extend(jobs.try_iter().take(BATCH - 1));
+            let taken = self.write(&batch);
+            for job in batch {
+                // Who asked may have left.
+                let _gone = job.written.send(taken);
+            }
+            if self.bytes >= self.compact_at {
+                self.compact();
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &[Job]) -> bool {
+        if self.broken {
+            return false;
+        }
+        let records = batch.iter().filter_map(|job| job.record.as_ref());
+        let lines: Vec<u8> = records.flat_map(line).collect();
+        if lines.is_empty() {
+            return true;
+        }
+        match self.file.write_all(&lines).and_then(|()| self.file.sync_data()) {
+            Ok(()) => {
+                self.bytes = self.bytes.saturating_add(u64::try_from(lines.len()).unwrap_or(0));
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal can't be written: nothing is signed");
+                // Half a line must not stand before the next one.
+                let mended = self.file.set_len(self.bytes).and_then(|()| self.file.sync_data());
+                self.broken = mended.is_err();
+                false
+            }
+        }
+    }
+
+    /// Writes what matters into a new file and puts it in the old one's place.
+    fn compact(&mut self) {
+        let now = media::wall_clock_now();
+        let records = lock(&self.desk).snapshot(now);
+        match self.replace(&records) {
+            Ok((file, bytes)) => {
+                (self.file, self.bytes) = (file, bytes);
+                self.compact_at = COMPACT_AT.max(bytes.saturating_mul(2));
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal can't be written anew; it goes on growing");
+                self.compact_at = self.bytes.saturating_mul(2);
+            }
+        }
+    }
+
+    fn replace(&self, records: &[Record]) -> io::Result<(File, u64)> {
+        let unfinished = self.data_dir.join(NEW_FILE);
+        match std::fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) | Ok(()) => {}
+        }
+        let mut options = OpenOptions::new();
+        let mut file = options.append(true).create_new(true).mode(0o600).open(&unfinished)?;
+        let lines: Vec<u8> = records.iter().flat_map(line).collect();
+        file.write_all(&lines)?;
+        file.sync_all()?;
+        std::fs::rename(&unfinished, self.data_dir.join(FILE))?;
+        sync_directory(&self.data_dir)?;
+        Ok((file, u64::try_from(lines.len()).unwrap_or(u64::MAX)))
+    }
+}
+
+fn line(record: &Record) -> Vec<u8> {
+    let mut line = serde_json::to_vec(record).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// Reads all records. What a crash left of the last ones is cut off: it was never answered.
+fn restore(file: &File, desk: &mut SigningDesk) -> anyhow::Result<u64> {
+    let mut reader = BufReader::new(file.try_clone()?);
+    let (mut good, mut read) = (0_u64, 0_u64);
+    let mut cut = false;
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line)?;
+        if length == 0 {
+            break;
+        }
+        read = read.saturating_add(u64::try_from(length)?);
+        let whole = line.last() == Some(&b'\n');
+        match serde_json::from_slice(&line).ok().filter(|_| whole) {
+            Some(_) if cut => bail!("line {number} follows one that can't be read"),
+            Some(record) => {
+                desk.restore(record).with_context(|| format!("line {number}"))?;
+                good = read;
+            }
+            None => cut = true,
+        }
+    }
+    if cut {
+        tracing::warn!(
+            bytes = read - good,
+            "cut off what a crash left of the journal's last record"
+        );
+        file.set_len(good)?;
+        file.sync_all()?;
+    }
+    Ok(good)
+}
+
+fn take_lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join(LOCK_FILE);
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("can't open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another signer uses {}: two would sign a nonce twice", data_dir.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).context("can't lock the data directory"),
+    }
+}
+
+fn sync_directory(data_dir: &Path) -> io::Result<()> {
+    File::open(data_dir)?.sync_all()
+}
