@@ -33,9 +33,9 @@ use crate::{
     listener::{Accepted, Listener},
 };
 
-/// Connections at the same time: a gateway needs a few.
-const CONNECTIONS: usize = 512;
-const CONNECTIONS_PER_IP: usize = 128;
+/// Connections at the same time: without TLS a gateway needs one for each payment under way.
+const CONNECTIONS: usize = 1_024;
+const CONNECTIONS_PER_IP: usize = 512;
 /// How long a peer may take for the TLS handshake.
 const TLS_HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// How long requests under way may take at shutdown.
@@ -184,6 +184,3 @@ fn limits(args: &LimitArgs) -> SigningLimits {
         total: args.total_limit.map(U256::from),
     }
 }
-
-#[cfg(test)]
-mod tests;
