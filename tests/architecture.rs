@@ -44,6 +44,7 @@ const EDGES: [(&str, &[&str]); 16] = [
             "ingest",
             "segmenter",
             "router",
+            "payer",
             "playback",
             "signer",
             "store",

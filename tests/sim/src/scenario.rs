@@ -236,6 +236,7 @@ fn stream(dice: &mut Dice) -> StreamScript {
     let policy = StreamPolicy {
         pools: named.into_iter().filter_map(PoolName::new).collect(),
         class: dice.pick(StreamClass::Balanced, &[StreamClass::LowLatency, StreamClass::Cheap]),
+        owner: None,
         hold_percent: dice.pick(None, &[None, None, Some(120), Some(250)]),
         cushion_percent: None,
     };

@@ -186,7 +186,8 @@ impl World<'_> {
             let mut media = renditions(&work.ladder, &work.segment, encoder, work.tag);
             media.truncate(kept);
             let facts = AttemptFacts { pixels: work.tag, ..AttemptFacts::default() };
-            Delivery { media, facts, price: price.and_then(|wei| PixelPrice::new(wei, 1)) }
+            let price = price.and_then(|wei| PixelPrice::new(wei, 1));
+            Delivery { media, facts, payment: None, price }
         };
         let rungs = work.ladder.profiles().len();
         let (result, noted) = match answer {
