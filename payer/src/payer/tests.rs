@@ -237,9 +237,9 @@ fn what_is_kept_back_for_cheaper_pools_is_theirs_alone() {
     let mut bench = Bench::new(PayerConfig { budgets: vec![budget], ..PayerConfig::default() });
     let first = bench.prepare(request(2_000)).unwrap();
     bench.settle(first.id, Ending::Failed);
-    let used_up = |refusal| match refusal {
-        Refusal::Budget { used_up, left, .. } => (used_up, left),
-        other => panic!("{other:?}"),
+    let used_up = |refusal| {
+        let Refusal::Budget { used_up, left, .. } = refusal else { panic!("{refusal:?}") };
+        (used_up, left)
     };
     let refused = used_up(bench.prepare(request(1_000)).unwrap_err());
     assert_eq!(refused, (false, "1000".to_owned()), "3000 would be needed");
