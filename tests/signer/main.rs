@@ -1,6 +1,6 @@
 //! `headgate signer` in a process of its own, and the gateway's client of it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crash;
 mod doors;

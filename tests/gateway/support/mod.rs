@@ -13,6 +13,7 @@ pub(crate) mod hook;
 pub(crate) mod http;
 pub(crate) mod lab;
 pub(crate) mod node;
+pub(crate) mod paid;
 pub(crate) mod playlist;
 pub(crate) mod pushing;
 pub(crate) mod watcher;
