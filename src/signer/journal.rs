@@ -78,7 +78,15 @@ impl Journal {
     /// When the directory is in use by another signer, or the journal is damaged.
     pub(crate) fn open(
         data_dir: &Path,
+        desk: SigningDesk,
+    ) -> anyhow::Result<(Self, SharedDesk, JoinHandle<()>)> {
+        Self::open_compacting(data_dir, desk, COMPACT_AT)
+    }
+
+    fn open_compacting(
+        data_dir: &Path,
         mut desk: SigningDesk,
+        compact_at: u64,
     ) -> anyhow::Result<(Self, SharedDesk, JoinHandle<()>)> {
         let lock = take_lock(data_dir)?;
         let path = data_dir.join(FILE);
@@ -99,7 +107,8 @@ impl Journal {
             data_dir: data_dir.to_owned(),
             file,
             bytes,
-            compact_at: COMPACT_AT,
+            compact_min: compact_at,
+            compact_at,
             broken: false,
             desk: Arc::clone(&desk),
             _lock: lock,
@@ -126,6 +135,7 @@ struct Writer {
     file: File,
     /// Bytes that are on the disk.
     bytes: u64,
+    compact_min: u64,
     compact_at: u64,
     /// Nothing is granted any more: what the file holds is not known.
     broken: bool,
@@ -180,7 +190,7 @@ impl Writer {
         match self.replace(&records) {
             Ok((file, bytes)) => {
                 (self.file, self.bytes) = (file, bytes);
-                self.compact_at = COMPACT_AT.max(bytes.saturating_mul(2));
+                self.compact_at = self.compact_min.max(bytes.saturating_mul(2));
             }
             Err(error) => {
                 tracing::error!(%error, "the journal can't be written anew; it goes on growing");
@@ -262,4 +272,118 @@ fn take_lock(data_dir: &Path) -> anyhow::Result<File> {
 
 fn sync_directory(data_dir: &Path) -> io::Result<()> {
     File::open(data_dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use signer::{
+        SegmentRequest, SigningLimits,
+        messages::segment::{PriceField, SegmentField, TicketsField},
+    };
+    use tickets::{Address, B256, ExpirationParams, TicketParams, U256, UnsignedBatch};
+
+    use super::*;
+
+    const SENDER: Address = Address::repeat_byte(8);
+
+    fn request(first_nonce: u32) -> SegmentRequest {
+        let round = ExpirationParams::default();
+        let params = TicketParams {
+            recipient: Address::repeat_byte(1),
+            face_value: U256::from(51_000),
+            win_prob: U256::MAX / U256::from(51),
+            recipient_rand_hash: B256::repeat_byte(2),
+            seed: U256::from(7),
+            expiration_block: 100,
+            expiration: round,
+        };
+        let batch = UnsignedBatch::new(SENDER, params, round, first_nonce, NonZeroU32::MIN);
+        SegmentRequest {
+            payment_id: first_nonce.to_string(),
+            sender: SENDER.to_string(),
+            stream: "studio".to_owned(),
+            orchestrator: String::new(),
+            session_id: String::new(),
+            price: PriceField { wei: 1, pixels: 1 },
+            segment: SegmentField {
+                manifest_id: "job".to_owned(),
+                sequence: 1,
+                hash: B256::repeat_byte(9).to_string(),
+                profiles: vec!["p".to_owned()],
+            },
+            tickets: Some(TicketsField::new(&batch.unwrap())),
+        }
+    }
+
+    fn open(directory: &Path) -> (Journal, SharedDesk, JoinHandle<()>) {
+        let desk = SigningDesk::new(SENDER, SigningLimits::default());
+        Journal::open_compacting(directory, desk, 4_000).unwrap()
+    }
+
+    async fn grant(journal: &Journal, desk: &SharedDesk, nonce: u32) -> bool {
+        let written = {
+            let mut desk = lock(desk);
+            let now = media::wall_clock_now();
+            let Ok(grant) = desk.pay_segment(now, "gateway", &request(nonce)) else { return false };
+            journal.write(grant.record.clone()).unwrap()
+        };
+        written.wait().await.unwrap();
+        true
+    }
+
+    fn directory(name: &str) -> PathBuf {
+        let path =
+            std::env::temp_dir().join(format!("headgate-journal-{}-{name}", std::process::id()));
+        drop(std::fs::remove_dir_all(&path));
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[tokio::test]
+    async fn a_journal_stays_short_and_forgets_nothing() {
+        let directory = directory("short");
+        let mut all = 0;
+        for run in 0..3 {
+            let (journal, desk, thread) = open(&directory);
+            assert_eq!(lock(&desk).total().to_string(), (run * 150 * 1_000).to_string());
+            for nonce in 1..=150 {
+                assert!(grant(&journal, &desk, run * 150 + nonce).await);
+                all += 1;
+            }
+            drop(journal);
+            tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+        }
+        let length = std::fs::metadata(directory.join(FILE)).unwrap().len();
+        // A record has some 250 bytes; what is kept of each payment has half of that.
+        assert!(length < 450 * 250, "{length}");
+        let first = std::fs::read_to_string(directory.join(FILE)).unwrap();
+        assert!(first.starts_with("{\"snapshot\":{\"through\":"));
+        let (_journal, desk, _thread) = open(&directory);
+        assert_eq!(lock(&desk).total().to_string(), (all * 1_000).to_string());
+        for nonce in [1, 150, 151, 450] {
+            let mut other = request(nonce);
+            other.payment_id = "other".to_owned();
+            let refused = lock(&desk).pay_segment(media::wall_clock_now(), "gateway", &other);
+            assert_eq!(refused.unwrap_err(), signer::Refusal::NonceUsed(nonce));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_journal_is_not_taken_up() {
+        let directory = directory("damaged");
+        let (journal, desk, thread) = open(&directory);
+        for nonce in 1..=3 {
+            assert!(grant(&journal, &desk, nonce).await);
+        }
+        drop(journal);
+        tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+        let path = directory.join(FILE);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("\"number\":2", "\"number\":x", 1)).unwrap();
+        let desk = SigningDesk::new(SENDER, SigningLimits::default());
+        let error = format!("{:#}", Journal::open(&directory, desk).unwrap_err());
+        assert!(error.contains("line 3 follows one that can't be read"), "{error}");
+    }
 }

@@ -83,6 +83,43 @@ async fn go_livepeers_calls_are_answered_in_its_words() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
+/// A serialized `OrchestratorInfo`: 10 wei for a pixel, tickets of a thousand wei, a token until 2100.
+const INFO: &str = "ChFodHRwczovL29yY2g6ODkzNRKKAQoUAQEBAQEBAQEBAQEBAQEBAQEBAQESAsc4GiAFBQUFBQUFBQUFBQUFBQUFBQ\
+    UFBQUFBQUFBQUFBQUFBSIgAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIqAQcyAWQ6JAgFEiADAwMDAwMD\
+    AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAxoECAoQASIUBAQEBAQEBAQEBAQEBAQEBAQEBAQyMgogCQkJCQkJCQkJCQ\
+    kJCQkJCQkJCQkJCQkJCQkJCQkJCQkSCGRlYWRiZWVmGICumaQP";
+
+#[tokio::test]
+async fn live_jobs_are_paid_for_over_the_wire() {
+    let directory = directory("live");
+    let running = Signer::start(&directory, &["--total-limit", "4000"]).await;
+    let call = async |pixels: u64, state: &serde_json::Value| {
+        let body = serde_json::json!({
+            "orchestrator": INFO, "ManifestID": "job", "inPixels": pixels, "state": state, "app": "",
+        });
+        let head = "POST /generate-live-payment HTTP/1.1\r\nContent-Type: application/json\r\n";
+        let answer = ask(&running.url, head, &body.to_string()).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        (head.split(' ').nth(1).unwrap().parse::<u16>().unwrap(), body)
+    };
+    let (status, first) = call(250, &serde_json::json!({"State": null, "Sig": null})).await;
+    assert_eq!(status, 200, "{first}");
+    let payment =
+        orchestrator::PaymentHeader::from_text(first["payment"].as_str().unwrap()).unwrap();
+    assert_eq!(payment.tickets().unwrap().len(), 3);
+    assert!(first["segCreds"].as_str().is_some_and(|text| text.len() > 100));
+    let (status, second) = call(150, &first["state"]).await;
+    assert_eq!(status, 200, "{second}");
+    let (status, over) = call(250, &second["state"]).await;
+    assert_eq!((status, over["error"]["limit"].as_str()), (429, Some("total")));
+    let mut tampered = second["state"].clone();
+    tampered["Sig"] = first["state"]["Sig"].clone();
+    let (status, refused) = call(150, &tampered).await;
+    assert_eq!(status, 400);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("state signature"));
+}
+
 #[tokio::test]
 async fn others_must_not_reach_an_unprotected_signer() {
     let directory = directory("exposed");

@@ -54,8 +54,8 @@ pub struct StateBlob {
 /// The request, with Go's names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveRequest {
-    /// As answered last; empty at first.
-    #[serde(default)]
+    /// As answered last; empty, `null` or absent at first.
+    #[serde(default, deserialize_with = "or_default")]
     pub state: StateBlob,
     /// A serialized `OrchestratorInfo`.
     #[serde(default)]
@@ -78,6 +78,10 @@ pub struct LiveRequest {
     /// A serialized `Capabilities`.
     #[serde(default)]
     pub capabilities: Blob,
+}
+
+fn or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StateBlob, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The dearest price taken.
@@ -165,6 +169,8 @@ mod tests {
         assert_eq!((request.state.sig.0.as_slice(), request.in_pixels), (&[1][..], 5));
         assert_eq!((request.orchestrator.0, request.manifest_id), (vec![2, 3], "m".to_owned()));
         assert!(serde_json::from_str::<LiveRequest>(r#"{"orchestrator":"?"}"#).is_err());
+        let first: LiveRequest = serde_json::from_str(r#"{"state":null}"#).unwrap();
+        assert_eq!(first.state, StateBlob::default());
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {
