@@ -23,7 +23,7 @@ use super::{
     events::{Events, PaymentEvent},
     ledger::{Ledger, NotRecorded},
     metrics::PaymentMetrics,
-    signing::{NotSigned, Signing},
+    signing::Signing,
 };
 
 /// How long a payment may take to get on record.
@@ -176,7 +176,7 @@ impl Inner {
             Ok(Err(_)) | Err(_) => return Err(not_recorded()),
         }
         let facts = facts(&payment, bill);
-        let signed = self.signing.sign(payment, bill, hash).await.map_err(not_signed)?;
+        let signed = self.signing.sign(payment, bill, hash).await?;
         unsent.keep();
         Ok((signed, facts))
     }
@@ -277,11 +277,6 @@ fn facts(payment: &Payment, bill: &Bill<'_>) -> PaymentFacts {
 fn not_recorded() -> PaymentRefused {
     let detail = NotRecorded.to_string();
     PaymentRefused { class: PaymentRefusedClass::Nobody, kind: "ledger", detail }
-}
-
-fn not_signed(error: NotSigned) -> PaymentRefused {
-    let class = PaymentRefusedClass::Nobody;
-    PaymentRefused { class, kind: error.kind, detail: error.detail }
 }
 
 fn now() -> std::time::Instant {

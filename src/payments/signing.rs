@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orchestrator::{PaymentHeader, SegmentPayment};
 use payer::Payment;
-use router::Bill;
+use router::{Bill, PaymentRefused, PaymentRefusedClass};
 use signer::{PayRequest, SignerClient, SignerErrorKind};
 use tickets::{B256, PrivateKey};
 
@@ -25,14 +25,6 @@ pub(super) enum Signing {
     },
 }
 
-/// No signatures: what happened, and a bounded name for it.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{detail}")]
-pub(super) struct NotSigned {
-    pub(super) kind: &'static str,
-    pub(super) detail: String,
-}
-
 impl Signing {
     /// Signs elsewhere.
     pub(super) fn remote(client: SignerClient) -> Self {
@@ -45,7 +37,7 @@ impl Signing {
         payment: Payment,
         bill: &Bill<'_>,
         hash: B256,
-    ) -> Result<SegmentPayment, NotSigned> {
+    ) -> Result<SegmentPayment, PaymentRefused> {
         match self {
             Self::Key(key) => sign_here(Arc::clone(key), payment, bill, hash).await,
             Self::Remote { client, run } => sign_there(client, *run, &payment, bill, hash).await,
@@ -58,7 +50,7 @@ async fn sign_here(
     payment: Payment,
     bill: &Bill<'_>,
     hash: B256,
-) -> Result<SegmentPayment, NotSigned> {
+) -> Result<SegmentPayment, PaymentRefused> {
     let sender = payment.sender;
     let batch = match payment.batch {
         Some(batch) if batch.count().get() >= MANY_TICKETS => {
@@ -80,7 +72,7 @@ async fn sign_there(
     payment: &Payment,
     bill: &Bill<'_>,
     hash: B256,
-) -> Result<SegmentPayment, NotSigned> {
+) -> Result<SegmentPayment, PaymentRefused> {
     let payment_id = format!("{run:016x}-{}", payment.id);
     let orchestrator = bill.orchestrator.to_string();
     let request = PayRequest {
@@ -95,17 +87,18 @@ async fn sign_there(
         orchestrator: &orchestrator,
     };
     client.pay(request).await.map_err(|error| {
-        let kind = match error.kind() {
-            SignerErrorKind::Unreachable => "signer_unreachable",
-            SignerErrorKind::Limited => "signer_limit",
-            SignerErrorKind::Refused => "signer_refused",
-            SignerErrorKind::Unauthorized => "signer_unauthorized",
-            SignerErrorKind::Distrusted => "signer_distrusted",
+        use PaymentRefusedClass::{Nobody, Terms};
+        let (class, kind) = match error.kind() {
+            SignerErrorKind::Unreachable => (Nobody, "signer_unreachable"),
+            SignerErrorKind::Limited => (Nobody, "signer_limit"),
+            SignerErrorKind::Refused => (Terms, "signer_refused"),
+            SignerErrorKind::Unauthorized => (Nobody, "signer_unauthorized"),
+            SignerErrorKind::Distrusted => (Nobody, "signer_distrusted"),
         };
-        NotSigned { kind, detail: error.to_string() }
+        PaymentRefused { class, kind, detail: error.to_string() }
     })
 }
 
-const fn internal(detail: String) -> NotSigned {
-    NotSigned { kind: "signing", detail }
+const fn internal(detail: String) -> PaymentRefused {
+    PaymentRefused { class: PaymentRefusedClass::Nobody, kind: "signing", detail }
 }

@@ -24,6 +24,7 @@ mod push_doors;
 mod push_fleet;
 mod reconnect;
 mod shapes;
+mod signing;
 mod source;
 mod support;
 mod transcoding;
