@@ -15,7 +15,7 @@ pub(crate) struct SchemaStep {
 }
 
 /// The steps for SQLite, in order.
-pub(crate) const SQLITE: [SchemaStep; 3] = [
+pub(crate) const SQLITE: [SchemaStep; 4] = [
     SchemaStep {
         version: 1,
         description: "memory of the fleet, sequence numbers, evidence",
@@ -31,10 +31,15 @@ pub(crate) const SQLITE: [SchemaStep; 3] = [
         description: "durations of segments",
         sql: include_str!("../migrations/sqlite/0003_durations.sql"),
     },
+    SchemaStep {
+        version: 4,
+        description: "spending before the minutes that are kept",
+        sql: include_str!("../migrations/sqlite/0004_spent_before.sql"),
+    },
 ];
 
 /// The steps for Postgres, in order.
-pub(crate) const POSTGRES: [SchemaStep; 3] = [
+pub(crate) const POSTGRES: [SchemaStep; 4] = [
     SchemaStep {
         version: 1,
         description: "memory of the fleet, sequence numbers, evidence",
@@ -49,6 +54,11 @@ pub(crate) const POSTGRES: [SchemaStep; 3] = [
         version: 3,
         description: "durations of segments",
         sql: include_str!("../migrations/postgres/0003_durations.sql"),
+    },
+    SchemaStep {
+        version: 4,
+        description: "spending before the minutes that are kept",
+        sql: include_str!("../migrations/postgres/0004_spent_before.sql"),
     },
 ];
 

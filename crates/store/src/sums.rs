@@ -14,9 +14,9 @@ use crate::{
 
 /// Minutes for which spending is kept by the minute: two days.
 pub(crate) const SPENT_MINUTES: i64 = 2 * 24 * 60;
-/// Streams and owners, in pairs, whose spending in all is kept. Where there are more, those that spent
-/// nothing for longest, and for two days, are added up for their owner, and then for nobody in particular: the fleet's sum
-/// stays exact, and they begin anew.
+/// Streams and owners, in pairs, of whom it is kept what they spent before those minutes. Where there are
+/// more, those that spent nothing for longest are added up for their owner, and then for nobody in
+/// particular: the fleet's sum stays exact, and they begin anew.
 pub const MAX_SPENDERS: usize = 16_384;
 /// Lines of a day, stream and orchestrator that are kept. Where there are more, those of the oldest day
 /// become one line, without a stream and an orchestrator: its totals stay exact.
@@ -214,30 +214,15 @@ impl Changes {
     }
 }
 
-/// What was spent: by minutes, and the rest of each total in one minute before them.
+/// What was spent: before the minutes that are kept, and by these.
 ///
 /// # Errors
 /// When a minute is none.
 pub(crate) fn spent_so_far(
+    before: Vec<(SpentKey, Wei)>,
     minutes: Vec<(SpentKey, Wei)>,
-    totals: Vec<(SpentKey, Wei)>,
 ) -> Result<Vec<SpentMinute>, RowError> {
-    let first = minutes.iter().map(|(key, _)| key.minute).min();
-    let mut rest: BTreeMap<(String, String), (i64, Wei)> = totals
-        .into_iter()
-        .map(|(key, spent)| ((key.stream, key.owner), (key.minute, spent)))
-        .collect();
-    for (key, spent) in &minutes {
-        let whose = (key.stream.clone(), key.owner.clone());
-        if let Some((_, rest)) = rest.get_mut(&whose) {
-            *rest -= spent;
-        }
-    }
-    let before = |last: i64| first.map_or(last, |first| last.min(first - SPENT_MINUTES));
-    let rest = rest.into_iter().map(|((stream, owner), (last, spent))| {
-        (SpentKey { minute: before(last), stream, owner }, spent)
-    });
-    let told = rest.filter(|(_, spent)| !spent.is_zero()).chain(minutes);
+    let told = before.into_iter().chain(minutes).filter(|(_, spent)| !spent.is_zero());
     told.map(|(key, spent)| spent_minute(key, spent)).collect()
 }
 
@@ -324,16 +309,12 @@ mod tests {
             owner: owner.to_owned(),
         };
         let wei = |text: &str| text.parse::<Wei>().unwrap();
+        let before = vec![(key(17, ""), wei("5")), (key(18, "me"), Wei::zero())];
         let minutes = vec![(key(9_000, "me"), wei("2")), (key(9_001, "me"), wei("1/3"))];
-        let totals = vec![(key(9_001, "me"), wei("10/3")), (key(17, ""), wei("5"))];
-        let told = spent_so_far(minutes, totals).unwrap();
+        let told = spent_so_far(before, minutes).unwrap();
         let at = |minutes: u64| UNIX_EPOCH + Duration::from_secs(minutes * 60);
-        let expected = [
-            (at(17), None, "5"),
-            (at(9_000 - 2_880), Some("me"), "1"),
-            (at(9_000), Some("me"), "2"),
-            (at(9_001), Some("me"), "1/3"),
-        ];
+        let expected =
+            [(at(17), None, "5"), (at(9_000), Some("me"), "2"), (at(9_001), Some("me"), "1/3")];
         let told: Vec<_> =
             told.iter().map(|it| (it.at, it.owner.as_deref(), it.spent.to_string())).collect();
         let expected: Vec<_> =

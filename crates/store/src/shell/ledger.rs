@@ -31,8 +31,8 @@ pub(super) struct Kept {
     pub(super) marks: Vec<MarkRow>,
     /// Spending by minutes.
     pub(super) minutes: Vec<(SpentKey, Wei)>,
-    /// Spending in all, those minutes included.
-    pub(super) totals: Vec<(SpentKey, Wei)>,
+    /// Spending before these, each with its last minute.
+    pub(super) before: Vec<(SpentKey, Wei)>,
 }
 
 /// Writes rows in their order, and what they change about the sums.
@@ -160,7 +160,6 @@ async fn write_changes(
     }
     for (key, spent) in changes.spent {
         add_to_minute(transaction, &key, &spent).await?;
-        add_to_total(transaction, &key, &spent).await?;
     }
     Ok(())
 }
@@ -243,26 +242,25 @@ async fn add_to_minute(
     Ok(())
 }
 
-/// Adds to the total of a stream and owner. What was withdrawn belongs to a minute of before: the last
-/// minute never goes back.
-async fn add_to_total(
+/// Adds to what a stream and owner spent before the minutes that are kept.
+async fn add_to_before(
     transaction: &mut Transaction<'_>,
     key: &SpentKey,
     more: &Wei,
 ) -> Result<(), EngineError> {
     let before = transaction
         .fetch(
-            "SELECT spent FROM spent_total WHERE stream = $1 AND owner = $2",
+            "SELECT spent FROM spent_before WHERE stream = $1 AND owner = $2",
             vec![(&key.stream).into(), (&key.owner).into()],
         )
         .await?;
     let spent = sum_of_first(before, more)?;
     transaction
         .execute(
-            "INSERT INTO spent_total (stream, owner, minute, spent) VALUES ($1, $2, $3, $4) \
+            "INSERT INTO spent_before (stream, owner, minute, spent) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (stream, owner) DO UPDATE SET spent = excluded.spent, \
-         minute = CASE WHEN spent_total.minute > excluded.minute \
-         THEN spent_total.minute ELSE excluded.minute END",
+         minute = CASE WHEN spent_before.minute > excluded.minute \
+         THEN spent_before.minute ELSE excluded.minute END",
             vec![(&key.stream).into(), (&key.owner).into(), key.minute.into(), spent.into()],
         )
         .await?;

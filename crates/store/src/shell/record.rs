@@ -57,7 +57,7 @@ impl Store {
         Ok(Restored {
             next_payment: kept.next_payment.unsigned_abs(),
             marks,
-            spent: spent_so_far(kept.minutes, kept.totals)?,
+            spent: spent_so_far(kept.before, kept.minutes)?,
         })
     }
 

@@ -22,14 +22,14 @@ pub(super) async fn kept(transaction: &mut Transaction<'_>) -> Result<Kept, Engi
     let minutes = transaction
         .fetch("SELECT minute, stream, owner, spent FROM spent_minute ORDER BY minute", Vec::new())
         .await?;
-    let totals = transaction
-        .fetch("SELECT minute, stream, owner, spent FROM spent_total", Vec::new())
+    let before = transaction
+        .fetch("SELECT minute, stream, owner, spent FROM spent_before", Vec::new())
         .await?;
     Ok(Kept {
         next_payment: last.map_or(1, |last| last.saturating_add(1)),
         marks: marks.into_iter().map(|mut columns| mark(&mut columns)).collect::<Result<_, _>>()?,
         minutes: minutes.into_iter().map(spent).collect::<Result<_, _>>()?,
-        totals: totals.into_iter().map(spent).collect::<Result<_, _>>()?,
+        before: before.into_iter().map(spent).collect::<Result<_, _>>()?,
     })
 }
 

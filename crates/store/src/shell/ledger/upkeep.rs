@@ -1,7 +1,13 @@
 //! Keeping every table within its bound.
 
-use super::{EngineError, Transaction, add_to_day, add_to_total, read};
-use crate::sums::{DayKey, MAX_DAY_LINES, MAX_SPENDERS, SPENT_MINUTES, day_of, minute_of};
+use std::collections::BTreeMap;
+
+use tickets::Wei;
+
+use super::{EngineError, Transaction, add_to_before, add_to_day, read};
+use crate::sums::{
+    DayKey, MAX_DAY_LINES, MAX_SPENDERS, SPENT_MINUTES, SpentKey, day_of, minute_of,
+};
 
 /// Bounds of the tables.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +55,8 @@ pub(in crate::shell) async fn upkeep(
             vec![now.saturating_sub(MICROS_OF_AN_HOUR).into(), bounds.marks.into()],
         )
         .await?;
-    let oldest = minute_of(now).saturating_sub(SPENT_MINUTES);
-    transaction.execute("DELETE FROM spent_minute WHERE minute < $1", vec![oldest.into()]).await?;
-    join_spenders(transaction, bounds, oldest).await?;
+    fold_minutes(transaction, minute_of(now).saturating_sub(SPENT_MINUTES)).await?;
+    join_spenders(transaction, bounds).await?;
     join_days(transaction, bounds, now).await
 }
 
@@ -81,18 +86,40 @@ async fn delete_payments(
     Ok(())
 }
 
-/// Adds up the totals of those who spent nothing for longest. Those whose spending is still kept by the
-/// minute stay: a start subtracts it from their total.
+/// Adds minutes before the oldest that is kept to what was spent before them.
+async fn fold_minutes(transaction: &mut Transaction<'_>, oldest: i64) -> Result<(), EngineError> {
+    let minutes = transaction
+        .fetch(
+            "DELETE FROM spent_minute WHERE (minute, stream, owner) IN (\
+             SELECT minute, stream, owner FROM spent_minute WHERE minute < $1 \
+             ORDER BY minute, stream, owner LIMIT $2) RETURNING minute, stream, owner, spent",
+            vec![oldest.into(), ROWS.into()],
+        )
+        .await?;
+    let mut folded: BTreeMap<(String, String), (i64, Wei)> = BTreeMap::new();
+    for columns in minutes {
+        let (key, spent) = read::spent(columns)?;
+        let whose = folded.entry((key.stream, key.owner));
+        let (last, sum) = whose.or_insert_with(|| (key.minute, Wei::zero()));
+        *last = key.minute.max(*last);
+        *sum += &spent;
+    }
+    for ((stream, owner), (minute, spent)) in folded {
+        add_to_before(transaction, &SpentKey { minute, stream, owner }, &spent).await?;
+    }
+    Ok(())
+}
+
+/// Adds up what those spent before who spent nothing for longest.
 async fn join_spenders(
     transaction: &mut Transaction<'_>,
     bounds: Upkeep,
-    oldest: i64,
 ) -> Result<(), EngineError> {
     let too_many = transaction
         .fetch(
-            "SELECT minute, stream, owner, spent FROM (SELECT * FROM spent_total \
-             ORDER BY minute DESC, stream, owner LIMIT $1 OFFSET $2) AS last WHERE minute < $3",
-            vec![ROWS.into(), bounds.spenders.into(), oldest.into()],
+            "SELECT minute, stream, owner, spent FROM spent_before \
+             ORDER BY minute DESC, stream, owner LIMIT $1 OFFSET $2",
+            vec![ROWS.into(), bounds.spenders.into()],
         )
         .await?;
     for columns in too_many {
@@ -102,7 +129,7 @@ async fn join_spenders(
         }
         transaction
             .execute(
-                "DELETE FROM spent_total WHERE stream = $1 AND owner = $2",
+                "DELETE FROM spent_before WHERE stream = $1 AND owner = $2",
                 vec![(&key.stream).into(), (&key.owner).into()],
             )
             .await?;
@@ -110,7 +137,7 @@ async fn join_spenders(
             key.owner.clear();
         }
         key.stream.clear();
-        add_to_total(transaction, &key, &spent).await?;
+        add_to_before(transaction, &key, &spent).await?;
     }
     Ok(())
 }

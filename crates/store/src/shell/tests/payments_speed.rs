@@ -94,8 +94,6 @@ async fn a_start_after_two_busy_days() {
         "WITH RECURSIVE n(i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM n WHERE i < 287999) \
          INSERT INTO spent_minute SELECT 28332720 - i / 100, 'cam' || (i % 100), 'me', \
          '12345678901234567/1000' FROM n",
-        "INSERT INTO spent_total SELECT stream, owner, MAX(minute), '99999999999999999999999/1000' \
-         FROM spent_minute GROUP BY stream, owner",
         "WITH RECURSIVE n(i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM n WHERE i < 131071) \
          INSERT INTO nonce_mark SELECT randomblob(32), 7, 900, i FROM n",
     ] {
