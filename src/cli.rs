@@ -64,9 +64,10 @@ pub enum LedgerCommand {
     /// under way (in flight), and what is left as credit (left; owed where it is negative). It only reads,
     /// also while a gateway runs.
     ///
-    /// Amounts are often fractions of a wei. Those named _wei are whole, as decimal strings: of each pair
-    /// of stream and orchestrator (of each line, with --by day) all but `left_wei` are rounded down,
-    /// `left_wei` is what they leave of `ev_wei`, and sums are sums of these, so that they add up.
+    /// Amounts are often fractions of a wei. Those named _wei are whole, as decimal strings: of each part
+    /// of a line (an orchestrator of a stream, a stream of an orchestrator or day) all but `left_wei` are
+    /// rounded down, `left_wei` is what they leave of `ev_wei`, and a line is the sum of its parts, so that
+    /// all adds up.
     /// `exact` in JSON has the amounts as they are kept: `7`, or `-3/2` where they are not whole, in lowest
     /// terms. `adds_up` is judged by these. USD are rounded to a millionth, from the exact amounts.
     ///
