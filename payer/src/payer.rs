@@ -162,6 +162,12 @@ impl Payer {
         self.sender.address()
     }
 
+    /// What tickets were worth that left the house, of earlier runs as well.
+    #[must_use]
+    pub const fn spent(&self) -> &Wei {
+        self.spending.total()
+    }
+
     /// The next entry for the store. Take all of them after each call that changes something.
     pub fn poll_entry(&mut self) -> Option<Entry> {
         self.entries.pop_front()

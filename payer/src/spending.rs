@@ -78,6 +78,11 @@ impl Spending {
         }
     }
 
+    /// What all streams have spent.
+    pub(crate) const fn total(&self) -> &Wei {
+        &self.fleet.total
+    }
+
     /// What was spent that counts against a budget of a stream.
     pub(crate) fn spent(&self, at: SystemTime, budget: &Budget, stream: &str) -> Wei {
         let account = match &budget.scope {

@@ -1,12 +1,8 @@
 //! What the chain says, told to the payer.
 
-use std::{
-    collections::VecDeque,
-    num::NonZeroU64,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use chain::{ChainWatcher, Runway, Spend, TrackedView, TrackerConfig, ether};
+use chain::{ChainWatcher, ForecastConfig, FundsForecast, TrackedView, TrackerConfig, ether};
 use media::wall_clock_now;
 use tickets::{Address, ChainView, SenderFunds, U256};
 
@@ -19,14 +15,6 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// How often accounts nobody uses are closed.
 const CLOSE_EVERY: u32 = 30;
-/// How often the deposit is noted for the forecast, in turns.
-const NOTE_EVERY: u32 = 10;
-/// Notes kept of the deposit: an hour's.
-const NOTES: usize = 360;
-/// Seconds of spending that a forecast goes by.
-const FORECAST_WINDOW: NonZeroU64 = NonZeroU64::new(3_600).unwrap();
-/// A deposit that ends sooner is warned of: seconds.
-const WARN_BEFORE: u64 = 86_400;
 /// Length of an offline block: what orchestrators with `--ticket-check offline` count by.
 const OFFLINE_BLOCK: u64 = 12;
 
@@ -79,15 +67,16 @@ struct Teller {
     service: PaymentService,
     turns: u32,
     known: bool,
-    warned: bool,
-    deposit: Option<U256>,
-    spent: VecDeque<Spend>,
+    forecast: FundsForecast,
+    spent: U256,
 }
 
 impl Teller {
-    const fn new(service: PaymentService) -> Self {
-        let spent = VecDeque::new();
-        Self { service, turns: 0, known: false, warned: false, deposit: None, spent }
+    fn new(service: PaymentService) -> Self {
+        let mut forecast = FundsForecast::new(&ForecastConfig::default());
+        forecast.handle_spend(seconds(wall_clock_now()), U256::ZERO);
+        let spent = service.spent();
+        Self { service, turns: 0, known: false, forecast, spent }
     }
 
     fn turn(&mut self, watcher: &ChainWatcher) {
@@ -112,9 +101,7 @@ impl Teller {
                 self.service.note("funds", detail);
             }
         }
-        if self.turns.is_multiple_of(NOTE_EVERY) {
-            self.forecast(&view.funds);
-        }
+        self.forecast(&view.funds);
     }
 
     fn lost(&mut self, detail: &str) {
@@ -126,33 +113,23 @@ impl Teller {
         }
     }
 
-    /// Winning tickets lower the deposit: by that rate it lasts so long.
+    /// Tickets cost what they are worth on average; by the present rate of that the deposit lasts so long.
     fn forecast(&mut self, funds: &SenderFunds) {
         let now = seconds(wall_clock_now());
-        let before = self.deposit.replace(funds.deposit).unwrap_or(funds.deposit);
-        if self.spent.len() >= NOTES {
-            self.spent.pop_front();
-        }
-        // A deposit that grew was added to; what was spent meanwhile is not known.
-        self.spent.push_back(Spend { at: now, amount: before.saturating_sub(funds.deposit) });
-        let history: Vec<Spend> = self.spent.iter().copied().collect();
-        let runway = Runway::forecast(funds.deposit, U256::ZERO, &history, now, FORECAST_WINDOW);
+        let spent = self.service.spent();
+        self.forecast.handle_spend(now, spent.saturating_sub(self.spent));
+        self.spent = spent;
+        let (runway, warning) = self.forecast.check(funds.deposit, now);
         self.service.set_figures(|figures| {
             figures.deposit_wei = Some(funds.deposit.to_string());
             figures.reserve_wei = Some(funds.reserve.to_string());
             figures.runway = runway.as_ref().map(ToString::to_string);
+            figures.runway_seconds = runway.and_then(|runway| runway.left);
             figures.chain_fault = None;
         });
-        let short = runway.filter(|runway| runway.ends_within(WARN_BEFORE));
-        match short {
-            Some(runway) if !self.warned => {
-                let detail = format!("the deposit lasts {runway}");
-                tracing::warn!("{detail}: add to it with `headgate wallet deposit`");
-                self.service.note("runway", &detail);
-                self.warned = true;
-            }
-            Some(_) => {}
-            None => self.warned = false,
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}: add to it with `headgate wallet deposit`");
+            self.service.note("runway", &warning.to_string());
         }
     }
 }

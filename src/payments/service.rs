@@ -16,7 +16,7 @@ use router::{
     Payments,
 };
 use serde::Serialize;
-use tickets::{ChainView, PaidRendition, Price, SenderFunds, Wei};
+use tickets::{ChainView, PaidRendition, Price, SenderFunds, U256, Wei};
 use tokio::sync::mpsc;
 
 use super::{
@@ -58,6 +58,8 @@ pub(crate) struct PaymentFigures {
     pub(crate) reserve_wei: Option<String>,
     /// How long the deposit lasts.
     pub(crate) runway: Option<String>,
+    /// The same in seconds.
+    pub(crate) runway_seconds: Option<u64>,
     /// Why nothing can be paid now.
     pub(crate) chain_fault: Option<String>,
     /// The latest events, oldest first.
@@ -108,6 +110,11 @@ impl PaymentService {
         if let Some(funds) = funds {
             payer.handle_funds(funds);
         }
+    }
+
+    /// Whole wei that tickets were worth that left the house.
+    pub(super) fn spent(&self) -> U256 {
+        self.0.payer().spent().floor().to_u256().unwrap_or_default()
     }
 
     /// Closes accounts nobody uses.

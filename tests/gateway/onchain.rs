@@ -16,8 +16,10 @@ use tickets::{
 };
 
 use super::support::{
-    evm::{Layer, Mode, ether_of, key},
+    Gateway,
+    evm::{Layer, Mode, anvil::CHAIN_ID, ether_of, key},
     lab::Lab,
+    paid::{end, ledger, pool, pushed, stream, sum},
     pushing::{TINY, segments},
 };
 
@@ -302,4 +304,74 @@ async fn senders_without_funds_are_refused() {
     let mut leaver = Payer::start(leaver_key, &node.url).await.unwrap();
     let error = leaver.pay(0, Bytes::from_static(b"no media")).await.unwrap_err().to_string();
     assert!(error.contains("set to unlock soon"), "{error}");
+}
+
+/// The gateway itself pays on the chain; what its tickets cost is what the forecast says.
+async fn a_gateway_pays_on_the_chain(name: &str, count: u32) {
+    let lab = Lab::start(name, Layer::Two).await;
+    let (payer_key, payer_file) = lab.account(1).await;
+    let (orchestrator_key, orchestrator_file) = lab.account(2).await;
+    lab.world.join(orchestrator_key.address()).await;
+    lab.wallet_done(&payer_file, &["deposit", "4", "--reserve", "0.5", "--yes"]).await;
+    let sender = payer_key.address();
+    let node = lab.orchestrator("node", &orchestrator_file, &TERMS).await;
+    let file = format!(
+        "shutdown_grace = \"0s\"\n{}\n[payments]\nmode = \"onchain\"\neth_keystore_path = {payer_file:?}\n\
+         max_ticket_ev = \"2000000000000000\"\nmax_total_ev = \"1000000000000000000\"\n\
+         eth_url = \"http://{}\"\nnetwork = \"lab\"\neth_controller = \"{}\"\neth_chain_id = {CHAIN_ID}\n{}",
+        pool(&[&node.url]),
+        lab.world.proxy.address,
+        lab.world.controller,
+        stream("cam", "me"),
+    );
+    let gateway = Gateway::start(&file, |args| args.open = Some(false));
+    let known = |page: &str| page.contains("4000000000000000000");
+    gateway.admin().wait_for("/v1/payments", Duration::from_secs(20), known).await;
+    let bodies = segments(&lab.directory, &TINY, count, "ts").await;
+    let begun = tokio::time::Instant::now();
+    for (number, body) in (0..).zip(bodies) {
+        let found = pushed(&gateway.viewer(), "cam-key-cam", number, body).await;
+        assert_eq!(found, ["large", "small"], "segment {number}");
+    }
+    let figures = || async {
+        let page = gateway.admin().get("/v1/payments").await;
+        serde_json::from_str::<Value>(page.text()).unwrap()
+    };
+    // The chain is told each second.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let took = begun.elapsed();
+    let forecast = figures().await["runway_seconds"].as_u64().unwrap();
+    let deposit = ether_of("4");
+    lab.world.mine(45).await;
+    let won = lab.wait_for_lines(WON, |won| !won.is_empty()).await;
+    let all = |lines: &[Value]| hashes(lines, "redeemed").len() >= won.len();
+    lab.wait_for_lines(REDEEMED, all).await;
+    let face_value = U256::from(2_000_000_000_000_000_u64);
+    let paid = face_value * U256::from(won.len());
+    assert_eq!(lab.funds(sender).await, (deposit - paid, ether_of("0.5")));
+    let lines = ledger(&end(gateway).await).await;
+    let sent = sum(&lines, |it| &it.sent);
+    let tickets: u64 = lines.iter().map(|line| line.totals.tickets).sum();
+    // How long the whole deposit would last at the rate at which it was really paid.
+    let really = took.as_secs_f64() * (4e18 / paid.to_string().parse::<f64>().unwrap());
+    println!(
+        "{count} segments in {took:?}: {tickets} tickets worth {sent}, {} won, {paid} wei paid; forecast {forecast} s, really {really:.0} s",
+        won.len()
+    );
+    if count >= 500 {
+        #[expect(clippy::cast_precision_loss, reason = "a day of seconds")]
+        let ratio = forecast as f64 / really;
+        assert!((0.8..1.2).contains(&ratio), "forecast {forecast} s, really {really:.0} s");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_pays_on_the_chain_what_its_tickets_win() {
+    a_gateway_pays_on_the_chain("gateway", 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "some minutes"]
+async fn five_hundred_segments_cost_what_their_tickets_win_and_the_forecast_holds() {
+    a_gateway_pays_on_the_chain("gateway-500", 500).await;
 }
