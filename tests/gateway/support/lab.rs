@@ -27,13 +27,18 @@ pub(crate) struct Lab {
 impl Lab {
     /// Contracts deployed, and the first round initialized.
     pub(crate) async fn start(name: &str, layer: Layer) -> Self {
+        Self::on(World::start(layer).await, name)
+    }
+
+    /// A lab on this chain.
+    pub(crate) fn on(world: World, name: &str) -> Self {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("lab-{name}-{}", std::process::id()));
         if directory.exists() {
             std::fs::remove_dir_all(&directory).unwrap();
         }
         std::fs::create_dir_all(&directory).unwrap();
-        Self { world: World::start(layer).await, directory }
+        Self { world, directory }
     }
 
     /// Flags of every command that reaches this chain.

@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) client: ChainClient,
     pub(crate) proxy: Proxy,
     deployer: Value,
+    /// Blocks of a round.
+    round_length: u64,
 }
 
 /// The bytecode of each contract.
@@ -95,6 +97,11 @@ fn address_word(address: Address) -> Vec<u8> {
 impl World {
     /// Contracts deployed, and the first round initialized.
     pub(crate) async fn start(layer: Layer) -> Self {
+        Self::with_rounds_of(ROUND_LENGTH, layer).await
+    }
+
+    /// The same, with rounds of so many blocks.
+    pub(crate) async fn with_rounds_of(round_length: u64, layer: Layer) -> Self {
         let anvil = Anvil::start().await;
         let deployer = anvil.call("eth_accounts", json!([])).await[0].clone();
         let mode = if layer == Layer::Two { Mode::SecondLayer } else { Mode::Honest };
@@ -103,7 +110,7 @@ impl World {
         let broker = [word(UNLOCK_PERIOD), word(VALIDITY_PERIOD)].concat();
         for (name, arguments) in [
             ("TicketBroker", broker),
-            ("RoundsManager", word(ROUND_LENGTH)),
+            ("RoundsManager", word(round_length)),
             ("BondingManager", Vec::new()),
             ("ServiceRegistry", Vec::new()),
         ] {
@@ -114,7 +121,7 @@ impl World {
             send(&anvil, &deployer, controller, data).await;
         }
         let client = ChainClient::connect(rpc(&[proxy.address]), controller).await.unwrap();
-        let world = Self { anvil, controller, client, proxy, deployer };
+        let world = Self { anvil, controller, client, proxy, deployer, round_length };
         world.next_rounds(1).await;
         world
     }
@@ -122,7 +129,7 @@ impl World {
     /// Mines until so many rounds later, and initializes that one.
     pub(crate) async fn next_rounds(&self, count: u64) {
         let number = self.l1_block().await;
-        let target = (number / ROUND_LENGTH + count) * ROUND_LENGTH;
+        let target = (number / self.round_length + count) * self.round_length;
         self.mine(target - number).await;
         let rounds = self.client.contracts().rounds_manager;
         self.send(rounds, ("initializeRound()", Vec::new())).await;
