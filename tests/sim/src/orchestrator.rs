@@ -39,6 +39,12 @@ pub(crate) enum Trouble {
     Mute(u64),
     /// Has no session to offer.
     Full(u64),
+    /// Nobody pays for it: so for all at the same time.
+    Unpaid,
+    /// Asks too much for a segment.
+    Dear(u64),
+    /// Wants to be paid in a way that can't be.
+    BadTerms(u64),
 }
 
 /// A trouble and when it lasts.
@@ -246,6 +252,9 @@ impl Script {
                 Trouble::Stale(percent) => (percent, FaultClass::ExpiredSession, 0),
                 Trouble::Capped(percent) => (percent, FaultClass::Capacity, 0),
                 Trouble::Busy(percent) => (percent, FaultClass::Busy, 0),
+                Trouble::Unpaid => (100, FaultClass::Unpaid, 0),
+                Trouble::Dear(percent) => (percent, FaultClass::Price, 0),
+                Trouble::BadTerms(percent) => (percent, FaultClass::Terms, 0),
                 Trouble::Short(percent) if !job.poison && dice.percent(percent) => {
                     answer = Answer::Short;
                     continue;

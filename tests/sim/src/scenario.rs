@@ -84,6 +84,9 @@ impl Scenario {
         if dice.percent(20) {
             scripts::outage(&mut dice, &mut orchestrators);
         }
+        if dice.percent(10) {
+            scripts::unpaid(&mut dice, &mut orchestrators);
+        }
         let pools = changes(&mut dice, pools, count);
         let mut caught = Vec::new();
         if dice.percent(15) {

@@ -78,6 +78,8 @@ fn trouble(dice: &mut Dice) -> Trouble {
         Trouble::Drips(percent),
         Trouble::Mute(percent),
         Trouble::Full(percent),
+        Trouble::Dear(percent),
+        Trouble::BadTerms(percent),
         Trouble::Hung,
     ];
     dice.pick(Trouble::Drops(percent), &others)
@@ -94,6 +96,14 @@ fn absences(dice: &mut Dice, script: &mut Script, what: Trouble) {
     for _ in 0..dice.range(1..=3) {
         let when = stretch(dice, 20_000);
         script.phases.push(Phase { when, what });
+    }
+}
+
+/// Nobody is paid for a while.
+pub(super) fn unpaid(dice: &mut Dice, scripts: &mut [Script]) {
+    let when = stretch(dice, 30_000);
+    for script in scripts {
+        script.phases.push(Phase { when: when.clone(), what: Trouble::Unpaid });
     }
 }
 
