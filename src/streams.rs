@@ -1,9 +1,11 @@
 //! Which streams there are, who publishes them, and who may.
 
+mod barred;
 mod figures;
 mod push_admission;
 mod pushed;
 
+use barred::Barred;
 use figures::StreamFigures;
 pub(crate) use figures::{Figures, LiveStream};
 
@@ -49,6 +51,7 @@ struct Shared {
     grants: Grants,
     streams_max: AtomicUsize,
     live: Mutex<HashMap<StreamName, Live>>,
+    barred: Barred,
     draining: CancellationToken,
     tasks: TaskTracker,
 }
@@ -136,6 +139,7 @@ impl Streams {
             grants: Grants::default(),
             streams_max: AtomicUsize::new(streams_max),
             live: Mutex::default(),
+            barred: Barred::default(),
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }))
@@ -259,6 +263,7 @@ impl Streams {
         if self.0.draining.is_cancelled() {
             return Err(Refusal::ShuttingDown);
         }
+        self.let_in(now, &stream.name)?;
         let (events, received) = mpsc::channel(EVENTS_QUEUED);
         let holder = Holder {
             connection: request.connection,

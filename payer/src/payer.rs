@@ -21,6 +21,8 @@ use crate::{
 
 /// Most sessions with an account. Further ones are refused until idle ones are closed.
 const MAX_SESSIONS: usize = 16_384;
+/// Most of them of one recipient, once half of all are in use.
+const MAX_SESSIONS_OF_ONE: usize = 1_024;
 
 /// Settings of a payer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -293,6 +295,12 @@ impl Payer {
         }
         if self.sessions.len() >= MAX_SESSIONS {
             return Err(Refusal::TooManySessions);
+        }
+        let ours = |it: &&Key| it.recipient == key.recipient;
+        if self.sessions.len() >= MAX_SESSIONS / 2
+            && self.sessions.keys().filter(ours).count() >= MAX_SESSIONS_OF_ONE
+        {
+            return Err(Refusal::ManySessions);
         }
         let session =
             Session { ledger: Ledger::default(), initial_price: price, used: now, in_flight: 0 };

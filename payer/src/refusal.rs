@@ -49,6 +49,9 @@ pub enum Refusal {
     /// The chain has not been heard of, or not for too long.
     #[error("chain: no recent block is known, so tickets might not be redeemable")]
     ChainUnknown,
+    /// More sessions of one recipient than are kept: its session ids are not to be trusted.
+    #[error("too many sessions of this orchestrator are paid at once")]
+    ManySessions,
     /// More sessions than there are accounts for.
     #[error("too many sessions are paid at once")]
     TooManySessions,
@@ -73,8 +76,10 @@ impl Refusal {
     pub const fn class(&self) -> RefusalClass {
         match self {
             Self::PriceOverCap { .. } | Self::PriceDoubled { .. } => RefusalClass::Price,
-            Self::MissingParams(_) | Self::TooManySessions | Self::Ledger(_) => RefusalClass::Other,
-            Self::Budget { .. } | Self::ChainUnknown => RefusalClass::Nobody,
+            Self::MissingParams(_) | Self::ManySessions | Self::Ledger(_) => RefusalClass::Other,
+            Self::Budget { .. } | Self::ChainUnknown | Self::TooManySessions => {
+                RefusalClass::Nobody
+            }
             Self::Sender(error) => match error.remedy() {
                 Remedy::Refresh => RefusalClass::Refresh,
                 Remedy::Other => RefusalClass::Other,
@@ -94,6 +99,7 @@ impl Refusal {
             Self::Ledger(_) => "ledger",
             Self::Budget { .. } => "budget",
             Self::ChainUnknown => "chain_unknown",
+            Self::ManySessions => "many_sessions",
             Self::TooManySessions => "too_many_sessions",
         }
     }

@@ -11,6 +11,9 @@ use crate::budget::{Budget, BudgetScope, BudgetWindow};
 
 const MINUTES_OF_AN_HOUR: u64 = 60;
 const MINUTES_OF_A_DAY: u64 = 24 * 60;
+/// Minutes kept of an account: two days of steady spending. They are counted, not compared with the newest
+/// one, so that a clock that jumps ahead makes no spending of today forgotten.
+const MINUTES_KEPT: usize = 2 * 24 * 60;
 
 /// What one stream had spent in one minute, as a store adds it up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub struct SpentMinute {
 /// are forgotten, and begin anew.
 const MAX_ACCOUNTS: usize = 16_384;
 
-/// Sums of what left the house. Minutes older than a day are only in the totals.
+/// Sums of what left the house. Minutes older than two days are only in the totals.
 #[derive(Debug, Default)]
 pub(crate) struct Spending {
     fleet: Account,
@@ -40,7 +43,7 @@ pub(crate) struct Spending {
 #[derive(Debug, Default)]
 struct Account {
     total: Wei,
-    /// By minutes since 1970; at most those of two days.
+    /// By minutes since 1970; at most [`MINUTES_KEPT`].
     minutes: BTreeMap<u64, Wei>,
 }
 
@@ -48,8 +51,7 @@ impl Account {
     fn add(&mut self, minute: u64, amount: &Wei) {
         self.total += amount;
         *self.minutes.entry(minute).or_default() += amount;
-        let oldest = minute.saturating_sub(MINUTES_OF_A_DAY);
-        while self.minutes.first_key_value().is_some_and(|(at, _)| *at < oldest) {
+        while self.minutes.len() > MINUTES_KEPT {
             self.minutes.pop_first();
         }
     }
@@ -140,13 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn minutes_are_forgotten_after_a_day_but_not_the_sum() {
+    fn a_clock_that_jumps_ahead_and_back_forgets_nothing() {
+        let mut spending = Spending::default();
+        let noon = 10 * MINUTES_OF_A_DAY + 720;
+        spending.add(at(noon), "cam", None, &"40".parse().unwrap());
+        spending.add(at(noon + 9 * MINUTES_OF_A_DAY), "cam", None, &"1".parse().unwrap());
+        assert_eq!(left(&spending, noon + 1, BudgetWindow::Day), "59");
+    }
+
+    #[test]
+    fn minutes_are_forgotten_after_two_days_but_not_the_sum() {
         let mut spending = Spending::default();
         for minute in 0..4_000 {
             spending.add(at(minute), "cam", Some("me"), &"1".parse().unwrap());
         }
         let cam = &spending.streams["cam"];
-        assert_eq!(cam.minutes.len(), 1_441);
+        assert_eq!(cam.minutes.len(), MINUTES_KEPT);
         assert_eq!(cam.total.to_string(), "4000");
     }
 }

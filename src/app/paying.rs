@@ -60,8 +60,8 @@ impl Paying {
         let (mut stopped, closed) = (self.stopped, stage.closed.clone());
         stage.tasks.spawn(closed.run_until_cancelled_owned(async move {
             while let Some(stream) = stopped.recv().await {
-                if streams.kick(&stream) {
-                    tracing::warn!(%stream, "publisher ended: the stream's budget is used up");
+                if streams.stop(&stream) {
+                    tracing::warn!(%stream, "stopped: the stream's budget is used up");
                 }
             }
         }));

@@ -107,6 +107,14 @@ fn signer(section: &mut Section, faults: &mut Faults) -> Option<PayerSource> {
             None
         }
     };
+    let insecure = section.boolean("signer_insecure", faults).unwrap_or(false);
+    if url.as_ref().is_some_and(|url: &SignerUrl| !url.is_tls() && !url.is_loopback()) && !insecure
+    {
+        faults.add(
+            section.path_of("signer_url"),
+            "the token and the payments could be read on the way: use https, or say signer_insecure = true",
+        );
+    }
     let token_file = section.string("signer_token_file", faults).map(PathBuf::from);
     let ca_file = section.string("signer_ca_file", faults).map(PathBuf::from);
     let account = account(section, faults);

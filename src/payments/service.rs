@@ -31,6 +31,9 @@ const RECORD_DEADLINE: Duration = Duration::from_secs(2);
 /// Streams that may wait to be ended at their budget's limit; further ones meet it again in a moment.
 const STOPS_QUEUED: usize = 64;
 
+/// Kind of a refusal that leaves a budget's rest to cheaper pools.
+const CHEAPER_ONLY: &str = "budget_kept_back";
+
 /// Pays for segments. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct PaymentService(Arc<Inner>);
@@ -131,18 +134,17 @@ impl Payments for PaymentService {
             let begun = tokio::time::Instant::now();
             match self.0.pay(&bill).await {
                 Ok((payment, facts)) => {
-                    self.0.events.paid(wall_clock_now(), bill.stream);
+                    // What goes on from credit, or for free, is no sign that tickets can be paid again.
+                    if facts.tickets > 0 {
+                        self.0.events.paid(wall_clock_now(), bill.stream);
+                    }
                     self.0.metrics.signed(facts.tickets, begun.elapsed());
                     let unsettled = Unsettled::new(Arc::clone(&self.0), PaymentId(facts.payment));
                     Ok(AttemptPayment::new(payment, facts, move |end| unsettled.settle(end)))
                 }
                 Err(refused) => {
                     self.0.metrics.made(refused.kind);
-                    if refused.class == PaymentRefusedClass::Nobody {
-                        let detail = refused.to_string();
-                        let wall = wall_clock_now();
-                        self.0.events.refused(wall, bill.stream, refused.kind, &detail);
-                    }
+                    self.0.announce(bill.stream, &refused);
                     Err(refused)
                 }
             }
@@ -159,29 +161,29 @@ impl Inner {
         self: &Arc<Self>,
         bill: &Bill<'_>,
     ) -> Result<(SegmentPayment, PaymentFacts), PaymentRefused> {
-        let hash = bill.job.hash_in_background().await.map_err(|error| PaymentRefused {
-            class: PaymentRefusedClass::Nobody,
-            kind: error.kind(),
-            detail: error.to_string(),
-        })?;
         if !self.ledger.is_open() {
             return Err(not_recorded());
         }
-        let request = request(bill);
         let (payment, recorded) = {
             // Entries are queued under the same lock, so that their order is the payer's.
             let mut payer = self.payer();
             let payment = payer
-                .prepare(now(), wall_clock_now(), request)
+                .prepare(now(), wall_clock_now(), request(bill))
                 .map_err(|refusal| self.refused(bill.stream, &refusal))?;
             let recorded = self.ledger.push_and_tell(std::iter::from_fn(|| payer.poll_entry()));
             (payment, recorded)
         };
         let unsent = Unsettled::new(Arc::clone(self), payment.id);
-        match tokio::time::timeout(RECORD_DEADLINE, recorded).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Err(not_recorded()),
+        let recorded = tokio::time::timeout(RECORD_DEADLINE, recorded);
+        let (hash, recorded) = tokio::join!(bill.job.hash_in_background(), recorded);
+        if !matches!(recorded, Ok(Ok(()))) {
+            return Err(not_recorded());
         }
+        let hash = hash.map_err(|error| PaymentRefused {
+            class: PaymentRefusedClass::Nobody,
+            kind: error.kind(),
+            detail: error.to_string(),
+        })?;
         let facts = facts(&payment, bill);
         let signed = self.signing.sign(payment, bill, hash).await?;
         unsent.keep();
@@ -200,9 +202,24 @@ impl Inner {
             RefusalClass::Refresh => PaymentRefusedClass::Renew,
             RefusalClass::Other => PaymentRefusedClass::Terms,
             RefusalClass::Price => PaymentRefusedClass::Price,
+            // Cheaper pools are paid on.
+            RefusalClass::Nobody if matches!(refusal, Refusal::Budget { used_up: false, .. }) => {
+                let detail = refusal.to_string();
+                let class = PaymentRefusedClass::Nobody;
+                return PaymentRefused { class, kind: CHEAPER_ONLY, detail };
+            }
             RefusalClass::Nobody => PaymentRefusedClass::Nobody,
         };
         PaymentRefused { class, kind: refusal.kind(), detail: refusal.to_string() }
+    }
+
+    /// Tells the operator what only the operator can mend, or wanted to know.
+    fn announce(&self, stream: &StreamName, refused: &PaymentRefused) {
+        let nobody = refused.class == PaymentRefusedClass::Nobody && refused.kind != CHEAPER_ONLY;
+        // A deposit below what winning tickets pay is a fault of ours, whatever others ask.
+        if nobody || refused.kind == "face_value_high" {
+            self.events.refused(wall_clock_now(), stream, refused.kind, &refused.detail);
+        }
     }
 
     fn settle(&self, payment: PaymentId, ending: Ending) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orchestrator::{PaymentHeader, SegmentPayment};
 use payer::Payment;
 use router::{Bill, PaymentRefused, PaymentRefusedClass};
-use signer::{PayRequest, SignerClient, SignerErrorKind};
+use signer::{PayRequest, SignerClient, SignerError, SignerErrorKind};
 use tickets::{B256, PrivateKey};
 
 /// Tickets from which on they are signed off the executor's threads: some 165 µs each.
@@ -87,16 +87,21 @@ async fn sign_there(
         orchestrator: &orchestrator,
     };
     client.pay(request).await.map_err(|error| {
-        use PaymentRefusedClass::{Nobody, Terms};
+        use PaymentRefusedClass::{Nobody, Renew, Terms};
         let (class, kind) = match error.kind() {
             SignerErrorKind::Unreachable => (Nobody, "signer_unreachable"),
             SignerErrorKind::Limited => (Nobody, "signer_limit"),
+            SignerErrorKind::Refused if is_expired(&error) => (Renew, "signer_expired"),
             SignerErrorKind::Refused => (Terms, "signer_refused"),
             SignerErrorKind::Unauthorized => (Nobody, "signer_unauthorized"),
             SignerErrorKind::Distrusted => (Nobody, "signer_distrusted"),
         };
         PaymentRefused { class, kind, detail: error.to_string() }
     })
+}
+
+fn is_expired(error: &SignerError) -> bool {
+    matches!(error, SignerError::Refused { code, .. } if code == "expired")
 }
 
 const fn internal(detail: String) -> PaymentRefused {

@@ -88,6 +88,7 @@ impl Streams {
         request: &PushRequest,
     ) -> Result<Arc<StreamConfig>, PushRefusal> {
         let stream = self.asked_stream(request).await?;
+        self.let_push(now(), &stream.name)?;
         self.may_push(&mut self.live(), &stream)?;
         Ok(stream)
     }

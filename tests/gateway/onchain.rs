@@ -325,10 +325,10 @@ async fn a_gateway_pays_on_the_chain(name: &str, count: u32) {
         lab.world.controller,
         stream("cam", "me"),
     );
+    let bodies = segments(&lab.directory, &TINY, count, "ts").await;
     let gateway = Gateway::start(&file, |args| args.open = Some(false));
     let known = |page: &str| page.contains("4000000000000000000");
     gateway.admin().wait_for("/v1/payments", Duration::from_secs(20), known).await;
-    let bodies = segments(&lab.directory, &TINY, count, "ts").await;
     let begun = tokio::time::Instant::now();
     for (number, body) in (0..).zip(bodies) {
         let found = pushed(&gateway.viewer(), "cam-key-cam", number, body).await;

@@ -145,16 +145,17 @@ impl SenderError {
     pub const fn remedy(&self) -> Remedy {
         match self {
             Self::Expired { .. } | Self::NoncesUsedUp => Remedy::Refresh,
-            Self::UnlockSoon | Self::NoReserve | Self::NoDeposit | Self::NoRound => {
-                Remedy::Operator
-            }
+            Self::UnlockSoon
+            | Self::NoReserve
+            | Self::NoDeposit
+            | Self::NoRound
+            | Self::TooManyOpen => Remedy::Operator,
             Self::NoExpirationBlock
             | Self::FaceValueTooLow { .. }
             | Self::TicketEvTooHigh { .. }
             | Self::TotalEvTooHigh { .. }
             | Self::FaceValueTooHigh { .. }
-            | Self::BatchTooLarge { .. }
-            | Self::TooManyOpen => Remedy::Other,
+            | Self::BatchTooLarge { .. } => Remedy::Other,
         }
     }
 
