@@ -84,7 +84,10 @@ pub(crate) struct Attempt {
     pub(crate) sequence: SequenceNumber,
     pub(crate) kind: AttemptKind,
     pub(crate) orchestrator: Arc<ConfiguredOrchestrator>,
+    /// When it began; once it is paid for, when that was done: before, time is not the orchestrator's.
     pub(crate) started: Instant,
+    /// It is being paid for, and nothing was sent yet.
+    pub(crate) paying: bool,
     pub(crate) give_up: Instant,
     /// When a second orchestrator is asked, if none was yet.
     pub(crate) hedge_at: Option<Instant>,
@@ -107,6 +110,6 @@ impl Attempt {
 
     /// Whether it has been out so long that the orchestrator, not its budget, is to blame.
     pub(crate) fn is_late(&self, now: Instant) -> bool {
-        self.elapsed(now) >= self.real_time
+        !self.paying && self.elapsed(now) >= self.real_time
     }
 }

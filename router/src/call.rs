@@ -6,6 +6,7 @@ use media::{Ladder, Segment};
 
 use crate::{
     attempt::{AttemptId, Delivery},
+    decision::PaymentFacts,
     dispatcher::Dispatcher,
     fault::{AttemptFault, DiscoveryFault},
     fleet::Fleet,
@@ -23,6 +24,8 @@ pub enum Call {
     Push(Arc<Segment>),
     /// [`Dispatcher::handle_discovered`].
     Discovered(SessionId, Result<SessionOffer, DiscoveryFault>),
+    /// [`Dispatcher::handle_paid`].
+    Paid(AttemptId, Option<PaymentFacts>),
     /// [`Dispatcher::handle_attempt`].
     Attempt(AttemptId, Result<Delivery, AttemptFault>),
     /// [`Dispatcher::handle_timeout`].
@@ -43,6 +46,7 @@ impl Dispatcher {
             Call::Discovered(session, answer) => {
                 return self.handle_discovered(now, fleet, session, answer);
             }
+            Call::Paid(id, facts) => self.handle_paid(now, fleet, id, facts),
             Call::Attempt(id, result) => self.handle_attempt(now, fleet, id, result),
             Call::Timeout => self.handle_timeout(now, fleet),
             Call::Finish => self.finish(now, fleet),

@@ -39,6 +39,9 @@ pub struct RouterConfig {
     /// How long a stream sends nothing that costs something to a pool after a payment was refused that
     /// no orchestrator is to blame for. Default 1 s.
     pub unpaid_pause: Duration,
+    /// Whether what costs something is paid before it is sent, which can take its time.
+    #[serde(default)]
+    pub pays: bool,
     /// Attempts in flight on one orchestrator session; orchestrators queue four. Default 3.
     pub in_flight_per_session: usize,
     /// Orchestrators a stream keeps a session with. Default 4.
@@ -78,6 +81,7 @@ impl Default for RouterConfig {
             picture_check_every: 5,
             price_pause: Duration::from_secs(30),
             unpaid_pause: Duration::from_secs(1),
+            pays: false,
             in_flight_per_session: 3,
             sessions: 4,
             discovery_width: 8,

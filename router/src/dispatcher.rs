@@ -11,6 +11,7 @@ use media::{GapReason, Ladder, Segment, SequenceNumber};
 use crate::{
     attempt::{Attempt, AttemptId, Delivery},
     config::RouterConfig,
+    decision::PaymentFacts,
     extra_work::ExtraWork,
     fault::{AttemptFault, DiscoveryFault},
     fleet::{Fleet, StreamId},
@@ -251,6 +252,18 @@ impl Dispatcher {
         let accepted = self.roster.answered(now, fleet, session, answer, &mut self.outputs);
         self.advance(now, fleet);
         accepted
+    }
+
+    /// An attempt is paid for, and is sent now. One that is not known any more is ignored.
+    pub fn handle_paid(
+        &mut self,
+        now: Instant,
+        fleet: &mut Fleet,
+        id: AttemptId,
+        facts: Option<PaymentFacts>,
+    ) {
+        self.attempt_paid(now, id, facts);
+        self.advance(now, fleet);
     }
 
     /// Takes the end of an attempt: one track per rung of its ladder, in the ladder's order, already

@@ -10,10 +10,10 @@ use orchestrator::OrchestratorAddress;
 use super::{Dispatcher, OUTAGE};
 use crate::{
     attempt::{Attempt, AttemptId, AttemptStart},
-    decision::{AttemptKind, AttemptOutcome, AttemptRecord},
+    decision::{AttemptKind, AttemptOutcome, AttemptRecord, PaymentFacts},
     fleet::{Fleet, Standing},
     output::Output,
-    pool::ConfiguredOrchestrator,
+    pool::{ConfiguredOrchestrator, PoolName},
     rejection::Rejection,
     roster::Excluded,
     selection::{Candidate, Circumstances, select},
@@ -28,6 +28,9 @@ const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
 struct Chosen {
     session: SessionId,
     orchestrator: Arc<ConfiguredOrchestrator>,
+    pool: PoolName,
+    /// It is paid for first.
+    paying: bool,
     candidates: Vec<Candidate>,
     index: usize,
 }
@@ -88,7 +91,7 @@ impl Dispatcher {
             let (Some(only), None) = (working.next(), working.next()) else { continue };
             // One that found the segment bad and one at work on it are all it may have at a time.
             let suspect = !waiting.blamed_by.is_empty();
-            if suspect || !self.extra_work.affords() || !self.may_try(now, waiting) {
+            if only.paying || suspect || !self.extra_work.affords() || !self.may_try(now, waiting) {
                 continue;
             }
             let silent = fleet.silent_since(only.address()).is_some();
@@ -146,12 +149,11 @@ impl Dispatcher {
         waiting.count_attempt();
         let id = AttemptId(self.next_attempt);
         self.next_attempt += 1;
-        let pool = chosen.candidates.get(chosen.index)?.pool.clone();
         waiting.record_attempt(AttemptRecord {
             id: id.0,
             kind,
             orchestrator: chosen.orchestrator.address.to_string(),
-            pool: pool.clone(),
+            pool: chosen.pool.clone(),
             started_micros: waiting.micros(now),
             budget_micros: micros(budget),
             hedge_after_micros: hedge_at.map(|_| micros(patience)),
@@ -174,6 +176,7 @@ impl Dispatcher {
             kind,
             orchestrator: Arc::clone(&chosen.orchestrator),
             started: now,
+            paying: chosen.paying,
             give_up: now + budget,
             hedge_at,
             overdue: false,
@@ -182,7 +185,7 @@ impl Dispatcher {
         });
         self.count(kind);
         self.outputs.push_back(Output::StartAttempt(AttemptStart {
-            pool,
+            pool: chosen.pool,
             price_cap: self.roster.price_cap(&chosen.orchestrator.address),
             id,
             session: chosen.session,
@@ -245,7 +248,10 @@ impl Dispatcher {
             let orchestrator = self.roster.orchestrator_of(session)?;
             if fleet.begin(now, self.stream, &orchestrator) {
                 fleet.asks(now, &orchestrator.address, deadline.saturating_duration_since(now));
-                return Some(Chosen { session, orchestrator, candidates, index });
+                let costs = found.price.is_some_and(|price| price.wei() > 0);
+                let paying = self.config.pays && costs;
+                let pool = found.pool.clone();
+                return Some(Chosen { session, orchestrator, pool, paying, candidates, index });
             }
             found.rejected = Some(Rejection::OthersWait);
         }
@@ -258,6 +264,24 @@ impl Dispatcher {
         for attempt in self.attempts.iter_mut().filter(|it| it.sequence == sequence) {
             attempt.overdue = attempt.hedge_at.take().is_some_and(|at| at <= now);
             attempt.give_up = deadline;
+        }
+    }
+
+    /// The orchestrator's time begins, and what counts from it.
+    pub(super) fn attempt_paid(
+        &mut self,
+        now: Instant,
+        id: AttemptId,
+        facts: Option<PaymentFacts>,
+    ) {
+        let Some(attempt) = self.attempts.iter_mut().find(|it| it.id == id) else { return };
+        attempt.paying = false;
+        let took = attempt.elapsed(now);
+        attempt.started = now;
+        attempt.hedge_at = attempt.hedge_at.map(|at| (at + took).min(attempt.give_up));
+        let sequence = attempt.sequence;
+        if let Some(waiting) = self.waiting_for(sequence) {
+            waiting.record_payment(id, facts);
         }
     }
 

@@ -35,7 +35,7 @@ impl Dispatcher {
             Ok(delivery) => delivery.payment.clone(),
             Err(fault) => fault.payment.clone(),
         };
-        if let Some(waiting) = self.waiting_for(attempt.sequence) {
+        if let Some(waiting) = self.waiting_for(attempt.sequence).filter(|_| payment.is_some()) {
             waiting.record_payment(attempt.id, payment);
         }
         let result = result.and_then(|delivery| {
@@ -135,12 +135,14 @@ impl Dispatcher {
         for attempt in over {
             let (silent, elapsed) = (fleet.silent_since(attempt.address()), attempt.elapsed(now));
             let detail = match silent {
+                _ if attempt.paying => format!("not paid for within {elapsed:?}"),
                 Some(_) if attempt.give_up > now => format!("no sign of life, after {elapsed:?}"),
                 Some(_) | None => format!("no result within {elapsed:?}"),
             };
-            let outcome = AttemptOutcome::Failed { class: FaultClass::Timeout, detail };
+            let class = if attempt.paying { FaultClass::Unpaid } else { FaultClass::Timeout };
+            let outcome = AttemptOutcome::Failed { class, detail };
             self.cancel(now, fleet, &attempt, outcome, None);
-            if let Some(waiting) = self.waiting_for(attempt.sequence) {
+            if let Some(waiting) = self.waiting_for(attempt.sequence).filter(|_| !attempt.paying) {
                 waiting.tried.push(attempt.address().clone());
             }
         }
@@ -206,7 +208,9 @@ impl Dispatcher {
     ) {
         self.outputs.push_back(Output::CancelAttempt(attempt.id));
         fleet.ended(attempt.address());
-        fleet.took_longer(now, attempt.address(), attempt.elapsed(now), attempt.duration);
+        if !attempt.paying {
+            fleet.took_longer(now, attempt.address(), attempt.elapsed(now), attempt.duration);
+        }
         let waiting = match waiting {
             Some(waiting) => Some(waiting),
             None => self.waiting.iter_mut().find(|it| it.segment.sequence == attempt.sequence),
@@ -218,7 +222,12 @@ impl Dispatcher {
         if late {
             fleet.failed(now, attempt.address(), FaultClass::Timeout, "no result in time");
         }
-        let verdict = if late { Verdict::Late } else { Verdict::Innocent };
+        let unpaid = attempt.paying && attempt.give_up <= now;
+        let verdict = match (late, unpaid) {
+            (true, _) => Verdict::Late,
+            (false, true) => Verdict::Unpaid,
+            (false, false) => Verdict::Innocent,
+        };
         self.roster.ended(now, attempt.session, verdict, &mut self.outputs);
     }
 }
@@ -226,7 +235,8 @@ impl Dispatcher {
 /// When an attempt with a silent orchestrator is given up, should it stay silent.
 pub(super) fn lost_at(fleet: &Fleet, attempt: &Attempt) -> Option<Instant> {
     let since = fleet.silent_since(attempt.address())?;
-    (attempt.kind != AttemptKind::Probe).then(|| since.max(attempt.started) + SILENCE)
+    (attempt.kind != AttemptKind::Probe && !attempt.paying)
+        .then(|| since.max(attempt.started) + SILENCE)
 }
 
 fn cancelled(reason: &str) -> AttemptOutcome {

@@ -17,7 +17,7 @@ use super::placeholder;
 use crate::{
     attempt::{AttemptId, Delivery},
     call::Call,
-    decision::AttemptFacts,
+    decision::{AttemptFacts, PaymentFacts},
     fault::{AttemptFault, DiscoveryFault},
     memory::RememberedOrchestrator,
     pool::{ConfiguredOrchestrator, Pool, PoolName, Pools},
@@ -41,6 +41,10 @@ pub(crate) enum RecordedCall {
     NoOffer {
         session: u64,
         fault: DiscoveryFault,
+    },
+    Paid {
+        attempt: u64,
+        facts: Option<PaymentFacts>,
     },
     Delivered {
         attempt: u64,
@@ -98,6 +102,7 @@ impl RecordedCall {
             Call::Discovered(session, Err(fault)) => {
                 Self::NoOffer { session: session.0, fault: *fault }
             }
+            Call::Paid(id, facts) => Self::Paid { attempt: id.0, facts: facts.clone() },
             Call::Attempt(id, Ok(delivery)) => Self::Delivered {
                 attempt: id.0,
                 renditions: delivery.media.len(),
@@ -122,6 +127,7 @@ impl RecordedCall {
                 Call::Discovered(SessionId(session), Ok(offer))
             }
             Self::NoOffer { session, fault } => Call::Discovered(SessionId(session), Err(fault)),
+            Self::Paid { attempt, facts } => Call::Paid(AttemptId(attempt), facts),
             Self::Delivered { attempt, renditions, price, check_micros } => {
                 // A ladder has at most a dozen rungs, whatever the file says.
                 let media = (0..renditions.min(64)).map(|_| placeholder::video()).collect();

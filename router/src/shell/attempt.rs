@@ -12,6 +12,8 @@ use orchestrator::{
     SegmentJob, TranscodeError, TranscodeResult, TranscodedRendition,
 };
 
+use tokio::sync::mpsc;
+
 use super::{
     metrics::RouterMetrics,
     payments::{AttemptPayment, Bill, PaymentRefused, Payments},
@@ -139,9 +141,26 @@ pub(super) struct Paying {
     pub(super) attempt: AttemptId,
     pub(super) pool: PoolName,
     pub(super) price_cap: Option<PixelPrice>,
+    /// Told once it is paid; as many fit as there can be attempts.
+    pub(super) told: mpsc::Sender<Paid>,
+}
+
+/// An attempt that is paid for.
+#[derive(Debug)]
+pub(super) struct Paid {
+    pub(super) attempt: AttemptId,
+    pub(super) facts: Option<PaymentFacts>,
 }
 
 impl Paying {
+    /// Tells that it is paid, and sent now.
+    fn tell(&self, paid: Option<&AttemptPayment>) {
+        let facts = paid.map(|paid| paid.facts().clone());
+        if self.told.try_send(Paid { attempt: self.attempt, facts }).is_err() {
+            tracing::debug!("the stream is behind, or over");
+        }
+    }
+
     /// Pays for the job; `None` where it costs nothing.
     async fn pay(
         &self,
@@ -202,7 +221,11 @@ impl Attempting {
         let _in_flight = self.metrics.begin_attempt();
         let begun = now();
         let paid = match &self.paying {
-            Some(paying) => paying.pay(&self.info, &self.job).await?,
+            Some(paying) => {
+                let paid = paying.pay(&self.info, &self.job).await?;
+                paying.tell(paid.as_ref());
+                paid
+            }
             None => None,
         };
         let payment = paid.as_ref().map(|paid| paid.facts().clone());

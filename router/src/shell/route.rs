@@ -15,13 +15,13 @@ use orchestrator::{
     SegmentJob,
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 use tracing::{Instrument, Span};
 
 use super::{
-    attempt::{AttemptError, AttemptFailure, Attempted, Attempting, Paying, now, output_of},
+    attempt::{AttemptError, AttemptFailure, Attempted, Attempting, Paid, Paying, now, output_of},
     picture_check::PictureFinding,
     pulse::{Pulse, Pulses},
     request_bodies::{RequestBodies, RequestBody},
@@ -41,6 +41,9 @@ use crate::{
 
 /// How much longer than an attempt's budget the client may take before it gives up by itself.
 const CLIENT_SLACK: Duration = Duration::from_secs(1);
+
+/// Payments that may wait to be noticed: more than there are attempts.
+const PAID_QUEUED: usize = 64;
 
 /// What a task of the route works on.
 #[derive(Debug)]
@@ -86,6 +89,8 @@ pub struct StreamRoute {
     /// As many tasks as the dispatcher has questions and attempts: both are bounded there.
     tasks: JoinSet<Done>,
     work: HashMap<Id, (Work, AbortHandle)>,
+    /// What was paid for, from the attempts' tasks.
+    paid: (mpsc::Sender<Paid>, mpsc::Receiver<Paid>),
     bodies: RequestBodies,
     segments: HashMap<SequenceNumber, Span>,
     /// When the last byte of each number's renditions came, until it is taken.
@@ -130,6 +135,7 @@ impl StreamRoute {
             sessions: HashMap::new(),
             tasks: JoinSet::new(),
             work: HashMap::new(),
+            paid: mpsc::channel(PAID_QUEUED),
             bodies: RequestBodies::new(),
             segments: HashMap::new(),
             received: BTreeMap::new(),
@@ -220,6 +226,9 @@ impl StreamRoute {
                 }
             };
             tokio::select! {
+                Some(Paid { attempt, facts }) = self.paid.1.recv() => {
+                    self.dispatch(Call::Paid(attempt, facts));
+                }
                 Some(done) = self.tasks.join_next_with_id() => self.ended(done),
                 Ok(()) = self.fleet_version.changed() => {
                     self.dispatch(Call::Timeout);
@@ -346,6 +355,7 @@ impl StreamRoute {
             attempt: start.id,
             pool: start.pool.clone(),
             price_cap: start.price_cap,
+            told: self.paid.0.clone(),
         });
         Ok(Attempting {
             paying,

@@ -62,7 +62,8 @@ impl Router {
         ports: RouterPorts,
         closed: CancellationToken,
     ) -> Self {
-        let config = Arc::new(config);
+        let pays = ports.payments.is_some();
+        let config = Arc::new(RouterConfig { pays, ..config });
         let seed = rand::random();
         let fleet = Fleet::new(Arc::clone(&config), seed);
         let tape = ports.recording.map(|path| {

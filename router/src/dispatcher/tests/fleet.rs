@@ -94,6 +94,10 @@ fn a_price_that_one_stream_hears_of_is_too_much_for_the_others_as_well() {
 
 /// Two streams' worth of pools: `paid` with o0 and o1, who ask for money, and `free` with o2.
 fn paid_and_free() -> Bench {
+    paid_and_free_by(at_once())
+}
+
+fn paid_and_free_by(config: RouterConfig) -> Bench {
     let all = orchestrators(3);
     let pool = |name: &str, members: &[ConfiguredOrchestrator]| Pool {
         name: PoolName::new(name).unwrap(),
@@ -102,7 +106,7 @@ fn paid_and_free() -> Bench {
     };
     let pools =
         Pools { pools: vec![pool("paid", &all[..2]), pool("free", &all[2..])], region: None };
-    let mut bench = Bench::bound(at_once(), pools, StreamPolicy::default());
+    let mut bench = Bench::bound(config, pools, StreamPolicy::default());
     for (session, host) in std::mem::take(&mut bench.questions) {
         let price = PixelPrice::new(u64::from(host != "o2"), 1);
         let offer = SessionOffer { price, ..SessionOffer::default() };
@@ -156,6 +160,39 @@ fn without_anybody_free_the_source_is_not_held_up_once_nothing_is_paid() {
         delays.push(known.map(|(at, _)| at.saturating_duration_since(pushed)));
     }
     assert_eq!(delays[4..], [Some(Duration::ZERO); 2], "{delays:?}");
+}
+
+#[test]
+fn time_that_a_payment_takes_is_not_the_orchestrators() {
+    let mut bench = paid_and_free_by(RouterConfig { pays: true, ..at_once() });
+    bench.push(1);
+    bench.pass(HOLD + SECOND);
+    // It was never sent; the next one is paid for in time.
+    let record = &bench.decided[0].attempts[0];
+    let AttemptOutcome::Failed { class, detail } = &record.outcome else { panic!("{record:#?}") };
+    assert_eq!(*class, FaultClass::Unpaid, "{detail}");
+    assert_eq!(bench.host(1), "o2", "somebody free is tried meanwhile");
+    let standing = bench.fleet.standing(bench.now, &bench.start(0).orchestrator.address);
+    assert_eq!(standing, crate::Standing::Ready);
+    bench.push(2);
+    let (id, asked) = (bench.started.last().unwrap().id, bench.started.len());
+    assert_eq!(bench.host(asked - 1), "o0");
+    bench.pass(SECOND);
+    assert_eq!(bench.started.len(), asked, "nobody is asked besides while it is paid for");
+    let facts = PaymentFacts {
+        payment: 7,
+        price: PixelPrice::new(1, 1).unwrap(),
+        tickets: 2,
+        ev_wei: "5".to_owned(),
+    };
+    bench.dispatcher.handle_paid(bench.now, &mut bench.fleet, id, Some(facts));
+    bench.drain();
+    bench.pass(SECOND / 5);
+    bench.succeed(asked - 1);
+    let record = &bench.decided.last().unwrap().attempts[0];
+    assert_eq!(record.payment.as_ref().unwrap().payment, 7);
+    let view = bench.fleet.view(&bench.start(asked - 1).orchestrator.address);
+    assert_eq!(view.latency, Some(100), "a fifth of a second of two");
 }
 
 #[test]
