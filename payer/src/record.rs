@@ -28,6 +28,11 @@ pub trait PaymentRecord: fmt::Debug + Send + Sync + 'static {
 
     /// Keeps these entries, all or none, in their order. They survive the end of the process from the
     /// moment this returns.
+    ///
+    /// After an error, or when the future was dropped, they may have been kept all the same. So the same
+    /// batch is to be appended again, with the same entries in the same order, until this returns `Ok`,
+    /// and before anything else is: a batch that is on record already changes nothing and is `Ok`. What
+    /// has the name of a payment that is on record, and is not the same in all, stays an error.
     fn append(&self, entries: Vec<Entry>) -> BoxFuture<'_, Result<(), RecordError>>;
 
     /// Where every wei went since then, by stream, orchestrator and day.

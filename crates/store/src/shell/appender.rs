@@ -74,7 +74,7 @@ impl Appender {
 }
 
 /// What waits for the end of a transaction.
-type Waiting = (oneshot::Sender<Result<(), EngineError>>, usize);
+type Waiting = oneshot::Sender<Result<(), EngineError>>;
 
 #[derive(Debug)]
 struct Writer {
@@ -91,20 +91,20 @@ impl Writer {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut group = Vec::with_capacity(MAX_GROUP);
         while commands.recv_many(&mut group, MAX_GROUP).await > 0 {
-            let mut rows = Vec::new();
+            let mut batches = Vec::new();
             let mut waiting = Vec::new();
             let mut flushed = Vec::new();
             for command in group.drain(..) {
                 match command {
-                    Command::Append { rows: mut some, done } => {
-                        waiting.push((done, some.len()));
-                        rows.append(&mut some);
+                    Command::Append { rows, done } => {
+                        waiting.push(done);
+                        batches.push(rows);
                     }
                     Command::Flush(done) => flushed.push(done),
                 }
             }
             if !waiting.is_empty() {
-                self.write(rows, waiting).await;
+                self.write(batches, waiting).await;
             }
             for done in flushed {
                 // Nobody waits any longer: nothing to tell.
@@ -113,17 +113,18 @@ impl Writer {
         }
     }
 
-    async fn write(&mut self, rows: Vec<LedgerRow>, waiting: Vec<Waiting>) {
-        let outcome = self.append(&rows).await;
-        if waiting.len() > 1 && matches!(outcome, Err(EngineError::Twice(_))) {
-            self.write_apart(&rows, waiting).await;
+    async fn write(&mut self, batches: Vec<Vec<LedgerRow>>, waiting: Vec<Waiting>) {
+        let outcome = self.append(&batches).await;
+        let at_fault = matches!(outcome, Err(EngineError::Twice(_) | EngineError::InPart));
+        if waiting.len() > 1 && at_fault {
+            self.write_apart(&batches, waiting).await;
         } else {
-            for (done, _) in waiting {
+            for done in waiting {
                 drop(done.send(outcome.clone()));
             }
         }
-        self.since_upkeep += rows.len();
-        self.latest = rows.iter().map(LedgerRow::at).fold(self.latest, i64::max);
+        self.since_upkeep += batches.iter().map(Vec::len).sum::<usize>();
+        self.latest = batches.iter().flatten().map(LedgerRow::at).fold(self.latest, i64::max);
         if self.since_upkeep >= UPKEEP_ROWS {
             self.since_upkeep = 0;
             if let Err(fault) = self.keep_bounds().await {
@@ -132,11 +133,12 @@ impl Writer {
         }
     }
 
-    /// Writes rows in their order, all or none.
-    async fn append(&self, rows: &[LedgerRow]) -> Result<(), EngineError> {
+    /// Writes batches in their order, all or none.
+    async fn append(&self, batches: &[Vec<LedgerRow>]) -> Result<(), EngineError> {
         let work = async {
             let mut transaction = self.engine.write_ledger().await?;
-            let written = ledger::append(&mut transaction, rows).await;
+            let batches = batches.iter().map(Vec::as_slice);
+            let written = ledger::append(&mut transaction, batches).await;
             transaction.end(written).await
         };
         timeout(self.limit, work).await.map_err(|_| EngineError::Late)?
@@ -152,12 +154,9 @@ impl Writer {
     }
 
     /// One of them is at fault: each by itself, so that the others are written.
-    async fn write_apart(&self, rows: &[LedgerRow], waiting: Vec<Waiting>) {
-        let mut rest = rows;
-        for (done, count) in waiting {
-            let (own, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            rest = others;
-            drop(done.send(self.append(own).await));
+    async fn write_apart(&self, batches: &[Vec<LedgerRow>], waiting: Vec<Waiting>) {
+        for (batch, done) in batches.iter().zip(waiting) {
+            drop(done.send(self.append(std::slice::from_ref(batch)).await));
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum EngineError {
     LedgerMoved,
     /// A payment of that name is there.
     Twice(i64),
+    /// A part of a batch is there, and not all of it.
+    InPart,
     /// It has done it, and what it found makes no sense.
     Row(RowError),
     /// In its own words.
@@ -34,6 +36,7 @@ impl fmt::Display for EngineError {
             Self::LedgerTaken => f.write_str("another gateway writes to its ledger"),
             Self::LedgerMoved => f.write_str("another gateway wrote to its ledger in between"),
             Self::Twice(payment) => write!(f, "payment {payment} is on record already"),
+            Self::InPart => f.write_str("a part of these entries is on record already"),
             Self::Row(fault) => fault.fmt(f),
             Self::Other(fault) => f.write_str(fault),
         }

@@ -1,6 +1,7 @@
 //! The ledger's statements, the same for every engine. All run inside a transaction of the caller.
 
 mod read;
+mod replay;
 mod settle;
 mod upkeep;
 
@@ -35,36 +36,90 @@ pub(super) struct Kept {
     pub(super) before: Vec<(SpentKey, Wei)>,
 }
 
-/// Writes rows in their order, and what they change about the sums.
-pub(super) async fn append(
+/// Writes batches in their order, and what they change about the sums. A batch that is on record already,
+/// all of it and as it is, changes nothing.
+pub(super) async fn append<'r>(
     transaction: &mut Transaction<'_>,
-    rows: &[LedgerRow],
+    batches: impl IntoIterator<Item = &'r [LedgerRow]>,
 ) -> Result<(), EngineError> {
-    let mut changes = Changes::default();
-    let mut marks = BTreeMap::new();
-    for row in rows {
-        match row {
-            LedgerRow::Sent(row) => {
-                insert_payment(transaction, row).await?;
-                changes.sent(row);
-                if let Some(mark) = &row.mark {
-                    raise(&mut marks, mark, row.at);
-                }
-            }
-            LedgerRow::Settled(row) => settle::settle(transaction, row, &mut changes).await?,
-            LedgerRow::Closed(row) => insert_closed(transaction, row).await?,
-        }
+    let mut writing = Writing::default();
+    for rows in batches {
+        writing.write(transaction, rows).await?;
     }
-    for (mark, used) in marks.into_values() {
+    for (mark, used) in writing.marks.into_values() {
         write_mark(transaction, &mark, used).await?;
     }
-    write_changes(transaction, changes).await
+    write_changes(transaction, writing.changes).await
 }
 
+/// What batches change besides their own rows, until the last of them is written.
+#[derive(Debug, Default)]
+struct Writing {
+    changes: Changes,
+    marks: BTreeMap<Vec<u8>, (MarkRow, i64)>,
+}
+
+impl Writing {
+    async fn write(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        rows: &[LedgerRow],
+    ) -> Result<(), EngineError> {
+        let mut begun = false;
+        for row in rows {
+            let written = match row {
+                LedgerRow::Sent(row) => self.send(transaction, row).await?,
+                LedgerRow::Settled(row) => {
+                    // The end of what is not in flight tells nothing about the others.
+                    begun |= settle::settle(transaction, row, &mut self.changes).await?;
+                    continue;
+                }
+                LedgerRow::Closed(row) => {
+                    let again = !begun && replay::is_closed(transaction, row, rows.len()).await?;
+                    if !again {
+                        insert_closed(transaction, row).await?;
+                    }
+                    !again
+                }
+            };
+            if !written {
+                let again = !begun && replay::is_on_record(transaction, rows).await?;
+                return if again { Ok(()) } else { Err(twice(row)) };
+            }
+            begun = true;
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        row: &SentRow,
+    ) -> Result<bool, EngineError> {
+        if !insert_payment(transaction, row).await? {
+            return Ok(false);
+        }
+        self.changes.sent(row);
+        if let Some(mark) = &row.mark {
+            raise(&mut self.marks, mark, row.at);
+        }
+        Ok(true)
+    }
+}
+
+fn twice(row: &LedgerRow) -> EngineError {
+    match row {
+        LedgerRow::Sent(row) => EngineError::Twice(row.payment),
+        LedgerRow::Settled(row) => EngineError::Twice(row.payment),
+        LedgerRow::Closed(_) => EngineError::InPart,
+    }
+}
+
+/// False where a payment of that name is there.
 async fn insert_payment(
     transaction: &mut Transaction<'_>,
     row: &SentRow,
-) -> Result<(), EngineError> {
+) -> Result<bool, EngineError> {
     let mark = row.mark.as_ref();
     let inserted = transaction
         .execute(
@@ -95,7 +150,7 @@ async fn insert_payment(
             ],
         )
         .await?;
-    if inserted == 0 { Err(EngineError::Twice(row.payment)) } else { Ok(()) }
+    Ok(inserted > 0)
 }
 
 async fn insert_closed(

@@ -83,7 +83,8 @@ impl Store {
 /// an orchestrator's units fit no sum: each part adds up.
 ///
 /// Entries are to be appended in the order in which the payer gave them. The end of a payment that is
-/// not in flight changes nothing.
+/// not in flight changes nothing. A batch that came before changes nothing either, also where an append of it
+/// was given up and still waits: of the two, the first is written.
 impl PaymentRecord for Store {
     fn restore(&self, at: SystemTime) -> BoxFuture<'_, Result<Restored, RecordError>> {
         Box::pin(async move { self.restored(at).await.map_err(RecordError::new) })

@@ -270,9 +270,8 @@ impl Store {
             Ok(Err(EngineError::Closed)) => Err(StoreError::Closed),
             Ok(Err(EngineError::LedgerTaken)) => Err(StoreError::LedgerTaken),
             Ok(Err(EngineError::LedgerMoved)) => Err(StoreError::LedgerMoved),
-            Ok(Err(EngineError::ReadOnly)) => {
-                let fault = EngineError::ReadOnly.to_string();
-                Err(StoreError::Engine { operation, fault })
+            Ok(Err(fault @ (EngineError::ReadOnly | EngineError::InPart))) => {
+                Err(StoreError::Engine { operation, fault: fault.to_string() })
             }
             Ok(Err(EngineError::Twice(payment))) => {
                 Err(StoreError::PaymentTwice(PaymentId(payment.unsigned_abs())))

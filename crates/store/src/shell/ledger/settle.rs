@@ -2,19 +2,19 @@
 
 use std::time::SystemTime;
 
-use super::{EngineError, Transaction, Value, read, write_changes};
+use super::{EngineError, Transaction, Value, read, replay, write_changes};
 use crate::{
     payment::{SettledRow, amount},
     sums::{Changes, Paid},
 };
 
-/// Writes how a payment ended. One that is not on record, or ended before, is left as it is: it was
-/// refused when it was to be recorded, so nothing left the house, or it is booked already.
+/// Writes how a payment ended; false where it is left as it is: one that is not on record was refused when it
+/// was to be recorded, so nothing left the house, and one that ended before is booked already.
 pub(super) async fn settle(
     transaction: &mut Transaction<'_>,
     row: &SettledRow,
     changes: &mut Changes,
-) -> Result<(), EngineError> {
+) -> Result<bool, EngineError> {
     let settlement = &row.settlement;
     let values: Vec<Value> = vec![
         row.payment.into(),
@@ -35,9 +35,11 @@ pub(super) async fn settle(
         )
         .await?;
     let Some(columns) = settled.first_mut() else {
-        let ending = row.ending;
-        tracing::warn!(payment = row.payment, ending, "a payment ended that is not in flight");
-        return Ok(());
+        if !replay::is_settled(transaction, row).await? {
+            let ending = row.ending;
+            tracing::warn!(payment = row.payment, ending, "a payment ended that is not in flight");
+        }
+        return Ok(false);
     };
     let paid = Paid {
         at: columns.int()?,
@@ -49,7 +51,7 @@ pub(super) async fn settle(
         duration: columns.int()?,
     };
     changes.settled(row, &paid);
-    Ok(())
+    Ok(true)
 }
 
 /// Ends whatever is in flight, as in doubt, and reads what a start needs.

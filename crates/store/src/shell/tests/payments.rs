@@ -26,6 +26,9 @@ on_both_engines! {
     of_appends_at_once_only_the_one_at_fault_fails,
     the_end_of_what_is_not_in_flight_changes_nothing,
     a_closed_store_appends_nothing_more,
+    a_batch_that_comes_again_is_kept_once,
+    an_append_that_is_given_up_may_come_again,
+    a_name_with_another_content_is_refused,
     rows_go_at_their_bounds_and_sums_stay,
     an_orchestrator_that_ever_changes_its_unit_still_adds_up,
 }
@@ -169,8 +172,10 @@ async fn of_appends_at_once_only_the_one_at_fault_fails(place: Place) {
     let store = place.open().await;
     let mut run = Run::new();
     run.prepare(ASK).unwrap();
-    let first = run.pending.clone();
+    let mut first = run.pending.clone();
     keep(&store, &mut run).await;
+    let Entry::Sent(sent) = &mut first[0] else { panic!() };
+    sent.attempt += 1;
     let mut good = Vec::new();
     for _ in 0..8 {
         run.prepare(ASK).unwrap();
@@ -210,6 +215,102 @@ async fn a_closed_store_appends_nothing_more(place: Place) {
     appended.unwrap();
     let refused = store.append(run.pending.clone()).await.unwrap_err();
     assert_eq!(refused.to_string(), StoreError::Closed.to_string());
+}
+
+/// Every kind of entry begins one of these.
+fn batches(run: &mut Run) -> Vec<Vec<Entry>> {
+    let [done, withdrawn] =
+        [1, 2].map(|orchestrator| run.prepare(Ask { orchestrator, ..ASK }).unwrap());
+    let mut batches = vec![std::mem::take(&mut run.pending)];
+    run.settle(done, Ending::Done { pixels: 17 });
+    run.settle(withdrawn, Ending::Withdrawn);
+    run.prepare(Ask { orchestrator: 3, ..ASK }).unwrap();
+    batches.push(std::mem::take(&mut run.pending));
+    run.pass(Duration::from_secs(3_600));
+    let failed = run.prepare(ASK).unwrap();
+    run.settle(failed, Ending::Failed);
+    batches.push(std::mem::take(&mut run.pending));
+    assert!(matches!(batches[0][0], Entry::Sent(_)));
+    assert!(matches!(batches[1][0], Entry::Settled(_)));
+    assert!(matches!(batches[2][0], Entry::Closed { .. }));
+    batches
+}
+
+const CLOSED: &str = "SELECT COUNT(*) FROM closed_account";
+
+async fn a_batch_that_comes_again_is_kept_once(place: Place) {
+    let store = place.open().await;
+    let mut run = Run::new();
+    let batches = batches(&mut run);
+    let closed = batches[2].iter().filter(|it| matches!(it, Entry::Closed { .. })).count();
+    for batch in batches {
+        for _ in 0..3 {
+            store.append(batch.clone()).await.unwrap();
+        }
+        // Also where one transaction takes both.
+        let (one, other) = tokio::join!(store.append(batch.clone()), store.append(batch));
+        assert!(one.is_ok() && other.is_ok());
+    }
+    assert_report(&store, &run).await;
+    assert_eq!(place.count(CLOSED).await, i64::try_from(closed).unwrap());
+    let kept = store.payments(PaymentId(0), 9).await.unwrap();
+    let settled: Vec<_> = kept.iter().filter_map(|kept| kept.settled.clone()).collect();
+    assert_eq!(settled, run.settled().into_values().collect::<Vec<_>>());
+    let restored = store.restore(run.wall).await.unwrap();
+    assert_restored(&restored, &run);
+    store.close().await;
+}
+
+async fn an_append_that_is_given_up_may_come_again(place: Place) {
+    let store = place.open().await;
+    let mut run = Run::new();
+    for batch in batches(&mut run) {
+        // Dropped wherever it is: in the queue, in a transaction, or written.
+        for polls in 1..4 {
+            let mut append = store.append(batch.clone());
+            for _ in 0..polls {
+                let waker = std::task::Waker::noop();
+                let mut context = std::task::Context::from_waker(waker);
+                drop(append.as_mut().poll(&mut context));
+                tokio::task::yield_now().await;
+            }
+            drop(append);
+        }
+        store.append(batch).await.unwrap();
+    }
+    assert_report(&store, &run).await;
+    let restored = store.restore(run.wall).await.unwrap();
+    assert_restored(&restored, &run);
+    store.close().await;
+}
+
+async fn a_name_with_another_content_is_refused(place: Place) {
+    let store = place.open().await;
+    let mut run = Run::new();
+    let [first, second, third] = <[_; 3]>::try_from(batches(&mut run)).unwrap();
+    store.append(first.clone()).await.unwrap();
+    let twice = StoreError::PaymentTwice(PaymentId(1)).to_string();
+    let mut other = first.clone();
+    let Entry::Sent(sent) = &mut other[0] else { panic!() };
+    sent.added += &"1".parse().unwrap();
+    assert_eq!(store.append(other).await.unwrap_err().to_string(), twice);
+    // It begins as the one before, and goes on with what isn't on record.
+    let longer = [first, second[2..].to_vec()].concat();
+    assert_eq!(store.append(longer).await.unwrap_err().to_string(), twice);
+    store.append(second).await.unwrap();
+    store.append(third.clone()).await.unwrap();
+    let mut longer = third.clone();
+    longer.push(Entry::Closed {
+        at: run.wall,
+        recipient: [7; 20],
+        session_id: "other".to_owned(),
+        left: Wei::zero(),
+    });
+    let refused = store.append(longer).await.unwrap_err().to_string();
+    assert!(refused.contains("a part of these entries"), "{refused}");
+    store.append(third).await.unwrap();
+    assert_report(&store, &run).await;
+    store.close().await;
 }
 
 async fn rows_go_at_their_bounds_and_sums_stay(place: Place) {
