@@ -47,7 +47,7 @@ pub use funds_forecast::{ForecastConfig, FundsForecast, RunwayWarning};
 pub use json_rpc::{AnswerError, BlockTag, RpcError, RpcRequest, read_answer};
 pub use plan::{RedemptionPlan, WalletPlan};
 pub use price_feed::{
-    PriceFeed, PriceFeedConfig, PriceFeedError, PriceReading, PriceRefusal, UsdPerPixel,
+    EtherPrice, PriceFeed, PriceFeedConfig, PriceFeedError, PriceReading, PriceRefusal, UsdPerPixel,
 };
 pub use runway::{Runway, Spend};
 pub use service_uri::{RegisteredOrchestrator, RegisteredPool, read_service_uri};

@@ -1,11 +1,11 @@
 //! What an ether is worth in US dollars, as far as that is to be believed.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use alloy_primitives::{U256, U512};
 use tickets::Price;
 
-use crate::units::parse_decimal;
+use crate::units::{decimal, parse_decimal};
 
 /// Seconds that a reading may be from the future: clocks differ.
 const FUTURE_TOLERANCE: u64 = 120;
@@ -113,6 +113,35 @@ impl UsdPerPixel {
     }
 }
 
+/// What a feed says that an ether is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EtherPrice {
+    answer: U256,
+    decimals: u8,
+}
+
+impl EtherPrice {
+    /// The highest price in wei that isn't above `cap`: exact where the wire's numbers can hold it, else
+    /// less by a relative error below 2^-61. `None` when the numbers are beyond all reason.
+    #[must_use]
+    pub fn cap_in_wei(&self, cap: &UsdPerPixel) -> Option<Price> {
+        // wei/pixel = (dollars / pixels) / (dollars/ether) * 10^18, all of them scaled.
+        let places = u32::from(self.decimals).saturating_add(ETHER_PLACES);
+        let wei = U512::from(cap.scaled).checked_mul(power_of_ten(places)?)?;
+        let pixels = U512::from(self.answer)
+            .checked_mul(U512::from(cap.pixels))?
+            .checked_mul(power_of_ten(u32::try_from(USD_PLACES).ok()?)?)?;
+        price_at_most(wei, pixels)
+    }
+}
+
+/// Dollars as a decimal number, exactly: `3123.45`.
+impl fmt::Display for EtherPrice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&decimal(self.answer, self.decimals.into()))
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Accepted {
     answer: U256,
@@ -164,26 +193,27 @@ impl PriceFeed {
         self.current(now).map(|price| price.updated_at)
     }
 
-    /// Dollars of an ether, as the feed's number and its decimal places.
+    /// What an ether is worth.
     ///
     /// # Errors
-    /// When there is none that isn't too old.
-    pub fn usd_per_ether(&self, now: u64) -> Result<(U256, u8), PriceFeedError> {
-        self.current(now).map(|price| (price.answer, price.decimals))
+    /// When there is no price that isn't too old.
+    pub fn price(&self, now: u64) -> Result<EtherPrice, PriceFeedError> {
+        let Accepted { answer, decimals, .. } = *self.current(now)?;
+        Ok(EtherPrice { answer, decimals })
     }
 
-    /// The highest price in wei that isn't above `cap`: exact where the wire's numbers can hold it, else
-    /// less by a relative error below 2^-61. `None` when there is no price of an ether to go by.
+    /// [`EtherPrice::cap_in_wei`] of the price to go by now; `None` when there is none.
     #[must_use]
     pub fn cap_in_wei(&self, now: u64, cap: &UsdPerPixel) -> Option<Price> {
-        let price = self.current(now).ok()?;
-        // wei/pixel = (dollars / pixels) / (dollars/ether) * 10^18, all of them scaled.
-        let places = u32::from(price.decimals).saturating_add(ETHER_PLACES);
-        let wei = U512::from(cap.scaled).checked_mul(power_of_ten(places)?)?;
-        let pixels = U512::from(price.answer)
-            .checked_mul(U512::from(cap.pixels))?
-            .checked_mul(power_of_ten(u32::try_from(USD_PLACES).ok()?)?)?;
-        price_at_most(wei, pixels)
+        self.price(now).ok()?.cap_in_wei(cap)
+    }
+
+    /// When the price that is gone by now will be too old, in seconds since 1970; `None` when there is
+    /// none.
+    #[must_use]
+    pub fn good_until(&self, now: u64) -> Option<u64> {
+        let made = self.updated_at(now).ok()?;
+        Some(made.saturating_add(self.config.max_age.as_secs()))
     }
 
     fn check(&self, now: u64, reading: &PriceReading) -> Result<Accepted, PriceRefusal> {

@@ -8,8 +8,13 @@ const PLACES: usize = 18;
 /// An amount of wei in ether, exactly: `0.065`.
 #[must_use]
 pub fn ether(wei: U256) -> String {
-    let digits = format!("{:0>width$}", wei.to_string(), width = PLACES + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - PLACES);
+    decimal(wei, PLACES)
+}
+
+/// A number divided by ten to the power of `places`, exactly.
+pub(crate) fn decimal(number: U256, places: usize) -> String {
+    let digits = format!("{:0>width$}", number.to_string(), width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
     let fraction = fraction.trim_end_matches('0');
     if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }

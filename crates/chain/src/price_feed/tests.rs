@@ -17,8 +17,7 @@ fn feed(dollars: u64) -> PriceFeed {
 }
 
 fn dollars(feed: &PriceFeed, now: u64) -> u64 {
-    let (answer, _) = feed.usd_per_ether(now).unwrap();
-    u64::try_from(answer / U256::from(100_000_000)).unwrap()
+    feed.price(now).unwrap().to_string().parse().unwrap()
 }
 
 #[test]
@@ -39,6 +38,15 @@ fn caps_are_exact() {
 }
 
 #[test]
+fn a_price_is_written_exactly() {
+    let written =
+        |answer: u64, decimals| EtherPrice { answer: U256::from(answer), decimals }.to_string();
+    assert_eq!(written(312_345_000_000, 8), "3123.45");
+    assert_eq!(written(5, 8), "0.00000005");
+    assert_eq!(written(3_000, 0), "3000");
+}
+
+#[test]
 fn old_prices_are_worth_nothing() {
     let (feed, day) = (feed(2_500), 25 * 3_600);
     let last = NOW - 10 + day;
@@ -47,7 +55,8 @@ fn old_prices_are_worth_nothing() {
     assert!(feed.cap_in_wei(last - 1, &cap).is_some());
     assert_eq!(feed.cap_in_wei(last, &cap), None);
     let old = PriceFeedError::TooOld { age: day, limit: day };
-    assert_eq!(feed.usd_per_ether(last), Err(old));
+    assert_eq!(feed.price(last), Err(old));
+    assert_eq!((feed.good_until(last - 1), feed.good_until(last)), (Some(last), None));
     let mut unread = PriceFeed::new(PriceFeedConfig::default());
     assert_eq!(unread.updated_at(NOW), Err(PriceFeedError::Unknown));
     let refused = unread.handle_reading(NOW, &reading(2_500, NOW - day));
