@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, rngs::StdRng};
 
-use crate::{config::RouterConfig, rejection::Rejection};
+use crate::{config::RouterConfig, price::PriceCap, rejection::Rejection};
 
 /// Per stream and orchestrator: set aside for a short time that grows with each fault in a row.
 ///
@@ -60,9 +60,17 @@ impl BackOff {
         self.pause(now + config.capped_pause, Rejection::Capped);
     }
 
-    /// Leaves an orchestrator that asks too much alone for a while.
-    pub(crate) fn priced_out(&mut self, now: Instant, config: &RouterConfig) {
-        self.pause(now + config.price_pause, Rejection::Price);
+    /// Leaves an orchestrator that asks too much for this cap alone for a while.
+    pub(crate) fn priced_out(&mut self, now: Instant, config: &RouterConfig, cap: &PriceCap) {
+        self.pause(now + config.price_pause, cap.rejection());
+    }
+
+    /// The cap is another now: who asked too much for the last one may be asked again.
+    pub(crate) fn cap_changed(&mut self) {
+        if matches!(self.why, Some(Rejection::Price | Rejection::PriceUnknown)) {
+            self.until = None;
+            self.why = None;
+        }
     }
 
     fn pause(&mut self, until: Instant, why: Rejection) {

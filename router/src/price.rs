@@ -2,6 +2,8 @@
 
 use orchestrator::PixelPrice;
 
+use crate::rejection::Rejection;
+
 /// A price in thousandths of another; `None` when that one is zero.
 pub(crate) fn permille_of(price: PixelPrice, other: PixelPrice) -> Option<u64> {
     let numerator = u128::from(price.wei()) * u128::from(other.pixels());
@@ -21,17 +23,30 @@ pub struct PriceCap {
     pub most: Option<PixelPrice>,
     /// Whether an orchestrator that quotes no price may be used: so where nothing is paid.
     pub allows_absent: bool,
+    /// What `most` ought to be isn't known now: it is nothing until it is.
+    pub unknown: bool,
 }
 
 impl Default for PriceCap {
     fn default() -> Self {
-        Self { most: None, allows_absent: true }
+        Self { most: None, allows_absent: true, unknown: false }
     }
 }
 
 impl PriceCap {
     /// Pixels of an hour of 720p30.
     pub const HOUR_OF_720P30: u64 = 1_280 * 720 * 30 * 3_600;
+
+    /// The same, while what may be paid isn't known: nothing that costs anything is used.
+    #[must_use]
+    pub fn while_unknown(self) -> Self {
+        Self { most: PixelPrice::new(0, 1), unknown: true, ..self }
+    }
+
+    /// Why what it doesn't allow isn't used.
+    pub(crate) const fn rejection(&self) -> Rejection {
+        if self.unknown { Rejection::PriceUnknown } else { Rejection::Price }
+    }
 
     /// Whether a quoted price is within the cap.
     #[must_use]
@@ -61,11 +76,16 @@ mod tests {
 
     #[test]
     fn a_cap_refuses_what_is_above_it_and_absent_prices_where_money_flows() {
-        let cap = PriceCap { most: Some(price(1_200, 1)), allows_absent: false };
+        let most = Some(price(1_200, 1));
+        let cap = PriceCap { most, allows_absent: false, ..PriceCap::default() };
         assert!(cap.allows(Some(&price(1_200, 1))));
         assert!(!cap.allows(Some(&price(12_001, 10))));
         assert!(!cap.allows(None));
         assert!(PriceCap::default().allows(None));
         assert!(PriceCap::default().allows(Some(&price(u64::MAX, 1))));
+        let unknown = cap.while_unknown();
+        assert!(!unknown.allows(Some(&price(1, u64::MAX))) && !unknown.allows(None));
+        assert!(unknown.allows(Some(&price(0, 1))), "what costs nothing goes on");
+        assert!(PriceCap::default().while_unknown().allows(None));
     }
 }

@@ -20,6 +20,8 @@ pub enum Rejection {
     Capped,
     /// It asks for more than its pool allows.
     Price,
+    /// It costs something, and what its pool allows isn't known now.
+    PriceUnknown,
     /// It costs something, and its pool's work may not be paid for now.
     Unpaid,
     /// As many segments of this stream, or of all, are in flight on it as may be.

@@ -167,7 +167,12 @@ impl Roster {
                 let same = |it: &Contact| *it.address() == member.orchestrator.address;
                 let found = known.iter().position(same).map(|index| known.swap_remove(index));
                 match found {
-                    Some(contact) => Contact { member, ..contact },
+                    Some(mut contact) => {
+                        if contact.member.price_cap != member.price_cap {
+                            contact.back_off.cap_changed();
+                        }
+                        Contact { member, ..contact }
+                    }
                     None => Contact {
                         returns: fleet.returns(&member.orchestrator.address),
                         member,
@@ -489,7 +494,7 @@ impl Roster {
         match why {
             Pause::Fault => contact.back_off.fault(now, config, rng),
             Pause::Capped => contact.back_off.capped(now, config),
-            Pause::PricedOut => contact.back_off.priced_out(now, config),
+            Pause::PricedOut => contact.back_off.priced_out(now, config, &contact.member.price_cap),
         }
     }
 

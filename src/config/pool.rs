@@ -123,7 +123,7 @@ fn price_cap(section: &mut Section, faults: &mut Faults) -> PriceCap {
         (None, _) => {}
     }
     let allows_absent = section.boolean("allow_absent_price", faults).unwrap_or(true);
-    PriceCap { most: caps.into_iter().min(), allows_absent }
+    PriceCap { most: caps.into_iter().min(), allows_absent, ..PriceCap::default() }
 }
 
 /// Dollars for an hour of 720p30 in wei per pixel, rounded down, so that the cap is never exceeded.

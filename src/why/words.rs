@@ -37,6 +37,9 @@ pub(super) const fn rejection(reason: Rejection) -> &'static str {
         Rejection::Demoted => "it returned false work, and gets none for minutes",
         Rejection::Capped => "it has no free session",
         Rejection::Price => "it asks for more than its pool allows",
+        Rejection::PriceUnknown => {
+            "it costs something, and what its pool allows isn't known: there is no price of an ether"
+        }
         Rejection::Unpaid => "it costs something, and that may not be paid now",
         Rejection::InFlight => "it has as many segments in flight as it may",
         Rejection::OthersWait => "other streams have waited for it longer",

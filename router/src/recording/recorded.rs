@@ -187,6 +187,8 @@ struct RecordedPool {
     orchestrators: Vec<RecordedOrchestrator>,
     most: Option<PixelPrice>,
     allows_absent: bool,
+    #[serde(default)]
+    unknown: bool,
     deny: BTreeSet<String>,
     allow: BTreeSet<String>,
     only_if_named: bool,
@@ -219,6 +221,7 @@ impl From<&Pools> for RecordedPools {
             orchestrators: it.orchestrators.iter().map(orchestrator).collect(),
             most: it.price_cap.most,
             allows_absent: it.price_cap.allows_absent,
+            unknown: it.price_cap.unknown,
             deny: it.deny.clone(),
             allow: it.allow.clone(),
             only_if_named: it.only_if_named,
@@ -248,7 +251,11 @@ impl RecordedPools {
                     .into_iter()
                     .map(orchestrator)
                     .collect::<Option<_>>()?,
-                price_cap: PriceCap { most: it.most, allows_absent: it.allows_absent },
+                price_cap: PriceCap {
+                    most: it.most,
+                    allows_absent: it.allows_absent,
+                    unknown: it.unknown,
+                },
                 deny: it.deny,
                 allow: it.allow,
                 only_if_named: it.only_if_named,

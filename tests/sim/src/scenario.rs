@@ -112,6 +112,7 @@ impl PoolScript {
             price_cap: PriceCap {
                 most: self.cap.and_then(|wei| PixelPrice::new(wei, 1)),
                 allows_absent: self.allows_absent,
+                ..PriceCap::default()
             },
             deny: self
                 .denied

@@ -71,8 +71,13 @@ impl Bench {
     }
 
     pub(super) fn set_orchestrators(&mut self, configured: Vec<ConfiguredOrchestrator>) {
-        self.fleet.set_pools(Pools::of(configured));
+        self.set_pools(Pools::of(configured));
+    }
+
+    pub(super) fn set_pools(&mut self, pools: Pools) {
+        self.fleet.set_pools(pools);
         self.dispatcher.handle_timeout(self.now, &mut self.fleet);
+        self.drain();
     }
 
     /// A stream that has a session with each of its orchestrators.

@@ -42,7 +42,7 @@ fn a_price_above_the_cap_is_refused_at_discovery_and_in_the_middle() {
     let wei = |wei| PixelPrice::new(wei, 1);
     let pool = Pool {
         orchestrators: orchestrators(2),
-        price_cap: PriceCap { most: wei(100), allows_absent: false },
+        price_cap: PriceCap { most: wei(100), allows_absent: false, ..PriceCap::default() },
         ..Pool::default()
     };
     let pools = Pools { pools: vec![pool], region: None };
@@ -74,7 +74,7 @@ fn a_price_that_one_stream_hears_of_is_too_much_for_the_others_as_well() {
     let wei = |wei| PixelPrice::new(wei, 1);
     let pool = Pool {
         orchestrators: orchestrators(1),
-        price_cap: PriceCap { most: wei(100), allows_absent: false },
+        price_cap: PriceCap { most: wei(100), allows_absent: false, ..PriceCap::default() },
         ..Pool::default()
     };
     let pools = Pools { pools: vec![pool], region: None };
@@ -90,6 +90,41 @@ fn a_price_that_one_stream_hears_of_is_too_much_for_the_others_as_well() {
     assert_eq!(bench.ended, [(session, false)]);
     bench.pass(RouterConfig::default().price_pause);
     assert_eq!(bench.questions.len(), 1, "asked again later");
+}
+
+#[test]
+fn nothing_that_costs_is_used_while_the_cap_is_unknown_and_all_is_asked_again_when_it_is_known() {
+    let wei = |wei| PixelPrice::new(wei, 1);
+    let capped = |price_cap| {
+        let pool = Pool { orchestrators: orchestrators(2), price_cap, ..Pool::default() };
+        Pools { pools: vec![pool], region: None }
+    };
+    let known = PriceCap { most: wei(100), ..PriceCap::default() };
+    let unknown = capped(PriceCap::default().while_unknown());
+    let mut bench = Bench::bound(at_once(), unknown.clone(), StreamPolicy::default());
+    let quote = |price| Ok(SessionOffer { price, ..SessionOffer::default() });
+    let [paid, free] = [bench.questions[0].0, bench.questions[1].0];
+    let Bench { dispatcher, fleet, now, .. } = &mut bench;
+    assert!(!dispatcher.handle_discovered(*now, fleet, paid, quote(wei(1))));
+    assert!(dispatcher.handle_discovered(*now, fleet, free, quote(wei(0))));
+    bench.drain();
+    bench.push(1);
+    assert_eq!(bench.host(0), "o1");
+    assert_eq!(bench.start(0).price_cap, wei(0), "a price that comes with the answer is not paid");
+    bench.pass(HOLD);
+    let decision = bench.decided.last().unwrap();
+    let reasons: Vec<_> = decision.attempts[0].candidates.iter().map(|it| it.rejected).collect();
+    assert_eq!(reasons, [Some(Rejection::PriceUnknown), None]);
+
+    bench.questions.clear();
+    bench.set_pools(capped(known));
+    let asked = |bench: &Bench| bench.questions.iter().map(|it| it.1.clone()).collect::<Vec<_>>();
+    assert_eq!(asked(&bench), ["o0"], "though its pause isn't over");
+    let question = bench.questions.remove(0).0;
+    let Bench { dispatcher, fleet, now, .. } = &mut bench;
+    assert!(dispatcher.handle_discovered(*now, fleet, question, quote(wei(100))));
+    bench.set_pools(unknown);
+    assert!(bench.ended.contains(&(question, false)), "the one that costs is left");
 }
 
 /// Two streams' worth of pools: `paid` with o0 and o1, who ask for money, and `free` with o2.
