@@ -107,6 +107,7 @@ impl App {
             payments: paying.as_ref().map(Paying::service),
         };
         if let Some(paying) = paying {
+            paying.follow_price(&config, &feed, &stages.support);
             paying.stop_at_limits(streams.clone(), &stages.support);
         }
         let admin = admin::service(readiness.clone(), MetricsPage::new(registry))

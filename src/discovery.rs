@@ -145,7 +145,7 @@ mod tests {
 
     use orchestrator::{ClientConfig, OrchestratorClient};
     use prometheus_client::registry::Registry;
-    use router::{Pool, Router, RouterConfig, RouterMetrics, RouterPorts};
+    use router::{Router, RouterConfig, RouterMetrics, RouterPorts};
     use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
     use super::*;
@@ -164,7 +164,7 @@ mod tests {
         let endpoint = HookEndpoint::new(&url.parse().unwrap()).unwrap();
         let interval = Duration::from_secs(60);
         let webhook = Some(PoolWebhook { endpoint, interval, allow_private });
-        PoolConfig { pool: Pool::default(), webhook }
+        PoolConfig { webhook, ..PoolConfig::default() }
     }
 
     #[tokio::test]

@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 
 use super::stages::Stage;
 use crate::{
-    config::Config,
+    config::{Config, PaymentChainConfig},
     payments::{self, PaymentService},
+    pool_feed::PoolFeed,
     streams::Streams,
 };
 
@@ -53,6 +54,16 @@ impl Paying {
     /// For the operator.
     pub(super) fn service(&self) -> PaymentService {
         self.service.clone()
+    }
+
+    /// Tells the pools what an ether costs, where a feed says it.
+    pub(super) fn follow_price(&self, config: &Config, pools: &PoolFeed, stage: &Stage) {
+        let payments = &config.payments;
+        let PaymentChainConfig::Nodes(settings) = &payments.chain else { return };
+        let Some(source) = payments.price_feed else { return };
+        let (service, settings) = (self.service.clone(), settings.clone());
+        let follow = payments::follow_price(service, settings, source, pools.clone());
+        stage.tasks.spawn(stage.closed.clone().run_until_cancelled_owned(follow));
     }
 
     /// Ends the streams that meet a limit that ends them.

@@ -4,6 +4,7 @@
 
 mod payments;
 mod pool;
+mod price_feed;
 mod reader;
 mod store;
 mod stream;
@@ -21,6 +22,7 @@ use segmenter::{LongGop, SegmenterConfig};
 
 pub use payments::{PayerSource, PaymentChainConfig, PaymentsConfig};
 pub use pool::PoolConfig;
+pub use price_feed::PriceFeedSource;
 pub use reader::Fault;
 use reader::{Faults, Section, parse_address};
 pub use stream::{KeyDigest, PublisherPolicy, StreamConfig};
@@ -166,6 +168,7 @@ impl Config {
         let streams_max = root.integer("streams", 1..=1_000_000, faults);
         let grace =
             root.duration("shutdown_grace", Duration::ZERO..=Duration::from_secs(3_600), faults);
+        let payments = payments::payments(root.section("payments", faults), faults);
         let config = Self {
             admin_addr,
             data_dir: args.data_dir.clone().or(data_dir).unwrap_or_else(default_data_dir),
@@ -177,8 +180,8 @@ impl Config {
             log: log(root.section("log", faults), args, faults),
             open,
             auth_webhook: webhook::auth_webhook(&mut root, args.auth_webhook.as_ref(), faults),
-            transcoding: transcoding(&mut root, args, faults),
-            payments: payments::payments(root.section("payments", faults), faults),
+            transcoding: transcoding(&mut root, args, &payments, faults),
+            payments,
             segmenter: segmenter_settings(root.section("segmenter", faults), faults),
             routing,
             ladder: default_ladder(&mut root, faults),
@@ -358,7 +361,12 @@ fn log(mut section: Section, args: &ServeArgs, faults: &mut Faults) -> LogConfig
     LogConfig { filter, format: args.log_format.or(format).unwrap_or_default() }
 }
 
-fn transcoding(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Transcoding {
+fn transcoding(
+    root: &mut Section,
+    args: &ServeArgs,
+    payments: &PaymentsConfig,
+    faults: &mut Faults,
+) -> Transcoding {
     let enabled = root.boolean("transcode", faults);
     let named = args.orchestrator.iter().any(|url| !url.trim().is_empty());
     if named && args.no_transcode == Some(true) {
@@ -371,8 +379,8 @@ fn transcoding(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Tra
         .unwrap_or(true);
     let sections = root.sections("orchestrator", faults).into_iter();
     let mut plain: Vec<_> = sections.filter_map(|it| pool::orchestrator(it, faults)).collect();
-    let mut pools = pool::pools(root, faults);
-    let mut limits = Pool::default();
+    let mut pools = pool::pools(root, payments, faults);
+    let mut limits = PoolConfig::default();
     if named {
         let urls = args.orchestrator.iter().filter(|url| !url.trim().is_empty());
         plain = urls
@@ -383,14 +391,14 @@ fn transcoding(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Tra
         pools.clear();
     }
     if !plain.is_empty() {
-        let pool = Pool { orchestrators: plain, ..limits };
-        if pools.iter().any(|other| other.pool.name == pool.name) {
+        limits.pool.orchestrators = plain;
+        if pools.iter().any(|other| other.pool.name == limits.pool.name) {
             faults.add(
                 "orchestrator",
                 "the pool \"default\" has a [[pool]] section: list them there",
             );
         }
-        pools.insert(0, PoolConfig { pool, webhook: None });
+        pools.insert(0, limits);
     }
     let alone = pools.is_empty();
     let local = root.boolean("local_fallback", faults).unwrap_or(false);
@@ -402,13 +410,15 @@ fn transcoding(root: &mut Section, args: &ServeArgs, faults: &mut Faults) -> Tra
 
 /// What the operator says of prices and of hosts never used holds for the pool that flags put in the place
 /// of the file's, too.
-fn limits_of_default(pools: &[PoolConfig]) -> Pool {
+fn limits_of_default(pools: &[PoolConfig]) -> PoolConfig {
     let default = Pool::default();
-    let configured = pools.iter().map(|it| &it.pool).find(|pool| pool.name == default.name);
-    match configured.cloned() {
-        Some(Pool { price_cap, deny, allow, .. }) => Pool { price_cap, deny, allow, ..default },
-        None => default,
-    }
+    let configured = pools.iter().find(|it| it.pool.name == default.name);
+    let Some(PoolConfig { pool, usd_cap, .. }) = configured.cloned() else {
+        return PoolConfig::default();
+    };
+    let Pool { price_cap, deny, allow, .. } = pool;
+    let pool = Pool { price_cap, deny, allow, ..default };
+    PoolConfig { pool, usd_cap, ..PoolConfig::default() }
 }
 
 fn segmenter_settings(mut section: Section, faults: &mut Faults) -> SegmenterConfig {

@@ -9,7 +9,10 @@ use signer::SignerUrl;
 use tickets::{Address, SenderLimits, U256, Wei};
 use toml::Value;
 
-use super::reader::{Faults, Section};
+use super::{
+    price_feed::{PriceFeedSource, price_feed},
+    reader::{Faults, Section},
+};
 use crate::chain_settings::ChainSettings;
 
 /// How the gateway pays.
@@ -23,6 +26,8 @@ pub struct PaymentsConfig {
     pub limits: SenderLimits,
     /// What may be spent.
     pub budgets: Vec<Budget>,
+    /// What says how many wei a dollar is.
+    pub price_feed: Option<PriceFeedSource>,
 }
 
 /// Who signs.
@@ -77,11 +82,12 @@ pub(super) fn payments(mut section: Section, faults: &mut Faults) -> PaymentsCon
         Some("onchain" | "signer") => chain(&mut section, faults),
         None | Some(_) => PaymentChainConfig::Offline,
     };
+    let price_feed = price_feed(&mut section, &chain, faults);
     let limits = limits(&mut section, faults);
     let budgets = section.sections("budget", faults).into_iter();
     let budgets = budgets.filter_map(|it| budget(it, faults)).collect();
     section.finish(faults);
-    PaymentsConfig { payer, chain, limits, budgets }
+    PaymentsConfig { payer, chain, limits, budgets, price_feed }
 }
 
 fn key(section: &mut Section, faults: &mut Faults) -> Option<PayerSource> {
@@ -290,6 +296,10 @@ fn cheaper(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use chain::PriceFeedConfig;
+
     use super::*;
 
     fn read(text: &str) -> Result<PaymentsConfig, String> {
@@ -347,6 +357,40 @@ mod tests {
         assert_eq!(config.chain, PaymentChainConfig::Offline);
         let both = read(&format!("{text}\neth_keystore_path = \"k\"")).unwrap_err();
         assert_eq!(both, "payments.eth_keystore_path: unknown setting\n");
+    }
+
+    const NODES: &str = "mode = \"onchain\"\neth_keystore_path = \"k\"\n\
+        eth_url = \"http://127.0.0.1:8545\"\n";
+    const FEED: &str = "0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612";
+
+    #[test]
+    fn a_price_feed_is_read() {
+        let hour = Duration::from_secs(3_600);
+        for (more, max_age) in [("", hour * 25), ("max_age = \"90m\"\n", hour * 3 / 2)] {
+            let text = format!("{NODES}[price_feed]\naddress = \"{FEED}\"\n{more}");
+            let feed = read(&text).unwrap().price_feed.unwrap();
+            assert_eq!(feed.contract.to_string(), FEED);
+            assert_eq!(feed.rules, PriceFeedConfig { max_age, ..PriceFeedConfig::default() });
+        }
+        let said = read(&format!("{NODES}[price_feed]\nmax_age = \"1s\"\n")).unwrap_err();
+        assert!(said.contains("payments.price_feed.address: missing"), "{said}");
+        assert!(said.contains("payments.price_feed.max_age: expected a duration from"), "{said}");
+        let said = read(&format!("{NODES}[price_feed]\naddress = \"eth\"\nfoo = 1")).unwrap_err();
+        assert!(said.contains("payments.price_feed.address: not an address"), "{said}");
+        assert!(said.contains("payments.price_feed.foo: unknown"), "{said}");
+    }
+
+    #[test]
+    fn a_price_feed_needs_a_chain() {
+        let feed = format!("[price_feed]\naddress = \"{FEED}\"\n");
+        let offline = "mode = \"onchain\"\neth_keystore_path = \"k\"\nticket_check = \"offline\"\n";
+        for text in [&feed, &format!("{offline}{feed}")] {
+            let said = read(text).unwrap_err();
+            assert!(said.starts_with("payments.price_feed: there is no chain"), "{said}");
+        }
+        let said = read(&NODES.replace("http", "ws")).unwrap_err();
+        let more = read(&format!("{}{feed}", NODES.replace("http", "ws"))).unwrap_err();
+        assert_eq!(said, more, "one fault, said once");
     }
 
     #[test]

@@ -2,31 +2,39 @@
 
 use std::collections::BTreeSet;
 
+use chain::UsdPerPixel;
 use orchestrator::{BodyContainer, OrchestratorAddress, PixelPrice};
 use router::{ConfiguredOrchestrator, Pool, PoolName, PriceCap, StreamClass, StreamPolicy};
 use toml::Value;
 
 use super::{
+    payments::PaymentsConfig,
     reader::{Faults, Section},
     webhook::{PoolWebhook, pool_webhook},
 };
 
-/// A pool, and where more of its orchestrators come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A pool, and what it takes from elsewhere while the gateway runs.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PoolConfig {
     /// The pool with the orchestrators the file names.
     pub pool: Pool,
     /// A discovery webhook.
     pub webhook: Option<PoolWebhook>,
+    /// The most that is paid, by the price feed, besides what `pool` says.
+    pub usd_cap: Option<UsdPerPixel>,
 }
 
 /// Reads `[[pool]]` sections.
-pub(super) fn pools(root: &mut Section, faults: &mut Faults) -> Vec<PoolConfig> {
+pub(super) fn pools(
+    root: &mut Section,
+    payments: &PaymentsConfig,
+    faults: &mut Faults,
+) -> Vec<PoolConfig> {
     let sections = root.sections("pool", faults);
     let mut pools: Vec<PoolConfig> = Vec::with_capacity(sections.len());
     for section in sections {
         let path = section.path_of("name");
-        let Some(pool) = pool(section, faults) else { continue };
+        let Some(pool) = pool(section, payments, faults) else { continue };
         if pools.iter().any(|other| other.pool.name == pool.pool.name) {
             faults.add(path, "another pool has it already");
         }
@@ -35,7 +43,11 @@ pub(super) fn pools(root: &mut Section, faults: &mut Faults) -> Vec<PoolConfig> 
     pools
 }
 
-fn pool(mut section: Section, faults: &mut Faults) -> Option<PoolConfig> {
+fn pool(
+    mut section: Section,
+    payments: &PaymentsConfig,
+    faults: &mut Faults,
+) -> Option<PoolConfig> {
     let path = section.path_of("name");
     let name = section.string("name", faults).unwrap_or_else(|| PoolName::DEFAULT.to_owned());
     let name = PoolName::new(&name);
@@ -45,13 +57,13 @@ fn pool(mut section: Section, faults: &mut Faults) -> Option<PoolConfig> {
     let orchestrators = section.sections("orchestrator", faults).into_iter();
     let orchestrators = orchestrators.filter_map(|it| orchestrator(it, faults)).collect();
     let webhook = pool_webhook(&mut section, faults);
-    let price_cap = price_cap(&mut section, faults);
+    let (price_cap, usd_cap) = price_cap(&mut section, payments, faults);
     let deny = names(&mut section, "deny", faults);
     let allow = names(&mut section, "allow", faults);
     let only_if_named = section.boolean("only_if_named", faults).unwrap_or(false);
     section.finish(faults);
     let pool = Pool { name: name?, orchestrators, price_cap, deny, allow, only_if_named };
-    Some(PoolConfig { pool, webhook })
+    Some(PoolConfig { pool, webhook, usd_cap })
 }
 
 /// Reads one orchestrator, at the top level or of a pool.
@@ -99,22 +111,36 @@ pub(super) const fn with_default_body(address: OrchestratorAddress) -> Configure
 }
 
 /// `max_price` (wei per pixel: a number or text such as "0.5" or "3/2"), or `max_usd_per_hour` (of 720p30)
-/// with `eth_usd`; the lower one, where both are there.
-fn price_cap(section: &mut Section, faults: &mut Faults) -> PriceCap {
+/// with `eth_usd`; the lower one, where both are there. Without `eth_usd` the price feed turns dollars into
+/// wei: they come out by themselves.
+fn price_cap(
+    section: &mut Section,
+    payments: &PaymentsConfig,
+    faults: &mut Faults,
+) -> (PriceCap, Option<UsdPerPixel>) {
     let mut caps = Vec::new();
     if let Some(price) = decimal(section, "max_price", faults) {
         caps.push(price);
     }
     let usd = decimal(section, "max_usd_per_hour", faults);
     let rate = decimal(section, "eth_usd", faults);
+    let mut usd_cap = None;
     match (usd, rate) {
         (Some(usd), Some(rate)) => match wei_per_pixel(usd, rate) {
             Some(price) => caps.push(price),
             None => faults.add(section.path_of("max_usd_per_hour"), "out of range"),
         },
+        (Some(usd), None) if payments.price_feed.is_some() => {
+            usd_cap = usd_per_pixel(usd);
+            if usd_cap.is_none() {
+                faults.add(section.path_of("max_usd_per_hour"), "out of range");
+            }
+        }
+        // What is wrong with the price feed was said.
+        (Some(_), None) if faults.mention_below("payments.price_feed") => {}
         (Some(_), None) => faults.add(
             section.path_of("eth_usd"),
-            "missing: what one ETH costs, to turn max_usd_per_hour into wei",
+            "missing: what one ETH costs, to turn max_usd_per_hour into wei; or let [payments.price_feed] say it",
         ),
         (None, Some(_)) if !faults.mentions(&section.path_of("max_usd_per_hour")) => faults.add(
             section.path_of("eth_usd"),
@@ -123,7 +149,15 @@ fn price_cap(section: &mut Section, faults: &mut Faults) -> PriceCap {
         (None, _) => {}
     }
     let allows_absent = section.boolean("allow_absent_price", faults).unwrap_or(true);
-    PriceCap { most: caps.into_iter().min(), allows_absent, ..PriceCap::default() }
+    let cap = PriceCap { most: caps.into_iter().min(), allows_absent, ..PriceCap::default() };
+    (cap, usd_cap)
+}
+
+/// Dollars for an hour of 720p30 as dollars for pixels.
+fn usd_per_pixel(usd_per_hour: PixelPrice) -> Option<UsdPerPixel> {
+    let usd = usd_per_hour.in_lowest_terms();
+    let pixels = PriceCap::HOUR_OF_720P30.checked_mul(usd.pixels())?;
+    UsdPerPixel::new(&usd.wei().to_string(), pixels)
 }
 
 /// Dollars for an hour of 720p30 in wei per pixel, rounded down, so that the cap is never exceeded.
@@ -235,11 +269,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::PriceFeedSource;
 
     fn read(text: &str) -> Result<Vec<PoolConfig>, String> {
+        read_with(text, &PaymentsConfig::default())
+    }
+
+    fn read_with(text: &str, payments: &PaymentsConfig) -> Result<Vec<PoolConfig>, String> {
         let mut faults = Faults::default();
         let mut root = Section::root(text.parse().unwrap());
-        let read = pools(&mut root, &mut faults);
+        let read = pools(&mut root, payments, &mut faults);
         root.finish(&mut faults);
         match faults.into_result() {
             Ok(()) => Ok(read),
@@ -299,6 +338,25 @@ mod tests {
             let unknown = read(&format!("[[pool]]\n{gone} = 1\n")).unwrap_err();
             assert_eq!(unknown, format!("pool[0].{gone}: unknown setting\n"));
         }
+    }
+
+    #[test]
+    fn dollars_without_a_rate_follow_the_price_feed() {
+        let rules = chain::PriceFeedConfig::default();
+        let contract = tickets::Address::repeat_byte(1);
+        let price_feed = Some(PriceFeedSource { contract, rules });
+        let payments = PaymentsConfig { price_feed, ..PaymentsConfig::default() };
+        let text = "[[pool]]\nmax_usd_per_hour = 0.15\nmax_price = 7\n";
+        let followed = read_with(text, &payments).unwrap().remove(0);
+        assert_eq!(followed.usd_cap, UsdPerPixel::new("3", 20 * PriceCap::HOUR_OF_720P30));
+        assert_eq!(followed.pool.price_cap.most, PixelPrice::new(7, 1), "holds besides");
+        let fixed = read_with(&format!("{text}eth_usd = 3000\n"), &payments).unwrap().remove(0);
+        assert_eq!(fixed.usd_cap, None, "the operator's own rate wins");
+        let fine = "[[pool]]\nmax_usd_per_hour = \"0.000000000000000001\"\n";
+        assert_eq!(
+            read_with(fine, &payments),
+            Err("pool[0].max_usd_per_hour: out of range\n".into())
+        );
     }
 
     #[test]

@@ -35,6 +35,15 @@ impl Faults {
         self.0.iter().any(|fault| fault.path == path)
     }
 
+    /// Whether a fault of this section, or of a setting in it, is noted.
+    #[must_use]
+    pub(super) fn mention_below(&self, section: &str) -> bool {
+        let below = |path: &str| {
+            path.strip_prefix(section).is_some_and(|it| it.is_empty() || it.starts_with('.'))
+        };
+        self.0.iter().any(|fault| below(&fault.path))
+    }
+
     /// `Err` with all faults when there is any.
     ///
     /// # Errors
@@ -82,6 +91,11 @@ impl Section {
             }
         };
         Self { path, table }
+    }
+
+    /// Takes a sub-table that may be left out.
+    pub(super) fn optional_section(&mut self, key: &str, faults: &mut Faults) -> Option<Self> {
+        self.table.contains_key(key).then(|| self.section(key, faults))
     }
 
     /// Takes an array of tables (`[[key]]`).

@@ -53,7 +53,7 @@ fn what_the_sample_comments_out_works_and_is_everything() {
     assert_eq!(config.routing.policy.pools.len(), 2);
     assert_eq!(config.streams[1].routing.pools.len(), 1);
     assert_eq!(config.streams[1].routing.class, router::StreamClass::LowLatency);
-    let PoolConfig { pool, webhook } = config.transcoding.pools.pop().unwrap();
+    let PoolConfig { pool, webhook, .. } = config.transcoding.pools.pop().unwrap();
     assert!(webhook.is_some() && !pool.deny.is_empty() && !pool.allow.is_empty());
     assert!(pool.lets_in(&pool.orchestrators[0].address), "its own lists let it in");
     assert!(pool.price_cap.most.unwrap() < "1200".parse().unwrap(), "dollars are the lower cap");
@@ -65,10 +65,11 @@ fn what_the_sample_comments_out_works_and_is_everything() {
 
 /// The names of all settings, out of the code that takes them from the file.
 fn settings_read() -> std::collections::BTreeSet<&'static str> {
-    const CODE: [&str; 6] = [
+    const CODE: [&str; 7] = [
         include_str!("mod.rs"),
         include_str!("payments.rs"),
         include_str!("pool.rs"),
+        include_str!("price_feed.rs"),
         include_str!("store.rs"),
         include_str!("stream.rs"),
         include_str!("webhook.rs"),
@@ -217,7 +218,7 @@ fn orchestrators_of_flags_stay_within_the_limits_of_the_file() {
         url = "https://d"
     "#;
     let [replaced] = &read(text, &args).unwrap().transcoding.pools[..] else { panic!("one pool") };
-    let PoolConfig { pool, webhook } = replaced;
+    let PoolConfig { pool, webhook, .. } = replaced;
     let hosts: Vec<_> = pool.orchestrators.iter().map(|it| it.address.host()).collect();
     assert_eq!((hosts, webhook), (vec!["a", "b", "c"], &None));
     let within = |address: &str| pool.lets_in(&address.parse().unwrap());

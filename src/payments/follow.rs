@@ -134,6 +134,6 @@ impl Teller {
     }
 }
 
-fn seconds(at: SystemTime) -> u64 {
+pub(super) fn seconds(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -63,6 +63,8 @@ pub(crate) struct PaymentFigures {
     pub(crate) runway: Option<String>,
     /// The same in seconds.
     pub(crate) runway_seconds: Option<u64>,
+    /// What an ether costs, by the price feed; none: no feed is followed, or its price can't be gone by.
+    pub(crate) usd_per_eth: Option<String>,
     /// Why nothing can be paid now.
     pub(crate) chain_fault: Option<String>,
     /// The latest events, oldest first.

@@ -11,6 +11,7 @@
 
 mod admission;
 mod browser;
+mod chain_pools;
 mod fleet;
 mod hostile;
 mod livepeer;
