@@ -8,19 +8,20 @@ use std::{
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{cli::ServeArgs, config::Config, discovery::Discovery, pool_feed::PoolFeed};
+use crate::{config::Config, discovery::Discovery, pool_feed::PoolFeed};
 
 /// How often the file is looked at.
 const POLL: Duration = Duration::from_millis(400);
 
-/// Until `closed`: when the file changes, its pools are taken over, and their webhooks are asked. A file
+/// Until `closed`, from the configuration the gateway has started with: when the file changes, its pools are taken over, and their webhooks are asked. A file
 /// with faults changes nothing, and its faults are logged.
 pub(crate) async fn follow(
-    args: ServeArgs,
+    started: Config,
     feed: PoolFeed,
     mut discovery: Discovery,
     closed: CancellationToken,
 ) {
+    let Config { args, payments, .. } = started;
     let mut known = fingerprint(args.config.as_deref()).await;
     let mut looks = tokio::time::interval(POLL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -42,6 +43,9 @@ pub(crate) async fn follow(
                     pools = pools.len(),
                     "configuration read again: pools taken over; other settings need a restart"
                 );
+                if config.payments != payments {
+                    tracing::warn!("how payments are made has changed: that needs a restart");
+                }
                 feed.set_configured(pools.clone());
                 discovery.set_pools(&pools);
             }

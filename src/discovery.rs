@@ -1,24 +1,32 @@
-//! Orchestrators that the discovery webhooks of the pools name.
+//! Orchestrators that discovery webhooks and the chain name for the pools.
+
+mod registered;
 
 use std::{collections::HashMap, future};
 
 use futures_util::future::select_all;
 use orchestrator::BodyContainer;
+use registered::RegisteredOrchestrators;
 use router::{ConfiguredOrchestrator, PoolName};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    config::{PoolConfig, PoolWebhook},
+    chain_settings::ChainSettings,
+    config::{PoolConfig, PoolWebhook, Registered},
     pool_feed::PoolFeed,
     webhook::{DiscoveredOrchestrator, DiscoveryWebhook, HookClient, HookClientError},
 };
 
-/// Asks the discovery webhook of each pool that has one. The one owner of the tasks that do: they end
-/// when it is dropped.
+/// Asks the discovery webhook of each pool that has one, and the chain for those that take over who is
+/// registered there. The one owner of the tasks that do: they end when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     feed: PoolFeed,
     asked: HashMap<PoolName, Asked>,
+    /// How the chain is reached, where there is one.
+    chain: Option<ChainSettings>,
+    /// There while a pool takes it over.
+    registered: Option<RegisteredOrchestrators>,
 }
 
 /// A webhook that is being asked.
@@ -34,14 +42,40 @@ struct Asked {
 
 impl Discovery {
     /// Nobody is asked yet.
-    pub(crate) fn new(feed: PoolFeed) -> Self {
-        Self { feed, asked: HashMap::new() }
+    pub(crate) fn new(feed: PoolFeed, chain: Option<ChainSettings>) -> Self {
+        Self { feed, asked: HashMap::new(), chain, registered: None }
+    }
+
+    /// Asks for these pools, and no other.
+    pub(crate) fn set_pools(&mut self, pools: &[PoolConfig]) {
+        self.set_webhooks(pools);
+        self.set_registered(pools);
+    }
+
+    fn set_registered(&mut self, pools: &[PoolConfig]) {
+        let wanted = pools.iter().filter_map(|it| Some((it.pool.name.clone(), it.registered?)));
+        let wanted: HashMap<PoolName, Registered> = wanted.collect();
+        if self.registered.is_none() && !wanted.is_empty() {
+            self.registered = self.chain.clone().map(RegisteredOrchestrators::start);
+            if self.registered.is_none() {
+                tracing::warn!(
+                    "registered orchestrators: [payments] needs a restart to reach the chain"
+                );
+            }
+        }
+        let over = wanted.is_empty();
+        if let Some(registered) = &mut self.registered {
+            registered.set_pools(wanted, &self.feed);
+        }
+        if over {
+            self.registered = None;
+        }
     }
 
     /// Asks the webhooks of these pools, and no other. A pool whose webhook is another now keeps its
     /// orchestrators, trusted as they were, until the new one answers: what one list has named is not
     /// vouched for by the settings of the next. Without a webhook it keeps none of them.
-    pub(crate) fn set_pools(&mut self, pools: &[PoolConfig]) {
+    fn set_webhooks(&mut self, pools: &[PoolConfig]) {
         let with_webhook =
             pools.iter().filter_map(|it| Some((&it.pool.name, it.webhook.as_ref()?)));
         let wanted: HashMap<&PoolName, &PoolWebhook> = with_webhook.collect();
@@ -71,21 +105,40 @@ impl Discovery {
         }
     }
 
-    /// Waits until a webhook names other orchestrators, and hands them to the pool. Never ends when
-    /// nobody is asked. May be dropped and called again.
+    /// Waits until other orchestrators are named, and hands them to the pool. Never ends when nobody is
+    /// asked. May be dropped and called again.
     pub(crate) async fn follow(&mut self) {
-        let waiting = self.asked.iter_mut().map(|(pool, asked)| {
-            Box::pin(async move {
-                asked.changed().await;
-                (pool, asked)
-            })
-        });
-        let waiting: Vec<_> = waiting.collect();
-        if waiting.is_empty() {
-            return future::pending().await;
+        let Self { feed, asked, registered, .. } = self;
+        tokio::select! {
+            (pool, asked) = first_changed(asked) => asked.hand_to(feed, pool),
+            registered = changed(registered) => registered.hand_to(feed),
         }
-        let ((pool, asked), _, _) = select_all(waiting).await;
-        asked.hand_to(&self.feed, pool);
+    }
+}
+
+/// The first webhook that names others.
+async fn first_changed(asked: &mut HashMap<PoolName, Asked>) -> (&PoolName, &Asked) {
+    let waiting = asked.iter_mut().map(|(pool, asked)| {
+        Box::pin(async move {
+            asked.changed().await;
+            (pool, &*asked)
+        })
+    });
+    let waiting: Vec<_> = waiting.collect();
+    if waiting.is_empty() {
+        return future::pending().await;
+    }
+    select_all(waiting).await.0
+}
+
+/// Until the chain names others.
+async fn changed(registered: &mut Option<RegisteredOrchestrators>) -> &mut RegisteredOrchestrators {
+    match registered {
+        Some(registered) => {
+            registered.changed().await;
+            registered
+        }
+        None => future::pending().await,
     }
 }
 
@@ -170,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_an_endpoint_has_named_itself_gets_its_trust() {
         let feed = feed().await;
-        let mut discovery = Discovery::new(feed.clone());
+        let mut discovery = Discovery::new(feed.clone(), None);
         let configure = |discovery: &mut Discovery, url: &str, allow_private| {
             let pools = [pool(url, allow_private)];
             feed.set_configured(pools.to_vec());
@@ -201,6 +254,35 @@ mod tests {
         assert_eq!(configure(&mut discovery, second, true), trusted(true));
         discovery.set_pools(&[]);
         assert_eq!(feed.orchestrators(), [], "nobody is asked for it");
+    }
+
+    #[tokio::test]
+    async fn pools_take_over_who_is_registered_and_drop_them_with_the_setting() {
+        let feed = feed().await;
+        let mut discovery = Discovery::new(feed.clone(), None);
+        let (tell, found) = watch::channel(None);
+        discovery.registered = Some(RegisteredOrchestrators::told_by(found, JoinSet::new()));
+        let known = || {
+            let known = feed.orchestrators().into_iter();
+            known.map(|it| (it.address.host().to_owned(), it.trusted)).collect::<Vec<_>>()
+        };
+        let configure = |discovery: &mut Discovery, registered| {
+            let pools = [PoolConfig { registered, ..PoolConfig::default() }];
+            feed.set_configured(pools.to_vec());
+            discovery.set_pools(&pools);
+        };
+        configure(&mut discovery, Some(Registered { allow_private: false }));
+        assert_eq!(known(), [], "the chain has named nobody yet");
+        for host in ["o", "p"] {
+            tell.send(Some(vec![format!("https://{host}").parse().unwrap()])).unwrap();
+            discovery.follow().await;
+            assert_eq!(known(), [(host.to_owned(), false)]);
+        }
+        configure(&mut discovery, Some(Registered { allow_private: true }));
+        assert_eq!(known(), [("p".to_owned(), true)], "at once");
+        configure(&mut discovery, None);
+        assert_eq!(known(), []);
+        assert!(discovery.registered.is_none(), "nobody asks any more");
     }
 
     #[test]

@@ -196,12 +196,13 @@ pub(super) fn serve_publishers(
     stage.tasks.spawn(accept);
 }
 
-/// From the file, and from the webhooks in it.
+/// From the file, and from the webhooks in it and the chain.
 pub(super) fn follow_pools(config: &Config, feed: PoolFeed, stage: &Stage) {
-    let mut discovery = Discovery::new(feed.clone());
+    let chain = config.payments.chain.nodes().cloned();
+    let mut discovery = Discovery::new(feed.clone(), chain);
     discovery.set_pools(&config.transcoding.pools);
-    let (args, closed) = (config.args.clone(), stage.closed.clone());
-    stage.tasks.spawn(config_watch::follow(args, feed, discovery, closed));
+    let closed = stage.closed.clone();
+    stage.tasks.spawn(config_watch::follow(config.clone(), feed, discovery, closed));
 }
 
 pub(super) fn start_transcoding(

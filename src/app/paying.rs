@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::stages::Stage;
 use crate::{
-    config::{Config, PaymentChainConfig},
+    config::Config,
     payments::{self, PaymentService},
     pool_feed::PoolFeed,
     streams::Streams,
@@ -59,7 +59,7 @@ impl Paying {
     /// Tells the pools what an ether costs, where a feed says it.
     pub(super) fn follow_price(&self, config: &Config, pools: &PoolFeed, stage: &Stage) {
         let payments = &config.payments;
-        let PaymentChainConfig::Nodes(settings) = &payments.chain else { return };
+        let Some(settings) = payments.chain.nodes() else { return };
         let Some(source) = payments.price_feed else { return };
         let (service, settings) = (self.service.clone(), settings.clone());
         let follow = payments::follow_price(service, settings, source, pools.clone());

@@ -21,7 +21,7 @@ use router::{Pool, PoolName, RouterConfig, StreamPolicy};
 use segmenter::{LongGop, SegmenterConfig};
 
 pub use payments::{PayerSource, PaymentChainConfig, PaymentsConfig};
-pub use pool::PoolConfig;
+pub use pool::{PoolConfig, Registered};
 pub use price_feed::PriceFeedSource;
 pub use reader::Fault;
 use reader::{Faults, Section, parse_address};

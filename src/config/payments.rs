@@ -65,6 +65,17 @@ pub enum PaymentChainConfig {
     Nodes(ChainSettings),
 }
 
+impl PaymentChainConfig {
+    /// How the chain is reached, where there is one.
+    #[must_use]
+    pub const fn nodes(&self) -> Option<&ChainSettings> {
+        match self {
+            Self::Offline => None,
+            Self::Nodes(settings) => Some(settings),
+        }
+    }
+}
+
 /// Reads `[payments]`.
 pub(super) fn payments(mut section: Section, faults: &mut Faults) -> PaymentsConfig {
     let path = section.path_of("mode");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chain::UsdPerPixel;
+use chain::{Network, UsdPerPixel};
 use orchestrator::{BodyContainer, OrchestratorAddress, PixelPrice};
 use router::{ConfiguredOrchestrator, Pool, PoolName, PriceCap, StreamClass, StreamPolicy};
 use toml::Value;
@@ -20,8 +20,17 @@ pub struct PoolConfig {
     pub pool: Pool,
     /// A discovery webhook.
     pub webhook: Option<PoolWebhook>,
+    /// Those that are registered on the chain.
+    pub registered: Option<Registered>,
     /// The most that is paid, by the price feed, besides what `pool` says.
     pub usd_cap: Option<UsdPerPixel>,
+}
+
+/// Orchestrators that are registered on the chain belong to a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Whether they may be in private networks.
+    pub allow_private: bool,
 }
 
 /// Reads `[[pool]]` sections.
@@ -56,14 +65,52 @@ fn pool(
     }
     let orchestrators = section.sections("orchestrator", faults).into_iter();
     let orchestrators = orchestrators.filter_map(|it| orchestrator(it, faults)).collect();
-    let webhook = pool_webhook(&mut section, faults);
+    let allow_private = section.boolean("allow_private", faults).unwrap_or(false);
+    let webhook = pool_webhook(&mut section, allow_private, faults);
+    let registered = registered(&mut section, allow_private, payments, faults);
+    if registered.is_some() && webhook.is_some() {
+        faults.add(section.path_of("registered"), "contradicts webhook: make it another pool");
+    }
     let (price_cap, usd_cap) = price_cap(&mut section, payments, faults);
+    let priced = ["max_price", "max_usd_per_hour", "eth_usd"].map(|key| section.path_of(key));
+    let capped = price_cap.most.is_some() || usd_cap.is_some();
+    if registered.is_some() && !capped && !priced.iter().any(|path| faults.mentions(path)) {
+        let [path, ..] = priced;
+        faults.add(path, "missing, as is max_usd_per_hour: who is registered asks what they like");
+    }
     let deny = names(&mut section, "deny", faults);
     let allow = names(&mut section, "allow", faults);
     let only_if_named = section.boolean("only_if_named", faults).unwrap_or(false);
     section.finish(faults);
     let pool = Pool { name: name?, orchestrators, price_cap, deny, allow, only_if_named };
-    Some(PoolConfig { pool, webhook, usd_cap })
+    Some(PoolConfig { pool, webhook, registered, usd_cap })
+}
+
+/// `registered`: needs a chain, and nobody on the public one may point into private networks.
+fn registered(
+    section: &mut Section,
+    allow_private: bool,
+    payments: &PaymentsConfig,
+    faults: &mut Faults,
+) -> Option<Registered> {
+    let path = section.path_of("registered");
+    section.boolean("registered", faults).filter(|registered| *registered)?;
+    let Some(settings) = payments.chain.nodes() else {
+        if !faults.mentions("payments.eth_url") {
+            faults.add(
+                path,
+                "there is no chain to ask: that takes [payments] with mode = \"onchain\" or \"signer\" and an eth_url",
+            );
+        }
+        return None;
+    };
+    if allow_private && settings.network.chain_id == Network::ARBITRUM_ONE.chain_id {
+        faults.add(
+            section.path_of("allow_private"),
+            "anybody can register on the public network, and would reach private ones through this gateway",
+        );
+    }
+    Some(Registered { allow_private })
 }
 
 /// Reads one orchestrator, at the top level or of a pool.
@@ -269,7 +316,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::PriceFeedSource;
+    use crate::{
+        chain_settings::ChainSettings,
+        config::{PaymentChainConfig, PriceFeedSource},
+    };
 
     fn read(text: &str) -> Result<Vec<PoolConfig>, String> {
         read_with(text, &PaymentsConfig::default())
@@ -357,6 +407,39 @@ mod tests {
             read_with(fine, &payments),
             Err("pool[0].max_usd_per_hour: out of range\n".into())
         );
+    }
+
+    #[test]
+    fn registered_orchestrators_need_a_chain_and_stay_out_of_private_networks() {
+        let on = |network: &str, controller, chain_id| {
+            let (urls, fees) = (["http://127.0.0.1:8545"], chain::FeePolicy::default());
+            let settings = ChainSettings::new(urls, network, controller, chain_id, fees).unwrap();
+            let chain = PaymentChainConfig::Nodes(settings);
+            PaymentsConfig { chain, ..PaymentsConfig::default() }
+        };
+        let public = on("arbitrum-one-mainnet", None, None);
+        let controller = Some("0x1111111111111111111111111111111111111111");
+        let lab = on("lab", controller, Some(31_337));
+        let uncapped = "[[pool]]\nregistered = true\n";
+        let plain = &format!("{uncapped}max_price = 1200\n");
+        let private = &format!("{plain}allow_private = true\n");
+        let of = |text: &str, payments: &PaymentsConfig| {
+            read_with(text, payments).map(|pools| pools[0].registered)
+        };
+        assert_eq!(of(plain, &public), Ok(Some(Registered { allow_private: false })));
+        assert_eq!(of(private, &lab), Ok(Some(Registered { allow_private: true })));
+        assert_eq!(of("[[pool]]\nregistered = false\n", &PaymentsConfig::default()), Ok(None));
+
+        let said = of(private, &public).unwrap_err();
+        assert!(said.starts_with("pool[0].allow_private: anybody can register"), "{said}");
+        let said = of(plain, &PaymentsConfig::default()).unwrap_err();
+        assert!(said.starts_with("pool[0].registered: there is no chain to ask"), "{said}");
+        let said = of(&format!("{plain}webhook = \"https://a.example/\"\n"), &public).unwrap_err();
+        assert_eq!(said, "pool[0].registered: contradicts webhook: make it another pool\n");
+        let said = of(uncapped, &public).unwrap_err();
+        assert!(said.starts_with("pool[0].max_price: missing"), "{said}");
+        let twice = of(&format!("{uncapped}max_price = true\n"), &public);
+        assert!(twice.is_err_and(|said| said.lines().count() == 1));
     }
 
     #[test]

@@ -58,16 +58,19 @@ pub(super) fn auth_webhook(
     })
 }
 
-/// Reads `webhook`, `webhook_interval` and `allow_private` of a pool.
-pub(super) fn pool_webhook(section: &mut Section, faults: &mut Faults) -> Option<PoolWebhook> {
+/// Reads `webhook` and `webhook_interval` of a pool.
+pub(super) fn pool_webhook(
+    section: &mut Section,
+    allow_private: bool,
+    faults: &mut Faults,
+) -> Option<PoolWebhook> {
     let path = section.path_of("webhook");
     let url = section.string("webhook", faults);
     let interval = section.duration("webhook_interval", INTERVAL_RANGE, faults);
-    let allow_private = section.boolean("allow_private", faults);
     Some(PoolWebhook {
         endpoint: endpoint(&url?, &path, faults)?,
         interval: interval.unwrap_or(INTERVAL_DEFAULT),
-        allow_private: allow_private.unwrap_or(false),
+        allow_private,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Pools that take from the chain while the gateway runs: what an ether costs.
+//! Pools that take from the chain while the gateway runs: what an ether costs, and who is registered.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::{
     fleet::{attempts, decisions_of},
     support::{
         Gateway,
-        evm::{Layer, anvil::CHAIN_ID},
+        evm::{Layer, anvil::CHAIN_ID, key},
         lab::Lab,
         node::Node,
         pushing::{TINY, parts, push_with, segments},
@@ -156,4 +156,43 @@ async fn a_cap_in_dollars_follows_the_feed_and_without_a_price_nothing_is_paid()
     assert!(!is_transcoded(&gateway, "risen", 0, &bodies[0]).await);
     assert_eq!(rejected(&gateway, "risen", url).await, "price");
     gateway.shut_down().await;
+}
+
+/// An active orchestrator says where it is, and is found there: unless it is where only the operator may
+/// send us.
+#[tokio::test(flavor = "multi_thread")]
+async fn registered_orchestrators_are_used_outside_of_private_networks() {
+    let market = Market::open("registered").await;
+    let (lab, url) = (&market.lab, market.node.url.as_str());
+    let registry = lab.world.client.contracts().service_registry;
+    // This one says nothing of where it is.
+    lab.world.join(key(9).address()).await;
+    let call = ("setServiceURI(string)", string_argument(url));
+    lab.world.send_as(key(2).address(), registry, call).await;
+    let body = segments(&lab.directory, &TINY, 1, "ts").await.remove(0);
+    for (more, used) in [("allow_private = true\n", true), ("", false)] {
+        let pools = format!("[[pool]]\nregistered = true\nmax_price = 2000000000\n{more}");
+        let gateway = market.gateway(&pools, "");
+        let admin = gateway.admin();
+        let funds_known = |text: &str| !text.contains("\"deposit_wei\":null");
+        admin.wait_for("/v1/payments", SOON, funds_known).await;
+        let stream = STREAMS[usize::from(used)];
+        admin.wait_for("/v1/orchestrators", SOON, |text| text.contains(url)).await;
+        assert_eq!(is_transcoded(&gateway, stream, 0, &body).await, used);
+        let reason = rejected(&gateway, stream, url).await;
+        assert_eq!(reason.is_null(), used, "{reason}");
+        let known = admin.get("/v1/orchestrators").await;
+        let unreachable = known.text().contains("\"last_fault\":\"network: no session\"");
+        assert_eq!(unreachable, !used, "{}", known.text());
+        gateway.shut_down().await;
+    }
+}
+
+fn string_argument(text: &str) -> Vec<u8> {
+    let mut words = vec![0_u8; 64];
+    words[31] = 32;
+    words[63] = u8::try_from(text.len()).unwrap();
+    words.extend(text.bytes());
+    words.resize(words.len().next_multiple_of(32), 0);
+    words
 }

@@ -71,7 +71,10 @@ impl OrchestratorAddress {
     }
 
     /// Parses the service URI an orchestrator announces: a missing port means the scheme's own.
-    pub(crate) fn from_service_uri(text: &str) -> Result<Self, AddressError> {
+    ///
+    /// # Errors
+    /// When it is no URI of a host, or holds more than scheme, host, port and path.
+    pub fn from_service_uri(text: &str) -> Result<Self, AddressError> {
         Self::parse(text, |plaintext| if plaintext { 80 } else { 443 })
     }
 
