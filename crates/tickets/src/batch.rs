@@ -118,7 +118,7 @@ impl UnsignedBatch {
             .map(|nonce| Ticket::new(&self.params, self.expiration, self.sender, nonce))
     }
 
-    /// Signs all with the sender's key: some 100 µs per ticket.
+    /// Signs all with the sender's key: some 50 µs per ticket.
     pub fn sign(self, key: &PrivateKey) -> Result<TicketBatch, SignerFault> {
         if key.address() != self.sender {
             return Err(SignerFault::OtherKey(key.address()));
