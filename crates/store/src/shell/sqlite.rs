@@ -114,13 +114,15 @@ fn connect_options(file: PathBuf, busy: Duration) -> SqliteConnectOptions {
         .thread_name(|number| format!("store-{number}"))
 }
 
-/// Connections to a file stay good for as long as the process lives.
+/// Connections to a file stay good for as long as the process lives. None is tested before each use: that
+/// is a way to its thread and back, for which payments wait.
 fn pool(connections: u32, acquire: Duration) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(acquire)
         .idle_timeout(None)
         .max_lifetime(None)
+        .test_before_acquire(false)
 }
 
 /// Runs the missing steps of the schema in one transaction, so that of two processes the second
