@@ -16,8 +16,8 @@ use router::{
     Payments,
 };
 use serde::Serialize;
-use tickets::{ChainView, PaidRendition, Price, SenderFunds, U256, Wei};
-use tokio::sync::mpsc;
+use tickets::{B256, ChainView, PaidRendition, Price, SenderFunds, U256, Wei};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     events::{Events, PaymentEvent},
@@ -159,6 +159,8 @@ impl Inner {
         self.payer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Pays: what is made of it leaves only once it is on record. A key of this process signs while it is
+    /// put there.
     async fn pay(
         self: &Arc<Self>,
         bill: &Bill<'_>,
@@ -176,20 +178,42 @@ impl Inner {
             (payment, recorded)
         };
         let unsent = Unsettled::new(Arc::clone(self), payment.id);
-        let recorded = tokio::time::timeout(RECORD_DEADLINE, recorded);
-        let (hash, recorded) = tokio::join!(bill.job.hash_in_background(), recorded);
-        if !matches!(recorded, Ok(Ok(()))) {
-            return Err(not_recorded());
-        }
-        let hash = hash.map_err(|error| PaymentRefused {
-            class: PaymentRefusedClass::Nobody,
-            kind: error.kind(),
-            detail: error.to_string(),
-        })?;
         let facts = facts(&payment, bill);
-        let signed = self.signing.sign(payment, bill, hash).await?;
+        let recorded = self.on_record(recorded);
+        let signed = if self.signing.counts_for_itself() {
+            let (hash, ()) = tokio::try_join!(hash(bill), recorded)?;
+            self.sign(payment, bill, hash).await?
+        } else {
+            // Others' tasks first: the record's is to be on its way before this thread hashes and signs.
+            let signed = async {
+                tokio::task::yield_now().await;
+                self.sign(payment, bill, hash(bill).await?).await
+            };
+            tokio::try_join!(signed, recorded)?.0
+        };
         unsent.keep();
         Ok((signed, facts))
+    }
+
+    /// Waits until a payment is on record.
+    async fn on_record(&self, recorded: oneshot::Receiver<()>) -> Result<(), PaymentRefused> {
+        let begun = tokio::time::Instant::now();
+        let told = tokio::time::timeout(RECORD_DEADLINE, recorded).await;
+        let Ok(Ok(())) = told else { return Err(not_recorded()) };
+        self.metrics.recorded(begun.elapsed());
+        Ok(())
+    }
+
+    async fn sign(
+        &self,
+        payment: Payment,
+        bill: &Bill<'_>,
+        hash: B256,
+    ) -> Result<SegmentPayment, PaymentRefused> {
+        let begun = tokio::time::Instant::now();
+        let signed = self.signing.sign(payment, bill, hash).await?;
+        self.metrics.signing(begun.elapsed());
+        Ok(signed)
     }
 
     /// What follows from a refusal: a stream that meets a limit that ends it is ended.
@@ -263,6 +287,14 @@ impl Drop for Unsettled {
             inner.settle(payment, Ending::Withdrawn);
         }
     }
+}
+
+async fn hash(bill: &Bill<'_>) -> Result<B256, PaymentRefused> {
+    bill.job.hash_in_background().await.map_err(|error| PaymentRefused {
+        class: PaymentRefusedClass::Nobody,
+        kind: error.kind(),
+        detail: error.to_string(),
+    })
 }
 
 fn request(bill: &Bill<'_>) -> PaymentRequest {

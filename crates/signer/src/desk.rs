@@ -53,7 +53,7 @@ pub struct SegmentGrant {
 }
 
 impl SegmentGrant {
-    /// Signs tickets and claim. Some 100 µs per ticket.
+    /// Signs tickets and claim. Some 50 µs per ticket.
     #[must_use]
     pub fn sign(self, key: &PrivateKey) -> Option<SegmentAnswer> {
         let SegmentOrder { sender, price, claim, batch } = self.order;

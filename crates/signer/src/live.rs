@@ -41,7 +41,7 @@ pub struct LiveGrant {
 }
 
 impl LiveGrant {
-    /// Signs tickets, segment and state. Some 100 µs per ticket.
+    /// Signs tickets, segment and state. Some 50 µs per ticket.
     ///
     /// # Errors
     /// When the capabilities are none.
