@@ -74,14 +74,14 @@ def accepts(port):
 
 
 class Headgate:
-    """`headgate serve --open` on free ports."""
+    """`headgate serve --open` on free ports; `before` is a command that becomes it."""
 
-    def __init__(self, binary, flags):
-        self.binary, self.flags = pathlib.Path(binary).resolve(), flags
+    def __init__(self, binary, flags, before=()):
+        self.binary, self.flags, self.before = pathlib.Path(binary).resolve(), flags, before
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="headgate-bench-"))
-        command = [self.binary, "serve", "--open", "--data-dir", self.folder, *self.flags]
+        command = [*self.before, self.binary, "serve", "--open", "--data-dir", self.folder, *self.flags]
         for listener in ("rtmp", "http", "admin"):
             command += [f"--{listener}-addr", "127.0.0.1:0"]
         with open(self.folder / "log", "wb") as log:
@@ -124,17 +124,22 @@ class Headgate:
 
 
 class EchoingOrchestrator:
-    """An orchestrator that answers each segment at once with itself, in front of one that grants sessions."""
+    """An orchestrator that answers each segment at once with itself, in front of one that grants sessions.
 
-    def __init__(self, headgate, faulty_orchestrator):
+    The flags are for that one: a price, for instance. It quotes and issues ticket params; payments stay
+    unchecked, as no segment reaches it.
+    """
+
+    def __init__(self, headgate, faulty_orchestrator, flags=()):
         self.headgate, self.faulty = (pathlib.Path(it).resolve() for it in (headgate, faulty_orchestrator))
+        self.flags = flags
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="orchestrator-bench-"))
         self.running = []
         try:
             command = [self.headgate, "orchestrator", "--plaintext", "--addr", "127.0.0.1:0"]
-            self.start([*command, "--data-dir", self.folder])
+            self.start([*command, "--data-dir", self.folder, *self.flags])
             addresses = self.folder / "addresses.json"
             wait_for(addresses.exists, 20, "the orchestrator's addresses.json")
             upstream = json.loads(addresses.read_text())["orchestrator"]
