@@ -3,6 +3,8 @@
 # make check    formatting, lints and documentation
 # make bench    compare with nginx-rtmp; prints ratios
 # make bench-overhead  what the gateway adds to a segment, with an orchestrator that answers at once
+# make bench-signing   tickets a core signs in a second, beside ethers
+# make bench-payments  what paying adds to a segment, the ledger's commit included
 # make fuzz TARGET=ts    fuzz one reader (FUZZ_SECONDS=60)
 # make sim SEEDS=1000  the routing of many streams in virtual time, from seeds
 # make sim-mutations  shows that the simulation fails when the routing is broken on purpose
@@ -18,7 +20,7 @@ SOAK_MINUTES ?= 20
 SEEDS ?= 1000
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help run build player evm test check fmt bench bench-overhead fuzz fuzz-all soak sim sim-mutations prove-2 prove-3
+.PHONY: help run build player evm test check fmt bench bench-overhead bench-signing bench-payments fuzz fuzz-all soak sim sim-mutations prove-2 prove-3 prove-4
 .DEFAULT_GOAL := help
 
 help:
@@ -76,6 +78,17 @@ bench-overhead: build
 	$(CARGO) build --release --locked --package faulty-orchestrator
 	python3 benches/overhead.py --headgate target/release/headgate --faulty-orchestrator target/release/faulty-orchestrator
 
+bench-signing: evm
+	scripts/need build bench
+	$(CARGO) build --release --locked --package tickets --example signing
+	python3 benches/signing.py --signing target/release/examples/signing
+
+bench-payments: build
+	scripts/need bench
+	$(CARGO) build --release --locked --package faulty-orchestrator
+	python3 benches/overhead.py --headgate target/release/headgate --faulty-orchestrator target/release/faulty-orchestrator \
+	    --only 720p-paid-alone --only 720p-paid
+
 soak: build
 	scripts/need bench
 	python3 benches/soak.py --headgate target/release/headgate --minutes $(SOAK_MINUTES)
@@ -107,3 +120,9 @@ prove-3: player tests/browser/node_modules/.package-lock.json
 	$(MAKE) sim
 	$(MAKE) bench-overhead
 	$(CARGO) test --locked -p headgate --test gateway -- --ignored --test-threads 1 --nocapture fleet::
+
+# Hundreds of segments paid for, on a local chain too: wants the machine for itself.
+prove-4: player evm
+	$(MAKE) bench-signing
+	$(MAKE) bench-payments
+	$(CARGO) test --locked -p headgate --test gateway -- --ignored --test-threads 1 --nocapture payments:: onchain:: signing::
