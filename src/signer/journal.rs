@@ -110,6 +110,7 @@ impl Journal {
             compact_min: compact_at,
             compact_at,
             broken: false,
+            sync_directory,
             desk: Arc::clone(&desk),
             _lock: lock,
         };
@@ -139,6 +140,7 @@ struct Writer {
     compact_at: u64,
     /// Nothing is granted any more: what the file holds is not known.
     broken: bool,
+    sync_directory: fn(&Path) -> io::Result<()>,
     desk: SharedDesk,
     _lock: File,
 }
@@ -149,11 +151,15 @@ impl Writer {
             let mut batch = vec![first];
             batch.extend(jobs.try_iter().take(BATCH - 1));
             let taken = self.write(&batch);
+            if taken {
+                let mut desk = lock(&self.desk);
+                batch.iter().filter_map(|job| job.record.as_ref()).for_each(|it| desk.written(it));
+            }
             for job in batch {
                 // Who asked may have left.
                 let _gone = job.written.send(taken);
             }
-            if self.bytes >= self.compact_at {
+            if self.bytes >= self.compact_at && !self.broken {
                 self.compact();
             }
         }
@@ -183,7 +189,7 @@ impl Writer {
         }
     }
 
-    /// Writes what matters into a new file and puts it in the old one's place.
+    /// Goes on in a new file, with what matters.
     fn compact(&mut self) {
         let now = media::wall_clock_now();
         let records = lock(&self.desk).snapshot(now);
@@ -191,6 +197,12 @@ impl Writer {
             Ok((file, bytes)) => {
                 (self.file, self.bytes) = (file, bytes);
                 self.compact_at = self.compact_min.max(bytes.saturating_mul(2));
+                // The old file has no name any more: what went there would be lost. Which of the two a crash
+                // leaves is not known.
+                if let Err(error) = (self.sync_directory)(&self.data_dir) {
+                    tracing::error!(%error, "the journal's directory can't be written: nothing is signed");
+                    self.broken = true;
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "the journal can't be written anew; it goes on growing");
@@ -199,6 +211,7 @@ impl Writer {
         }
     }
 
+    /// Writes a new file and puts it in the old one's place; its directory is not synced.
     fn replace(&self, records: &[Record]) -> io::Result<(File, u64)> {
         let unfinished = self.data_dir.join(NEW_FILE);
         match std::fs::remove_file(&unfinished) {
@@ -211,7 +224,6 @@ impl Writer {
         file.write_all(&lines)?;
         file.sync_all()?;
         std::fs::rename(&unfinished, self.data_dir.join(FILE))?;
-        sync_directory(&self.data_dir)?;
         Ok((file, u64::try_from(lines.len()).unwrap_or(u64::MAX)))
     }
 }
@@ -276,7 +288,7 @@ fn sync_directory(data_dir: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
+    use std::{num::NonZeroU32, os::unix::fs::MetadataExt as _};
 
     use signer::{
         SegmentRequest, SigningLimits,
@@ -368,6 +380,83 @@ mod tests {
             let refused = lock(&desk).pay_segment(media::wall_clock_now(), "gateway", &other);
             assert_eq!(refused.unwrap_err(), signer::Refusal::NonceUsed(nonce));
         }
+    }
+
+    #[tokio::test]
+    async fn a_payment_that_found_the_signer_busy_is_on_the_disk_when_it_comes_again() {
+        let directory = directory("busy");
+        let (journal, desk, thread) = open(&directory);
+        let now = media::wall_clock_now();
+        let waiting = {
+            // The thread needs the desk to go on.
+            let mut desk = lock(&desk);
+            let grant = desk.pay_segment(now, "gateway", &request(1)).unwrap();
+            let mut waiting = vec![journal.write(grant.record).unwrap()];
+            let refused = loop {
+                match journal.write(None) {
+                    Ok(written) => waiting.push(written),
+                    Err(refused) => break refused,
+                }
+            };
+            assert_eq!(refused, JournalError::Busy);
+            // It may take some more, before it needs the desk.
+            while waiting.len() <= WAITING + BATCH
+                && let Ok(written) = journal.write(None)
+            {
+                waiting.push(written);
+            }
+            let grant = desk.pay_segment(now, "gateway", &request(2)).unwrap();
+            if let Ok(taken) = journal.write(grant.record) {
+                waiting.push(taken);
+            }
+            waiting
+        };
+        for written in waiting {
+            written.wait().await.unwrap();
+        }
+        let written = {
+            let again = lock(&desk).pay_segment(now, "gateway", &request(2)).unwrap();
+            assert!(again.repeated);
+            journal.write(again.record).unwrap()
+        };
+        written.wait().await.unwrap();
+        let again = lock(&desk).pay_segment(now, "gateway", &request(2)).unwrap();
+        assert!(again.repeated && again.record.is_none(), "it is there");
+        drop(journal);
+        tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+        let (_journal, desk, _thread) = open(&directory);
+        assert_eq!(lock(&desk).total().to_string(), "2000");
+    }
+
+    #[test]
+    fn a_new_file_whose_name_may_be_lost_is_written_to_no_more() {
+        let directory = directory("unsynced");
+        let (journal, desk, thread) = open(&directory);
+        drop(journal);
+        thread.join().unwrap();
+        let path = directory.join(FILE);
+        let options = OpenOptions::new().append(true).open(&path);
+        let mut writer = Writer {
+            data_dir: directory.clone(),
+            file: options.unwrap(),
+            bytes: 0,
+            compact_min: 1,
+            compact_at: 1,
+            broken: false,
+            sync_directory: |_| Err(io::Error::other("no space")),
+            desk: Arc::clone(&desk),
+            _lock: take_lock(&directory).unwrap(),
+        };
+        let now = media::wall_clock_now();
+        let grant = lock(&desk).pay_segment(now, "gateway", &request(1)).unwrap();
+        let (written, _wait) = oneshot::channel();
+        let batch = [Job { record: grant.record, written }];
+        assert!(writer.write(&batch));
+        writer.compact();
+        let inode = |metadata: io::Result<std::fs::Metadata>| metadata.unwrap().ino();
+        assert_eq!(inode(writer.file.metadata()), inode(std::fs::metadata(&path)));
+        assert_eq!(writer.bytes, std::fs::metadata(&path).unwrap().len());
+        assert!(!writer.write(&batch), "nothing is signed");
     }
 
     #[tokio::test]

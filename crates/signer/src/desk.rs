@@ -32,20 +32,30 @@ pub struct SigningDesk {
     payments: Payments,
     /// Number of the last record.
     last_record: u64,
+    /// Number of the last record that the journal's snapshot holds.
+    snapshot_through: u64,
     l1_block: Option<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Payments {
-    digests: HashMap<String, B256>,
+    known: HashMap<String, Known>,
     order: VecDeque<String>,
+}
+
+#[derive(Debug)]
+struct Known {
+    digest: B256,
+    /// What is not known to be on the disk.
+    unwritten: Option<Signed>,
 }
 
 /// A segment's payment that may be signed.
 #[derive(Clone, Debug)]
 pub struct SegmentGrant {
-    /// To be on the disk first; `None` where nothing is spent, or where the same was granted before.
-    /// In the latter case wait for the disk all the same: the earlier one may not be there yet.
+    /// To be on the disk first; then say so to [`SigningDesk::written`]. `None` where nothing is spent, or
+    /// where the same was granted before and is on the disk. What was granted and is not known to be there
+    /// comes again: a record may be there twice.
     pub record: Option<Record>,
     /// The same was granted before.
     pub repeated: bool,
@@ -94,6 +104,7 @@ impl SigningDesk {
             nonces: UsedNonces::default(),
             payments: Payments::default(),
             last_record: 0,
+            snapshot_through: 0,
             l1_block: None,
         }
     }
@@ -135,9 +146,10 @@ impl SigningDesk {
         };
         let name = format!("{client}\n{}", request.payment_id);
         let digest = keccak256(serde_json::to_vec(request).unwrap_or_default());
-        match self.payments.digests.get(&name) {
-            Some(known) if *known == digest => {
-                return Ok(SegmentGrant { record: None, repeated: true, order });
+        match self.payments.known.get(&name) {
+            Some(known) if known.digest == digest => {
+                let record = known.unwritten.clone().map(Record::Signed);
+                return Ok(SegmentGrant { record, repeated: true, order });
             }
             Some(_) => return Err(Refusal::PaymentReused),
             None => {}
@@ -176,9 +188,19 @@ impl SigningDesk {
         let signed = signed(number, minute, batch, &ev, purpose);
         self.count(&signed, batch.params().recipient_rand_hash, &ev);
         if let Some((name, digest)) = purpose.name {
-            self.payments.remember(name.to_owned(), digest);
+            self.payments.remember(name.to_owned(), digest, Some(signed.clone()));
         }
         Ok(Record::Signed(signed))
+    }
+
+    /// Takes note that a record is on the disk.
+    pub fn written(&mut self, record: &Record) {
+        if let Record::Signed(Signed { number, name: Some(name), .. }) = record
+            && let Some(known) = self.payments.known.get_mut(name)
+            && known.unwritten.as_ref().is_some_and(|unwritten| unwritten.number == *number)
+        {
+            known.unwritten = None;
+        }
     }
 
     /// The network's checks that need no chain (livepeer-wire §4.5), and the operator's.
@@ -214,27 +236,32 @@ impl SigningDesk {
         let nonces = (signed.first_nonce..).zip(0..signed.count).map(|(nonce, _)| nonce);
         self.nonces.insert(hash, signed.expiration_block, signed.minute, nonces);
         self.spending.add(signed.minute, &signed.stream, ev);
-        self.last_record = signed.number;
+        self.last_record = signed.number.max(self.last_record);
     }
 
     /// Takes up a record of an earlier run, in the order they were written. Those that a snapshot
-    /// holds already are skipped.
+    /// holds already are skipped, and those that are there twice are counted once.
     ///
     /// # Errors
     /// When it can't be read: the journal is damaged then.
     pub fn restore(&mut self, record: Record) -> Result<(), RecordFault> {
         match record {
-            Record::Signed(signed) if signed.number <= self.last_record => {}
+            Record::Signed(signed) if signed.number <= self.snapshot_through => {}
             Record::Signed(signed) => {
                 let hash = record::hash(&signed.recipient_rand_hash)?;
+                // A nonce is granted once: with it, this was too. Numbers don't tell, because what couldn't
+                // be written at first comes after later ones.
+                if self.nonces.contains(&hash, signed.first_nonce) {
+                    return Ok(());
+                }
                 let ev = record::wei(&signed.ev)?;
                 self.count(&signed, hash, &ev);
                 if let (Some(name), Some(digest)) = (signed.name, signed.digest) {
-                    self.payments.remember(name, record::hash(&digest)?);
+                    self.payments.remember(name, record::hash(&digest)?, None);
                 }
             }
             Record::Snapshot { through, total } => {
-                self.last_record = through;
+                (self.last_record, self.snapshot_through) = (through, through);
                 self.spending.set_total(record::wei(&total)?);
             }
             Record::Spent { minute, stream, ev } => {
@@ -246,7 +273,7 @@ impl SigningDesk {
                 self.nonces.restore(record::hash(&recipient_rand_hash)?, used);
             }
             Record::Payment { name, digest } => {
-                self.payments.remember(name, record::hash(&digest)?);
+                self.payments.remember(name, record::hash(&digest)?, None);
             }
         }
         Ok(())
@@ -268,7 +295,7 @@ impl SigningDesk {
             minute: used.minute,
         }));
         records.extend(self.payments.order.iter().filter_map(|name| {
-            let digest = self.payments.digests.get(name)?.to_string();
+            let digest = self.payments.known.get(name)?.digest.to_string();
             Some(Record::Payment { name: name.clone(), digest })
         }));
         records
@@ -276,14 +303,14 @@ impl SigningDesk {
 }
 
 impl Payments {
-    fn remember(&mut self, name: String, digest: B256) {
-        if self.digests.insert(name.clone(), digest).is_none() {
+    fn remember(&mut self, name: String, digest: B256, unwritten: Option<Signed>) {
+        if self.known.insert(name.clone(), Known { digest, unwritten }).is_none() {
             self.order.push_back(name);
         }
         if self.order.len() > MAX_PAYMENTS
             && let Some(oldest) = self.order.pop_front()
         {
-            self.digests.remove(&oldest);
+            self.known.remove(&oldest);
         }
     }
 }

@@ -117,6 +117,10 @@ impl UsedNonces {
         self.0.insert(hash, used);
     }
 
+    pub(crate) fn contains(&self, hash: &B256, nonce: u32) -> bool {
+        self.0.get(hash).is_some_and(|used| used.nonces.contains(nonce))
+    }
+
     /// The highest nonce used; zero when none was.
     pub(crate) fn highest(&self, hash: &B256) -> u32 {
         self.0.get(hash).map_or(0, |used| used.nonces.highest())

@@ -107,6 +107,9 @@ fn the_same_request_is_granted_again_and_counted_once() {
     let request = request("1", &batch(1, 2));
     let first = desk.pay_segment(at(0), "gateway", &request).unwrap();
     let again = desk.pay_segment(at(1), "gateway", &request).unwrap();
+    assert!(again.repeated && again.record == first.record, "it may not be on the disk");
+    desk.written(&first.record.clone().unwrap());
+    let again = desk.pay_segment(at(1), "gateway", &request).unwrap();
     assert!(again.repeated && again.record.is_none());
     assert_eq!(first.sign(&key()), again.sign(&key()));
     assert_eq!(desk.total().ceil().to_string(), "2000");
@@ -242,6 +245,27 @@ fn a_restart_forgets_neither_nonces_nor_what_was_spent() {
         let retry_after = Some(24 * 3_600 - 60);
         assert_eq!(over, Refusal::Limit { limit: SpendLimit::Stream, retry_after });
         assert!(pay(&mut desk, 1, "x", &batch(20, 1)).is_ok());
+    }
+}
+
+#[test]
+fn what_is_written_late_or_twice_is_counted_once() {
+    let mut first = desk(SigningLimits::default());
+    let mut grant = |id, nonce| pay(&mut first, 0, id, &batch(nonce, 1)).unwrap().unwrap();
+    let records = [grant("1", 1), grant("2", 2), grant("3", 3)];
+    let of = |order: &[usize]| order.iter().map(|it| records[*it].clone()).collect::<Vec<_>>();
+    let snapshot = first.snapshot(at(1));
+    for journal in [of(&[1, 0, 2, 0, 2]), [snapshot, of(&[2, 0])].concat()] {
+        let mut desk = again(SigningLimits::default(), journal);
+        assert_eq!(desk.total(), first.total());
+        for nonce in 1..=3 {
+            let refused = pay(&mut desk, 1, "x", &batch(nonce, 1));
+            assert_eq!(refused, Err(Refusal::NonceUsed(nonce)));
+        }
+        let Record::Signed(next) = pay(&mut desk, 1, "x", &batch(4, 1)).unwrap().unwrap() else {
+            panic!()
+        };
+        assert_eq!(next.number, 4);
     }
 }
 
