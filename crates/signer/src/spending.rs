@@ -9,14 +9,21 @@ use crate::{SigningLimits, SpendLimit};
 /// Minutes of the windows.
 const HOUR: u64 = 60;
 const DAY: u64 = 24 * 60;
+/// Minutes that are kept of each window, those in which nothing was spent apart.
+const MINUTES: usize = 24 * 60;
 /// Most streams that spent within a day. Further ones are refused.
 const MAX_STREAMS: usize = 65_536;
 
-/// Sums of the last so many minutes.
+/// Sums of the last so many minutes. Minutes are dropped by their number, never for the time: the clock may be
+/// ahead, and come back.
 #[derive(Clone, Debug)]
 struct Window {
     span: u64,
+    /// In their order, at most [`MINUTES`].
     minutes: VecDeque<(u64, Wei)>,
+    /// How many lie before the window.
+    before: usize,
+    /// Of those that don't.
     sum: Wei,
 }
 
@@ -39,26 +46,55 @@ pub(crate) struct Spending {
 
 impl Window {
     fn new(span: u64) -> Self {
-        Self { span, minutes: VecDeque::new(), sum: Wei::zero() }
+        Self { span, minutes: VecDeque::new(), before: 0, sum: Wei::zero() }
     }
 
-    /// Drops what lies before the window that ends with `minute`.
-    fn expire(&mut self, minute: u64) {
-        while let Some((first, _)) = self.minutes.front()
-            && first.saturating_add(self.span) <= minute
-            && let Some((_, spent)) = self.minutes.pop_front()
+    /// Lets the window end with `minute`. Later ones count too.
+    fn turn_to(&mut self, minute: u64) {
+        let lies_before = |at: u64| at.saturating_add(self.span) <= minute;
+        while let Some((at, spent)) = self.minutes.get(self.before)
+            && lies_before(*at)
         {
-            self.sum -= &spent;
+            self.sum -= spent;
+            self.before += 1;
+        }
+        while let Some(last) = self.before.checked_sub(1)
+            && let Some((at, spent)) = self.minutes.get(last)
+            && !lies_before(*at)
+        {
+            self.sum += spent;
+            self.before = last;
         }
     }
 
     fn add(&mut self, minute: u64, ev: &Wei) {
+        self.turn_to(minute);
         self.sum += ev;
-        // A clock that went back adds to the latest minute.
-        match self.minutes.back_mut() {
-            Some((last, spent)) if *last >= minute => *spent += ev,
-            _ => self.minutes.push_back((minute, ev.clone())),
+        let place = self.minutes.partition_point(|(at, _)| *at < minute);
+        match self.minutes.get_mut(place) {
+            Some((at, spent)) if *at == minute => *spent += ev,
+            _ => self.minutes.insert(place, (minute, ev.clone())),
         }
+        while self.minutes.len() > MINUTES {
+            self.drop_oldest();
+        }
+    }
+
+    /// What is inside the window goes on to count, with the next minute.
+    fn drop_oldest(&mut self) {
+        let Some((_, spent)) = self.minutes.pop_front() else { return };
+        match self.before.checked_sub(1) {
+            Some(before) => self.before = before,
+            None => match self.minutes.front_mut() {
+                Some((_, next)) => *next += &spent,
+                None => self.sum -= &spent,
+            },
+        }
+    }
+
+    /// The last minute in which something was spent.
+    fn last(&self) -> Option<u64> {
+        self.minutes.back().map(|(minute, _)| *minute)
     }
 
     /// When so much fits under the limit: `None` if it does now, else the minute, if ever.
@@ -68,7 +104,7 @@ impl Window {
         if sum <= limit {
             return None;
         }
-        for (minute, spent) in &self.minutes {
+        for (minute, spent) in self.minutes.iter().skip(self.before) {
             sum -= spent;
             if sum <= limit {
                 return Some(Some(minute.saturating_add(self.span)));
@@ -96,7 +132,7 @@ impl Spending {
         ev: &Wei,
         limits: &SigningLimits,
     ) -> Result<(), OverLimit> {
-        self.expire(minute, stream);
+        self.turn_to(minute, stream);
         if !self.streams.contains_key(stream) && self.streams.len() >= MAX_STREAMS {
             return Err(OverLimit::Streams);
         }
@@ -139,7 +175,7 @@ impl Spending {
         &self.total
     }
 
-    /// Each stream's minutes of the last day, the oldest first.
+    /// Each stream's minutes that are kept, the oldest first.
     pub(crate) fn recent(&self) -> Vec<(u64, &str, &Wei)> {
         let mut all: Vec<_> = self
             .streams
@@ -152,17 +188,23 @@ impl Spending {
         all
     }
 
-    fn expire(&mut self, minute: u64, stream: &str) {
-        self.hour.expire(minute);
-        self.day.expire(minute);
+    fn turn_to(&mut self, minute: u64, stream: &str) {
+        self.hour.turn_to(minute);
+        self.day.turn_to(minute);
         if let Some(window) = self.streams.get_mut(stream) {
-            window.expire(minute);
+            window.turn_to(minute);
+        } else if self.streams.len() >= MAX_STREAMS {
+            self.drop_quietest(minute);
         }
-        if self.streams.len() >= MAX_STREAMS {
-            self.streams.retain(|_, window| {
-                window.expire(minute);
-                !window.minutes.is_empty()
-            });
+    }
+
+    /// Only one: the clock may be ahead.
+    fn drop_quietest(&mut self, minute: u64) {
+        let lasts = self.streams.iter().map(|(name, window)| (window.last(), name));
+        let Some((last, name)) = lasts.min() else { return };
+        if last.is_none_or(|last| last.saturating_add(DAY) <= minute) {
+            let name = name.clone();
+            self.streams.remove(&name);
         }
     }
 }
@@ -220,5 +262,44 @@ mod tests {
         spending.add(500, "a", &wei(100));
         spending.add(10, "b", &wei(0));
         assert_eq!(spending.check(10, "b", &wei(1), &limits), over(SpendLimit::Hour, Some(560)));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_forgets_nothing_of_today() {
+        let mut spending = Spending::new();
+        let limits = limits(100, 200, 150, 10_000);
+        let year = 365 * DAY;
+        spending.add(500, "a", &wei(80));
+        spending.add(501, "a", &wei(15));
+        assert_eq!(spending.check(year, "a", &wei(100), &limits), Ok(()));
+        spending.add(year, "b", &wei(3));
+        assert_eq!(spending.check(502, "a", &wei(2), &limits), Ok(()));
+        assert_eq!(spending.check(502, "a", &wei(3), &limits), over(SpendLimit::Hour, Some(560)));
+        spending.add(502, "a", &wei(2));
+        assert_eq!(spending.check(503, "a", &wei(1), &limits), over(SpendLimit::Hour, Some(560)));
+        assert_eq!(
+            spending.check(560, "a", &wei(54), &limits),
+            over(SpendLimit::Stream, Some(1_940))
+        );
+        assert_eq!(spending.check(562, "a", &wei(53), &limits), Ok(()));
+        let until = Some(year + HOUR);
+        assert_eq!(spending.check(562, "c", &wei(98), &limits), over(SpendLimit::Hour, until));
+        let told: Vec<_> = spending.recent().iter().map(|(minute, ..)| *minute).collect();
+        assert_eq!(told, [500, 501, 502, year]);
+    }
+
+    #[test]
+    fn minutes_are_bounded_and_what_counts_still_does() {
+        let mut window = Window::new(DAY);
+        for minute in 0..3 * DAY {
+            window.add(minute, &wei(1));
+        }
+        assert_eq!((window.minutes.len(), window.sum.to_string()), (MINUTES, "1440".to_owned()));
+        let ahead = 1_000 * DAY;
+        for minute in ahead..ahead + 2 * DAY {
+            window.add(minute, &wei(1));
+        }
+        window.add(3 * DAY, &wei(5));
+        assert_eq!((window.minutes.len(), window.sum.to_string()), (MINUTES, "1445".to_owned()));
     }
 }

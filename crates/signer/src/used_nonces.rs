@@ -9,6 +9,8 @@ const MAX_OPEN: usize = 1 << 19;
 /// Minutes without a ticket after which params are forgotten where no block is known. Orchestrators
 /// let theirs expire after about eight minutes.
 const FORGET_AFTER: u64 = 60;
+/// The params used last, which are never forgotten for the clock's sake: it may be ahead.
+const KEPT: usize = 1 << 14;
 /// Words of a set of nonces.
 const WORDS: usize = 10;
 
@@ -128,9 +130,15 @@ impl UsedNonces {
 
     /// Forgets params that nobody takes tickets on any more.
     pub(crate) fn forget(&mut self, minute: u64, l1_block: Option<u64>) {
-        self.0.retain(|_, used| match l1_block {
-            Some(block) => used.expiration_block > block,
-            None => used.minute.saturating_add(FORGET_AFTER) > minute,
+        if let Some(block) = l1_block {
+            self.0.retain(|_, used| used.expiration_block > block);
+            return;
+        }
+        let mut minutes: Vec<_> = self.0.values().map(|used| used.minute).collect();
+        minutes.sort_unstable_by(|one, other| other.cmp(one));
+        let Some(last) = minutes.get(KEPT) else { return };
+        self.0.retain(|_, used| {
+            used.minute > *last || used.minute.saturating_add(FORGET_AFTER) > minute
         });
     }
 
@@ -142,6 +150,22 @@ impl UsedNonces {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_ahead_forgets_few() {
+        let mut used = UsedNonces::default();
+        let hash = |number: u64| B256::from(tickets::U256::from(number));
+        let count = u64::try_from(KEPT).unwrap() + 5;
+        for number in 0..count {
+            used.insert(hash(number), 100, number, [7]);
+        }
+        used.forget(count, None);
+        assert!(used.contains(&hash(count - FORGET_AFTER), 7));
+        used.forget(u64::MAX, None);
+        assert!(used.contains(&hash(5), 7) && !used.contains(&hash(4), 7));
+        used.forget(0, Some(100));
+        assert_eq!(used.iter().count(), 0);
+    }
 
     #[test]
     fn sets_hold_every_nonce_and_come_back() {
