@@ -12,7 +12,7 @@ use crate::{
     payment::{SentRow, SettledRow, amount, positive},
 };
 
-/// Minutes for which spending is kept by the minute: two days.
+/// Minutes for which spending is kept by the minute, those in which nothing was spent apart: two days or more.
 pub(crate) const SPENT_MINUTES: i64 = 2 * 24 * 60;
 /// Streams and owners, in pairs, of whom it is kept what they spent before those minutes. Where there are
 /// more, those that spent nothing for longest are added up for their owner, and then for nobody in

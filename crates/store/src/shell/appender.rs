@@ -50,7 +50,7 @@ impl Appender {
         let (queue, commands) = mpsc::channel(APPEND_QUEUE);
         let mut task = JoinSet::new();
         let Limits { operation: limit, bounds, .. } = limits;
-        let writer = Writer { engine, limit, bounds, since_upkeep: 0, latest: i64::MIN };
+        let writer = Writer { engine, limit, bounds, since_upkeep: 0, earliest: i64::MAX };
         task.spawn(writer.run(commands));
         Self { queue, _task: task }
     }
@@ -83,8 +83,8 @@ struct Writer {
     limit: Duration,
     bounds: Upkeep,
     since_upkeep: usize,
-    /// The latest time of any row.
-    latest: i64,
+    /// The earliest time of any row since then: of a clock that is ahead for a while nothing may go.
+    earliest: i64,
 }
 
 impl Writer {
@@ -124,12 +124,13 @@ impl Writer {
             }
         }
         self.since_upkeep += batches.iter().map(Vec::len).sum::<usize>();
-        self.latest = batches.iter().flatten().map(LedgerRow::at).fold(self.latest, i64::max);
+        self.earliest = batches.iter().flatten().map(LedgerRow::at).fold(self.earliest, i64::min);
         if self.since_upkeep >= UPKEEP_ROWS {
             self.since_upkeep = 0;
             if let Err(fault) = self.keep_bounds().await {
                 tracing::warn!(?fault, "the ledger's tables were not brought within their bounds");
             }
+            self.earliest = i64::MAX;
         }
     }
 
@@ -147,7 +148,7 @@ impl Writer {
     async fn keep_bounds(&self) -> Result<(), EngineError> {
         let work = async {
             let mut transaction = self.engine.write_ledger().await?;
-            let kept = ledger::upkeep(&mut transaction, self.bounds, self.latest).await;
+            let kept = ledger::upkeep(&mut transaction, self.bounds, self.earliest).await;
             transaction.end(kept).await
         };
         timeout(self.limit, work).await.map_err(|_| EngineError::Late)?

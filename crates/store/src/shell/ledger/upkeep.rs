@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use tickets::Wei;
 
-use super::{EngineError, Transaction, add_to_before, add_to_day, read};
-use crate::sums::{
-    DayKey, MAX_DAY_LINES, MAX_SPENDERS, SPENT_MINUTES, SpentKey, day_of, minute_of,
-};
+use super::{Columns, EngineError, Transaction, add_to_before, add_to_day, read};
+use crate::sums::{DayKey, MAX_DAY_LINES, MAX_SPENDERS, SPENT_MINUTES, SpentKey, day_of};
 
 /// Bounds of the tables.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +16,8 @@ pub(in crate::shell) struct Upkeep {
     pub(in crate::shell) days: i64,
     /// Nonce marks, those used within the last hour apart.
     pub(in crate::shell) marks: i64,
+    /// See [`SPENT_MINUTES`].
+    pub(in crate::shell) minutes: i64,
     /// See [`MAX_SPENDERS`].
     pub(in crate::shell) spenders: i64,
     /// See [`MAX_DAY_LINES`].
@@ -31,6 +31,7 @@ impl Default for Upkeep {
             payments: bound(crate::MAX_PAYMENTS),
             days: bound(crate::PAYMENT_DAYS),
             marks: bound(crate::MAX_MARKS),
+            minutes: SPENT_MINUTES,
             spenders: bound(MAX_SPENDERS),
             day_lines: bound(MAX_DAY_LINES),
         }
@@ -55,7 +56,7 @@ pub(in crate::shell) async fn upkeep(
             vec![now.saturating_sub(MICROS_OF_AN_HOUR).into(), bounds.marks.into()],
         )
         .await?;
-    fold_minutes(transaction, minute_of(now).saturating_sub(SPENT_MINUTES)).await?;
+    fold_minutes(transaction, bounds).await?;
     join_spenders(transaction, bounds).await?;
     join_days(transaction, bounds, now).await
 }
@@ -86,8 +87,23 @@ async fn delete_payments(
     Ok(())
 }
 
-/// Adds minutes before the oldest that is kept to what was spent before them.
-async fn fold_minutes(transaction: &mut Transaction<'_>, oldest: i64) -> Result<(), EngineError> {
+/// Adds minutes before the oldest that is kept to what was spent before them. They are counted, not compared
+/// with the time: a clock that was ahead for once must not fold those of today.
+async fn fold_minutes(
+    transaction: &mut Transaction<'_>,
+    bounds: Upkeep,
+) -> Result<(), EngineError> {
+    // From each minute to the one before it: the index has many rows of each.
+    let mut oldest = transaction
+        .fetch(
+            "WITH RECURSIVE kept (minute, place) AS (SELECT MAX(minute), 1 FROM spent_minute \
+             UNION ALL SELECT (SELECT MAX(minute) FROM spent_minute WHERE minute < kept.minute), \
+             place + 1 FROM kept WHERE place < $1 AND minute IS NOT NULL) \
+             SELECT minute FROM kept WHERE place = $1 AND minute IS NOT NULL",
+            vec![bounds.minutes.into()],
+        )
+        .await?;
+    let Some(oldest) = oldest.first_mut().map(Columns::int).transpose()? else { return Ok(()) };
     let minutes = transaction
         .fetch(
             "DELETE FROM spent_minute WHERE (minute, stream, owner) IN (\
