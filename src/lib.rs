@@ -29,6 +29,8 @@ mod discovery;
 mod embedded;
 mod eth_key;
 #[cfg(feature = "local")]
+mod file_replacement;
+#[cfg(feature = "local")]
 mod followed_chain;
 mod gateway_facts;
 mod http_server;
@@ -59,6 +61,8 @@ pub mod signer;
 pub mod stream_task;
 pub mod streams;
 mod telemetry;
+#[cfg(feature = "local")]
+mod tickets_lock;
 #[cfg(feature = "local")]
 mod transcoding_node;
 pub mod wallet;

@@ -16,6 +16,7 @@ use crate::{
     eth_key,
     followed_chain::FollowedChain,
     redemptions::{RedemptionConfig, Redemptions},
+    tickets_lock::TicketsLock,
     winning_tickets::WinningTickets,
 };
 
@@ -56,10 +57,11 @@ pub(crate) async fn start(
     tracing::info!(%price, ticket_ev = %tickets.ticket_ev, signer = %key.address(), %recipient, "this orchestrator is paid");
     // Offline, redeeming costs nothing that could be put on top of the price.
     let adjust_price = check == TicketCheck::Chain && args.auto_adjust_price;
+    let lock = TicketsLock::take(data_dir).await.context("can't keep winning tickets")?;
     let (chain, redeemer) = match check {
-        TicketCheck::Offline => offline(data_dir)?,
+        TicketCheck::Offline => offline(data_dir, lock)?,
         TicketCheck::Chain => {
-            on_chain(&args, data_dir, (&key, recipient), (&tasks, &stopped)).await?
+            on_chain(&args, (data_dir, lock), (&key, recipient), (&tasks, &stopped)).await?
         }
     };
     tasks.close();
@@ -71,17 +73,17 @@ pub(crate) async fn start(
 /// What an orchestrator that is paid needs besides its own books.
 type Ports = (Arc<dyn PaymentChain>, Arc<dyn Redeemer>);
 
-fn offline(data_dir: &Path) -> anyhow::Result<Ports> {
+fn offline(data_dir: &Path, lock: TicketsLock) -> anyhow::Result<Ports> {
     tracing::warn!(
         "tickets are checked offline: signatures, terms, prices, nonces, ages and credit are; deposits, reserves, withdrawals, rounds and this orchestrator's registration are not, and winning tickets can't be redeemed"
     );
-    let won = WinningTickets::open(data_dir).context("can't keep winning tickets")?;
+    let won = WinningTickets::open(data_dir, lock).context("can't keep winning tickets")?;
     Ok((Arc::new(OfflineChain::new(media::wall_clock_now)), Arc::new(won)))
 }
 
 async fn on_chain(
     args: &PaidArgs,
-    data_dir: &Path,
+    (data_dir, lock): (&Path, TicketsLock),
     (key, recipient): (&PrivateKey, Address),
     (tasks, stopped): (&TaskTracker, &CancellationToken),
 ) -> anyhow::Result<Ports> {
@@ -94,7 +96,7 @@ async fn on_chain(
         fees: settings.fees,
         patience: Patience::default(),
     };
-    let redemptions = Redemptions::open(data_dir, config, Arc::clone(&watcher));
+    let redemptions = Redemptions::open(data_dir, lock, config, Arc::clone(&watcher));
     let redemptions = Arc::new(redemptions.context("can't keep winning tickets")?);
     let chain = FollowedChain::start(watcher, recipient, Arc::clone(&redemptions)).await;
     let chain = Arc::new(chain.context("can't follow the chain")?);

@@ -10,10 +10,15 @@ use std::{
 use serde_json::{Value, json};
 use tickets::{B256, U256};
 
-use crate::append_log;
+use crate::{append_log, file_replacement::FileReplacement};
 
 /// Name of the file in the data directory.
 const FILE: &str = "redemptions.jsonl";
+/// Bytes from which on a start shortens the file.
+const MAX_BYTES: u64 = 8 << 20;
+/// Tickets with nothing left to do whose last step a shortened file still tells, for the operator: less
+/// than half of [`MAX_BYTES`].
+const HISTORY_MAX: usize = 10_000;
 
 /// What was done about a ticket, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,16 +57,39 @@ impl RedemptionJournal {
     /// When it can't be opened or read.
     pub(crate) fn open(data_dir: &Path) -> io::Result<(Self, HashMap<B256, Step>)> {
         let file = append_log::open(&data_dir.join(FILE))?;
-        let mut steps = HashMap::new();
-        for line in BufReader::new(&file).split(b'\n') {
-            // A line that was cut short says of a step that it was not taken yet.
-            let Some((hash, step)) = read(&line?) else { continue };
-            let known = steps.entry(hash).or_insert(step);
-            if !known.is_last() {
-                *known = step;
+        let (steps, _) = read_all(&file)?;
+        Ok((Self { file }, steps))
+    }
+
+    /// Rewrites a file that has become long: with the last step of each ticket that has something left to
+    /// do, and of the latest that have not. Not to be called while the file is open, nor while tickets
+    /// are kept whose last step may go.
+    ///
+    /// # Errors
+    /// When it can't be read or rewritten; it is as it was then, or shortened.
+    pub(crate) fn shorten(data_dir: &Path) -> io::Result<()> {
+        Self::shorten_bounded(data_dir, MAX_BYTES, HISTORY_MAX)
+    }
+
+    fn shorten_bounded(data_dir: &Path, max_bytes: u64, history_max: usize) -> io::Result<()> {
+        let path = data_dir.join(FILE);
+        let file = File::open(&path)?;
+        if file.metadata()?.len() <= max_bytes {
+            return Ok(());
+        }
+        let (mut steps, settled) = read_all(&file)?;
+        let mut shortened = FileReplacement::begin(&path)?;
+        let forgotten = settled.len().saturating_sub(history_max);
+        for (place, hash) in settled.iter().enumerate() {
+            let Some(step) = steps.remove(hash) else { continue };
+            if place >= forgotten {
+                shortened.push(line(*hash, &step).as_bytes())?;
             }
         }
-        Ok((Self { file }, steps))
+        for (hash, step) in &steps {
+            shortened.push(line(*hash, step).as_bytes())?;
+        }
+        shortened.commit()
     }
 
     /// Puts down a step, and returns when it is on the disk.
@@ -69,24 +97,47 @@ impl RedemptionJournal {
     /// # Errors
     /// When it may not be.
     pub(crate) fn append(&mut self, hash: B256, step: &Step) -> io::Result<()> {
-        let line = match step {
-            Step::Sending { nonce } => json!({"nonce": nonce, "step": "sending"}),
-            Step::Redeemed { by: None } => json!({"step": "redeemed"}),
-            Step::Redeemed { by: Some((transaction, paid, fee)) } => json!({
-                "step": "redeemed",
-                "transaction": transaction.to_string(),
-                "paid": paid.to_string(),
-                "fee": fee.to_string(),
-            }),
-            Step::Expired => json!({"step": "expired"}),
-        };
-        let mut line = line;
-        if let Some(fields) = line.as_object_mut() {
-            fields.insert("hash".to_owned(), json!(hash.to_string()));
-        }
+        let line = line(hash, step);
         // What a full disk left of a line must not swallow this one.
         append_log::append(&mut self.file, &format!("\n{line}\n"))
     }
+}
+
+/// The last step of each ticket, and those with nothing left to do in the order in which that was so.
+fn read_all(file: &File) -> io::Result<(HashMap<B256, Step>, Vec<B256>)> {
+    let (mut steps, mut settled) = (HashMap::new(), Vec::new());
+    for line in BufReader::new(file).split(b'\n') {
+        // A line that was cut short says of a step that it was not taken yet.
+        let Some((hash, step)) = read(&line?) else { continue };
+        let known = steps.get(&hash);
+        if known.is_some_and(Step::is_last) {
+            continue;
+        }
+        if step.is_last() {
+            settled.push(hash);
+        }
+        steps.insert(hash, step);
+    }
+    Ok((steps, settled))
+}
+
+/// A step as a line, without its end.
+fn line(hash: B256, step: &Step) -> String {
+    let mut line = match step {
+        Step::Sending { nonce } => json!({"nonce": nonce, "step": "sending"}),
+        Step::Redeemed { by: None } => json!({"step": "redeemed"}),
+        Step::Redeemed { by: Some((transaction, paid, fee)) } => json!({
+            "step": "redeemed",
+            "transaction": transaction.to_string(),
+            "paid": paid.to_string(),
+            "fee": fee.to_string(),
+        }),
+        Step::Expired => json!({"step": "expired"}),
+    };
+    if let Some(fields) = line.as_object_mut() {
+        fields.insert("hash".to_owned(), json!(hash.to_string()));
+    }
+    line.to_string()
 }
 
 fn read(line: &[u8]) -> Option<(B256, Step)> {
@@ -148,6 +199,32 @@ mod tests {
             (hash(4), Step::Redeemed { by: None }),
         ];
         assert_eq!(steps, HashMap::from(expected));
+    }
+
+    #[test]
+    fn a_long_file_is_shortened_to_what_is_open_and_the_latest() {
+        let directory = directory("long");
+        let (mut journal, _) = RedemptionJournal::open(&directory).unwrap();
+        for number in 1..=9 {
+            journal.append(hash(number), &Step::Sending { nonce: number.into() }).unwrap();
+            if number % 2 == 0 {
+                journal.append(hash(number), &Step::Expired).unwrap();
+            }
+        }
+        drop(journal);
+        let path = directory.join(FILE);
+        let bytes = fs::metadata(&path).unwrap().len();
+        RedemptionJournal::shorten_bounded(&directory, bytes, 2).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), bytes, "it may be so long");
+        RedemptionJournal::shorten_bounded(&directory, bytes - 1, 2).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 7, "{text}");
+        let (mut journal, steps) = RedemptionJournal::open(&directory).unwrap();
+        let open = [1, 3, 5, 7, 9].map(|it| (hash(it), Step::Sending { nonce: it.into() }));
+        let latest = [6, 8].map(|it| (hash(it), Step::Expired));
+        assert_eq!(steps, open.into_iter().chain(latest).collect());
+        journal.append(hash(9), &Step::Expired).unwrap();
+        assert_eq!(RedemptionJournal::open(&directory).unwrap().1[&hash(9)], Step::Expired);
     }
 
     #[test]

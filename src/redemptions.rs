@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     redemption_journal::{RedemptionJournal, Step},
     redemption_queue::{Redeemable, RedemptionQueue, params_end},
+    tickets_lock::TicketsLock,
     winning_tickets::WinningTickets,
 };
 
@@ -77,12 +78,18 @@ impl Redemptions {
     /// When the files can't be opened or read.
     pub(crate) fn open(
         data_dir: &Path,
+        lock: TicketsLock,
         config: RedemptionConfig,
         watcher: Arc<ChainWatcher>,
     ) -> io::Result<Self> {
-        let won = WinningTickets::open(data_dir)?;
-        let (tickets, unreadable) = WinningTickets::read(data_dir)?;
         let (journal, steps) = RedemptionJournal::open(data_dir)?;
+        drop(journal);
+        if let Err(error) = drop_settled(data_dir, &lock, &steps) {
+            tracing::warn!(%error, "winning tickets that are settled stay on the disk");
+        }
+        let won = WinningTickets::open(data_dir, lock)?;
+        let (tickets, unreadable) = WinningTickets::read(data_dir)?;
+        let (journal, _) = RedemptionJournal::open(data_dir)?;
         if unreadable > 0 {
             tracing::warn!(lines = unreadable, "lines of winning tickets can't be read");
         }
@@ -248,6 +255,21 @@ fn journal(journal: &Mutex<RedemptionJournal>) -> MutexGuard<'_, RedemptionJourn
     journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Makes room for new ones. The journal comes second: ended in between, it still says of every ticket that
+/// is kept what was done about it.
+fn drop_settled(
+    data_dir: &Path,
+    lock: &TicketsLock,
+    steps: &HashMap<B256, Step>,
+) -> io::Result<()> {
+    let is_settled = |hash: &B256| steps.get(hash).is_some_and(Step::is_last);
+    let dropped = WinningTickets::drop_settled(data_dir, lock, is_settled)?;
+    if dropped > 0 {
+        tracing::info!(tickets = dropped, "winning tickets that are settled were dropped");
+    }
+    RedemptionJournal::shorten(data_dir)
+}
+
 fn left_over(tickets: Vec<WinningTicket>, steps: &HashMap<B256, Step>) -> RedemptionQueue {
     let mut queue = RedemptionQueue::default();
     for won in tickets {
@@ -276,4 +298,67 @@ fn paid(receipt: &Receipt) -> U256 {
         | BrokerEvent::UnlockCancelled { .. } => None,
     });
     amounts.fold(U256::ZERO, U256::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use tickets::{ExpirationParams, Ticket};
+
+    use super::*;
+
+    fn directory(name: &str) -> PathBuf {
+        let name = format!("headgate-redemptions-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::remove_dir_all(&path).unwrap_or_default();
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    fn won(sender_nonce: u32) -> WinningTicket {
+        let ticket = Ticket {
+            recipient: Address::repeat_byte(1),
+            sender: Address::repeat_byte(2),
+            face_value: U256::from(100),
+            win_prob: U256::MAX,
+            sender_nonce,
+            recipient_rand_hash: B256::ZERO,
+            expiration: ExpirationParams::default(),
+        };
+        let signature = PrivateKey::from_bytes(&[7; 32]).unwrap().sign(b"");
+        WinningTicket { ticket, signature, recipient_rand: U256::from(8) }
+    }
+
+    #[test]
+    fn what_is_settled_goes_and_what_may_pay_yet_stays() {
+        let directory = directory("settled");
+        let lock = TicketsLock::try_take(&directory).unwrap();
+        let kept = WinningTickets::open(&directory, lock).unwrap();
+        (1..=5).for_each(|nonce| kept.redeem(won(nonce)).unwrap());
+        drop(kept);
+        let (mut journal, _) = RedemptionJournal::open(&directory).unwrap();
+        for (nonce, step) in [
+            (1, Step::Sending { nonce: 7 }),
+            (1, Step::Redeemed { by: None }),
+            (2, Step::Expired),
+            (3, Step::Sending { nonce: 8 }),
+            (4, Step::Sending { nonce: 9 }),
+            (4, Step::Redeemed { by: Some((B256::ZERO, U256::from(1), U256::from(2))) }),
+        ] {
+            journal.append(won(nonce).ticket.hash(), &step).unwrap();
+        }
+        let (_, steps) = RedemptionJournal::open(&directory).unwrap();
+        let lock = TicketsLock::try_take(&directory).unwrap();
+        drop_settled(&directory, &lock, &steps).unwrap();
+        let (tickets, _) = WinningTickets::read(&directory).unwrap();
+        assert_eq!(tickets, [won(3), won(5)]);
+        let mut queue = left_over(tickets, &steps);
+        assert_eq!(queue.len(), 2);
+        let now = Instant::now().into_std();
+        let first = queue.next(now, 0).unwrap();
+        assert_eq!((&first.won, first.sent_nonce), (&won(3), Some(8)));
+        let told = RedemptionJournal::open(&directory).unwrap().1;
+        assert_eq!(told, steps, "a short journal goes on telling what became of each");
+    }
 }

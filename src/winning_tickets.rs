@@ -10,14 +10,14 @@ use std::{
 
 use orchestrator::server::{RedeemError, Redeemer};
 use serde_json::{Value, json};
-use tickets::{ExpirationParams, Signature, Ticket, WinningTicket};
+use tickets::{B256, ExpirationParams, Signature, Ticket, WinningTicket};
 
-use crate::append_log;
+use crate::{append_log, file_replacement::FileReplacement, tickets_lock::TicketsLock};
 
 /// Name of the file in the data directory.
 const FILE: &str = "winning-tickets.jsonl";
-/// Bytes of the file from which on no payment is taken any more, some 70 000 tickets: the operator
-/// has to redeem them and move the file away.
+/// Bytes of the file from which on no payment is taken any more, some 70 000 tickets. The next start drops
+/// those that are settled; where none are redeemed, the operator has to move the file away.
 const MAX_BYTES: u64 = 64 << 20;
 /// Tickets kept in memory while the disk takes none: more than payments under way can win.
 const MAX_UNSAVED: usize = 16_384;
@@ -28,6 +28,7 @@ const MAX_UNSAVED: usize = 16_384;
 #[derive(Debug)]
 pub(crate) struct WinningTickets {
     log: Mutex<Log>,
+    _lock: TicketsLock,
 }
 
 #[derive(Debug)]
@@ -43,15 +44,15 @@ impl WinningTickets {
     ///
     /// # Errors
     /// When it can't be opened.
-    pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
-        Self::open_bounded(data_dir, MAX_BYTES)
+    pub(crate) fn open(data_dir: &Path, lock: TicketsLock) -> io::Result<Self> {
+        Self::open_bounded(data_dir, lock, MAX_BYTES)
     }
 
-    fn open_bounded(data_dir: &Path, max_bytes: u64) -> io::Result<Self> {
+    fn open_bounded(data_dir: &Path, lock: TicketsLock, max_bytes: u64) -> io::Result<Self> {
         let file = append_log::open(&data_dir.join(FILE))?;
         let bytes = file.metadata()?.len();
         let log = Log { file, bytes, max_bytes, unsaved: VecDeque::new() };
-        Ok(Self { log: Mutex::new(log) })
+        Ok(Self { log: Mutex::new(log), _lock: lock })
     }
 
     /// All tickets of the file, oldest first, and how many lines hold none: they were cut short, or
@@ -70,6 +71,38 @@ impl WinningTickets {
             }
         }
         Ok((tickets, unreadable))
+    }
+
+    /// Rewrites the file without the tickets that are settled, and says how many those were. Lines that
+    /// hold no ticket stay: nobody knows what became of them.
+    ///
+    /// # Errors
+    /// When it can't be read or rewritten; it is as it was then, or without the settled ones.
+    pub(crate) fn drop_settled(
+        data_dir: &Path,
+        _lock: &TicketsLock,
+        is_settled: impl Fn(&B256) -> bool,
+    ) -> io::Result<usize> {
+        let path = data_dir.join(FILE);
+        drop(append_log::open(&path)?);
+        let is_dropped = |line: &[u8]| ticket(line).is_some_and(|it| is_settled(&it.ticket.hash()));
+        let lines = || File::open(&path).map(|file| BufReader::new(file).split(b'\n'));
+        let mut dropped = 0_usize;
+        for line in lines()? {
+            dropped += usize::from(is_dropped(&line?));
+        }
+        if dropped == 0 {
+            return Ok(0);
+        }
+        let mut rewritten = FileReplacement::begin(&path)?;
+        for line in lines()? {
+            let line = line?;
+            if !is_dropped(&line) && !line.iter().all(u8::is_ascii_whitespace) {
+                rewritten.push(&line)?;
+            }
+        }
+        rewritten.commit()?;
+        Ok(dropped)
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -159,17 +192,38 @@ fn ticket(line: &[u8]) -> Option<WinningTicket> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, fs::OpenOptions, os::unix::fs::PermissionsExt as _, path::PathBuf};
+    use std::{
+        env, fs,
+        fs::OpenOptions,
+        os::unix::fs::PermissionsExt as _,
+        path::PathBuf,
+        process::{Command, Stdio},
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     use tickets::{Address, B256, ExpirationParams, PrivateKey, Ticket, U256};
 
     use super::*;
 
     fn directory(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("headgate-won-{}-{name}", std::process::id()));
+        let path = env::temp_dir().join(format!("headgate-won-{}-{name}", std::process::id()));
         fs::remove_dir_all(&path).unwrap_or_default();
         fs::create_dir_all(&path).unwrap();
         path
+    }
+
+    fn open_bounded(directory: &Path, max_bytes: u64) -> WinningTickets {
+        let lock = TicketsLock::try_take(directory).unwrap();
+        WinningTickets::open_bounded(directory, lock, max_bytes).unwrap()
+    }
+
+    fn open(directory: &Path) -> WinningTickets {
+        open_bounded(directory, MAX_BYTES)
+    }
+
+    fn drop_settled(directory: &Path, is_settled: impl Fn(&B256) -> bool) -> usize {
+        let lock = TicketsLock::try_take(directory).unwrap();
+        WinningTickets::drop_settled(directory, &lock, is_settled).unwrap()
     }
 
     fn won(sender_nonce: u32) -> WinningTicket {
@@ -198,7 +252,7 @@ mod tests {
     #[test]
     fn every_field_the_contract_wants_is_kept_and_private() {
         let directory = directory("fields");
-        let log = WinningTickets::open(&directory).unwrap();
+        let log = open(&directory);
         log.redeem(won(9)).unwrap();
         let [line] = &lines(&directory)[..] else { panic!("one line") };
         assert_eq!(line["hash"], won(9).ticket.hash().to_string());
@@ -214,7 +268,7 @@ mod tests {
     #[test]
     fn tickets_come_back_and_others_do_not() {
         let directory = directory("read");
-        let log = WinningTickets::open(&directory).unwrap();
+        let log = open(&directory);
         log.redeem(won(1)).unwrap();
         let path = directory.join(FILE);
         let whole = fs::read_to_string(&path).unwrap();
@@ -227,8 +281,8 @@ mod tests {
     fn a_line_cut_short_loses_nothing_else() {
         let directory = directory("cut");
         fs::write(directory.join(FILE), "{\"hash\":").unwrap();
-        WinningTickets::open(&directory).unwrap().redeem(won(1)).unwrap();
-        let again = WinningTickets::open(&directory).unwrap();
+        open(&directory).redeem(won(1)).unwrap();
+        let again = open(&directory);
         again.redeem(won(2)).unwrap();
         let nonces: Vec<_> =
             lines(&directory).iter().map(|line| line["sender_nonce"].clone()).collect();
@@ -238,20 +292,21 @@ mod tests {
     #[test]
     fn a_full_file_takes_what_is_under_way_and_then_nothing() {
         let directory = directory("full");
-        let log = WinningTickets::open_bounded(&directory, 1_000).unwrap();
+        let log = open_bounded(&directory, 1_000);
         assert!(log.has_room());
         log.redeem(won(1)).unwrap();
         log.redeem(won(2)).unwrap();
         assert!(!log.has_room());
         log.redeem(won(3)).unwrap();
         assert_eq!(lines(&directory).len(), 3);
-        assert!(!WinningTickets::open_bounded(&directory, 1_000).unwrap().has_room());
+        drop(log);
+        assert!(!open_bounded(&directory, 1_000).has_room());
     }
 
     #[test]
     fn what_a_disk_does_not_take_is_kept() {
         let directory = directory("disk");
-        let log = WinningTickets::open(&directory).unwrap();
+        let log = open(&directory);
         // A file that can't be written to.
         log.log().file = File::open(directory.join(FILE)).unwrap();
         log.redeem(won(1)).unwrap_err();
@@ -260,5 +315,82 @@ mod tests {
         assert!(log.has_room());
         log.redeem(won(2)).unwrap();
         assert_eq!(lines(&directory).len(), 2);
+    }
+
+    /// A file with tickets 1 to 4 and a line that holds none, and its text.
+    fn four_and_a_scrap(directory: &Path) -> String {
+        let log = open(directory);
+        for nonce in 1..=4 {
+            log.redeem(won(nonce)).unwrap();
+        }
+        let path = directory.join(FILE);
+        let text = fs::read_to_string(&path).unwrap().replacen('\n', "\n{\"hash\":\n\n", 1);
+        fs::write(&path, &text).unwrap();
+        text
+    }
+
+    fn is_even(hash: &B256) -> bool {
+        [2, 4].iter().any(|nonce| won(*nonce).ticket.hash() == *hash)
+    }
+
+    #[test]
+    fn settled_tickets_go_and_nothing_else() {
+        let directory = directory("settled");
+        let text = four_and_a_scrap(&directory);
+        assert_eq!(drop_settled(&directory, |_| false), 0);
+        let path = directory.join(FILE);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing to drop, nothing written");
+        // What an earlier process left unfinished is no part of it.
+        fs::write(directory.join("winning-tickets.jsonl.new"), "rubbish".repeat(1_000)).unwrap();
+        assert_eq!(drop_settled(&directory, is_even), 2);
+        let left = (vec![won(1), won(3)], 1);
+        assert_eq!(WinningTickets::read(&directory).unwrap(), left, "the scrap is kept");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(drop_settled(&directory, is_even), 0);
+        open(&directory).redeem(won(5)).unwrap();
+        let left = (vec![won(1), won(3), won(5)], 1);
+        assert_eq!(WinningTickets::read(&directory).unwrap(), left);
+    }
+
+    const KILLED_IN: &str = "HEADGATE_TEST_KILLED_IN";
+
+    /// The process that the next test kills; alone it does nothing.
+    #[test]
+    fn rewrites_until_it_is_killed() {
+        let Some(directory) = env::var_os(KILLED_IN) else { return };
+        let rewriting = |hash: &B256| {
+            // Asked once for each ticket to count them, and once to write them.
+            if ASKED.fetch_add(1, Ordering::Relaxed) == 7 {
+                println!("killed here");
+                loop {
+                    std::thread::park();
+                }
+            }
+            is_even(hash)
+        };
+        drop_settled(Path::new(&directory), rewriting);
+    }
+
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+    #[test]
+    fn killed_while_it_is_rewritten_the_file_is_as_it_was() {
+        let directory = directory("killed");
+        let text = four_and_a_scrap(&directory);
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "winning_tickets::tests::rewrites_until_it_is_killed"])
+            .env(KILLED_IN, &directory)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let reached = said.any(|line| line.unwrap().contains("killed here"));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(reached, "it was killed while it wrote");
+        assert!(directory.join("winning-tickets.jsonl.new").exists());
+        assert_eq!(fs::read_to_string(directory.join(FILE)).unwrap(), text);
+        assert_eq!(drop_settled(&directory, is_even), 2);
+        assert_eq!(WinningTickets::read(&directory).unwrap(), (vec![won(1), won(3)], 1));
     }
 }
