@@ -179,7 +179,7 @@ mod tests {
         };
         let faults =
             said("-network arbitrum-one-mainnet -recordStore s3://k:sesame@r/b -orchaddr o");
-        for wanted in ["-network: payments", "-recordStore: object stores", "it has -orchAddr"] {
+        for wanted in ["-ethUrl: missing", "-recordStore: object stores", "it has -orchAddr"] {
             assert!(faults.contains(wanted), "{wanted}: {faults}");
         }
         assert!(!faults.contains("sesame"));

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use toml::{Table, Value};
 use url::Url;
 
+use super::payment::{PaymentDraft, PaymentFlags};
+
 /// go-livepeer's ports, on loopback.
 pub(super) const RTMP_PORT: u16 = 1935;
 pub(super) const HTTP_PORT: u16 = 9935;
@@ -36,6 +38,9 @@ pub(super) struct Draft {
     /// What the two above say: `wei/pixels`.
     pub(super) max_price: Option<String>,
     pub(super) region: Option<String>,
+    pub(super) payment_flags: PaymentFlags,
+    /// What `payment_flags` says; `None`: nothing is paid.
+    pub(super) payments: Option<PaymentDraft>,
 }
 
 /// Whether user, password and query of URLs are written.
@@ -85,6 +90,9 @@ impl Draft {
         }
         if let Some(region) = &self.region {
             put_in(&mut root, "router", "region", region.as_str());
+        }
+        if let Some(payments) = &self.payments {
+            put(&mut root, "payments", payments.to_toml(secrets));
         }
         if self.knows_orchestrators() {
             put(&mut root, "pool", vec![Value::Table(self.pool(secrets))]);

@@ -1,9 +1,12 @@
 //! One flag of go-livepeer, and what it means here.
 
-use super::draft::Draft;
+use super::{draft::Draft, payment::PaymentFlags};
 
 /// Notes a flag's value, or says what is wrong with it without quoting what may be secret.
 pub(super) type Take = fn(&mut Draft, &str) -> Result<(), String>;
+
+/// Where a flag's value is kept until it is known whether anything is to be paid.
+pub(super) type PaymentField = fn(&mut PaymentFlags) -> &mut Option<String>;
 
 /// A flag of go-livepeer (livepeer-gateway §2).
 pub(super) struct Flag {
@@ -30,6 +33,8 @@ pub(super) enum Kind {
 pub(super) enum Meaning {
     /// It is the setting at this place of the file.
     Setting(&'static str, Take),
+    /// Where something is to be paid, it is the setting of this name in `[payments]`.
+    Payment(&'static str, PaymentField),
     /// The gateway does without it, for this reason.
     Needless(&'static str),
     /// What it asks for is not built; any other value than the default is refused with this reason.
@@ -45,6 +50,15 @@ impl Flag {
         take: Take,
     ) -> Self {
         Self { name, kind, default: "", meaning: Meaning::Setting(key, take) }
+    }
+
+    /// A flag with a value that matters to payments only.
+    pub(super) const fn payment(
+        name: &'static str,
+        key: &'static str,
+        field: PaymentField,
+    ) -> Self {
+        Self { name, kind: Kind::Value, default: "", meaning: Meaning::Payment(key, field) }
     }
 
     /// A flag that the gateway does without.

@@ -24,10 +24,17 @@ const OTHER_ROLE: &str =
     "headgate serve is a gateway; `headgate orchestrator` runs an orchestrator";
 const ORCHESTRATOR: &str =
     "a setting of orchestrators and transcoders: see `headgate orchestrator --help`";
-const ON_CHAIN: &str = "matters to payments only, and work is off-chain here";
-const PAYMENTS: &str =
-    "payments and on-chain orchestrators are not built: only \"offchain\" is served";
-const SIGNER: &str = "remote signers are not built";
+const GAS: &str = "the gateway sends no transactions; `headgate wallet` does, within --max-gas-price, --max-gas-tip and --max-gas";
+const POLLING: &str = "nodes are asked as often as blocks and payments need it";
+const REDEEMER: &str =
+    "redeemers of their own are not built: `headgate orchestrator` redeems what it wins itself";
+const ROUNDS: &str = "rounds are not started and rewards not called here";
+const SIGNER: &str =
+    "a setting of signers: see `headgate signer --help` for tokens, limits and addresses";
+const SIGNER_ROLE: &str = "headgate serve is a gateway; `headgate signer` runs a signer";
+const SIGNER_HEADERS: &str = "headers are not sent: signer_token_file in [payments] names the file of a bearer token, from a configuration file";
+const SIGNER_LIST: &str = "orchestrators are not taken from a signer: list them";
+const NO_FEED: &str = "price caps in other currencies are not converted by a contract; max_usd_per_hour and eth_usd of [[pool]] give them";
 const AI: &str = "AI pipelines are not built";
 const AI_TUNING: &str = "matters to AI pipelines only, which are not built";
 const STORE: &str = "object stores and recording are not built: segments are served from memory";
@@ -59,13 +66,13 @@ static FLAGS: &[Flag] = &[
     Flag::absent("orchestrator", Switch, "false", OTHER_ROLE),
     Flag::absent("transcoder", Switch, "false", OTHER_ROLE),
     Flag::absent("aiWorker", Switch, "false", AI),
-    Flag::absent("redeemer", Switch, "false", PAYMENTS),
-    Flag::absent("reward", Switch, "false", PAYMENTS),
-    Flag::absent("remoteSigner", Switch, "false", SIGNER),
+    Flag::absent("redeemer", Switch, "false", REDEEMER),
+    Flag::absent("reward", Switch, "false", ROUNDS),
+    Flag::absent("remoteSigner", Switch, "false", SIGNER_ROLE),
     Flag::absent("version", Switch, "false", "use `headgate version`"),
     Flag::absent("j", Switch, "false", "use `headgate version`"),
     // Addresses and ingest.
-    Flag::absent("network", Value, "offchain", PAYMENTS),
+    Flag::payment("network", "payments.network", |it| &mut it.network),
     Flag::setting("rtmpAddr", Value, "rtmp.addr", |it, text| {
         it.rtmp = Some(listening_address(text, RTMP_PORT)?);
         Ok(())
@@ -108,7 +115,7 @@ static FLAGS: &[Flag] = &[
     Flag::setting("orchWebhookUrl", Value, "pool.webhook", |it, text| {
         webhook(&mut it.discovery, text)
     }),
-    Flag::absent("remoteDiscovery", Switch, "false", SIGNER),
+    Flag::absent("remoteDiscovery", Switch, "false", SIGNER_LIST),
     Flag::absent(
         "extraNodes",
         Value,
@@ -144,28 +151,30 @@ static FLAGS: &[Flag] = &[
     }),
     Flag::absent("maxPricePerCapability", Value, "", AI),
     Flag::absent("ignoreMaxPriceIfNeeded", Switch, "false", ANY_PRICE),
-    Flag::needless("priceFeedAddr", Value, ON_CHAIN),
+    Flag::needless("priceFeedAddr", Value, NO_FEED),
     // On-chain account and tickets.
-    Flag::needless("ethUrl", Value, ON_CHAIN),
-    Flag::needless("ethAcctAddr", Value, ON_CHAIN),
-    Flag::needless("ethKeystorePath", Value, ON_CHAIN),
-    Flag::needless("ethPassword", Value, ON_CHAIN),
-    Flag::needless("ethController", Value, ON_CHAIN),
-    Flag::needless("ethOrchAddr", Value, ON_CHAIN),
-    Flag::needless("maxTicketEV", Value, ON_CHAIN),
-    Flag::needless("maxTotalEV", Value, ON_CHAIN),
-    Flag::needless("depositMultiplier", Value, ON_CHAIN),
-    Flag::needless("gasLimit", Value, ON_CHAIN),
-    Flag::needless("minGasPrice", Value, ON_CHAIN),
-    Flag::needless("maxGasPrice", Value, ON_CHAIN),
-    Flag::needless("transactionTimeout", Value, ON_CHAIN),
-    Flag::needless("maxTransactionReplacements", Value, ON_CHAIN),
-    Flag::needless("blockPollingInterval", Value, ON_CHAIN),
-    Flag::needless("initializeRoundMaxDelay", Value, ON_CHAIN),
-    Flag::needless("ignoreSenderReserve", Switch, ON_CHAIN),
+    Flag::payment("ethUrl", "payments.eth_url", |it| &mut it.eth_url),
+    Flag::payment("ethAcctAddr", "payments.eth_acct_addr", |it| &mut it.account),
+    Flag::payment("ethKeystorePath", "payments.eth_keystore_path", |it| &mut it.keystore_path),
+    Flag::payment("ethPassword", "payments.eth_password", |it| &mut it.password),
+    Flag::payment("ethController", "payments.eth_controller", |it| &mut it.controller),
+    Flag::payment("maxTicketEV", "payments.max_ticket_ev", |it| &mut it.max_ticket_ev),
+    Flag::payment("maxTotalEV", "payments.max_total_ev", |it| &mut it.max_total_ev),
+    Flag::payment("depositMultiplier", "payments.deposit_multiplier", |it| {
+        &mut it.deposit_multiplier
+    }),
+    Flag::needless("ethOrchAddr", Value, ORCHESTRATOR),
+    Flag::needless("gasLimit", Value, GAS),
+    Flag::needless("minGasPrice", Value, GAS),
+    Flag::needless("maxGasPrice", Value, GAS),
+    Flag::needless("transactionTimeout", Value, GAS),
+    Flag::needless("maxTransactionReplacements", Value, GAS),
+    Flag::needless("blockPollingInterval", Value, POLLING),
+    Flag::needless("initializeRoundMaxDelay", Value, ROUNDS),
+    Flag::needless("ignoreSenderReserve", Switch, ORCHESTRATOR),
     // Remote signer.
-    Flag::absent("remoteSignerUrl", Value, "", SIGNER),
-    Flag::absent("remoteSignerHeaders", Value, "", SIGNER),
+    Flag::payment("remoteSignerUrl", "payments.signer_url", |it| &mut it.signer_url),
+    Flag::absent("remoteSignerHeaders", Value, "", SIGNER_HEADERS),
     Flag::absent("remoteSignerWebhookUrl", Value, "", SIGNER),
     Flag::absent("remoteSignerWebhookHeaders", Value, "", SIGNER),
     Flag::absent("remoteSignerAllowNoAuth", Switch, "false", SIGNER),
@@ -213,8 +222,8 @@ static FLAGS: &[Flag] = &[
     Flag::absent("orchSecret", Value, "", ORCHESTRATOR),
     Flag::absent("nvidia", Value, "", ORCHESTRATOR),
     Flag::absent("netint", Value, "", ORCHESTRATOR),
-    Flag::absent("redeemerAddr", Value, "", PAYMENTS),
-    Flag::absent("initializeRound", Switch, "false", PAYMENTS),
+    Flag::absent("redeemerAddr", Value, "", REDEEMER),
+    Flag::absent("initializeRound", Switch, "false", ROUNDS),
     Flag::needless("testTranscoder", Switch, ORCHESTRATOR),
     Flag::needless("hevcDecoding", Switch, ORCHESTRATOR),
     Flag::needless("startupAvailabilityCheck", Switch, ORCHESTRATOR),

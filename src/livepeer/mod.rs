@@ -11,6 +11,7 @@ mod flag;
 mod flag_table;
 mod given;
 mod ladder;
+mod payment;
 mod price;
 mod translation;
 

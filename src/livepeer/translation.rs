@@ -9,10 +9,16 @@ use super::{
     flag::Meaning,
     flag_table,
     given::{Given, Said},
-    ladder,
+    ladder, payment,
     price::{max_price, split_currency},
 };
 use crate::config::Fault;
+
+const OFF_CHAIN: &str = "matters to payments only, and work is off-chain here";
+const SIGNER_HAS_IT: &str = "the signer of -remoteSignerUrl holds the key";
+const SIGNER_OF_OURS: &str =
+    "must be a `headgate signer`: go-livepeer's can't vouch for segments of video";
+const NO_REGISTRY: &str = "neither this nor -orchWebhookUrl is given, and orchestrators are not taken from the network's registry: list them";
 
 /// Opens WHIP for live AI in go-livepeer, and is no flag.
 const WHIP_VARIABLE: &str = "LIVE_AI_WHIP_ADDR";
@@ -53,6 +59,7 @@ pub(crate) fn translate(arguments: &[String], around: &Surroundings<'_>) -> Tran
     if around.variables.get(WHIP_VARIABLE).is_some_and(|value| !value.is_empty()) {
         work.refuse(WHIP_VARIABLE, "WHIP and AI pipelines are not built");
     }
+    work.take_payments(&given, around.read_file);
     work.take_price(&given);
     work.take_ladder(&given, around.read_file);
     work.settle(&given);
@@ -94,10 +101,46 @@ impl Work {
                     Ok(()) => self.settings.push(remark(place, key)),
                     Err(problem) => self.refuse(place, &problem),
                 },
+                Meaning::Payment(_, field) => {
+                    let text = Some(value.trim()).filter(|text| !text.is_empty());
+                    *field(&mut self.draft.payment_flags) = text.map(str::to_owned);
+                }
                 Meaning::Needless(reason) => self.needless.push(remark(place, reason)),
                 Meaning::Absent(_) if flag.is_default(value) => {}
                 Meaning::Absent(reason) => self.refuse(place, reason),
             }
+        }
+    }
+
+    fn take_payments(&mut self, given: &Given, read_file: &dyn Fn(&Path) -> io::Result<String>) {
+        let flags = &mut self.draft.payment_flags;
+        let (pays, has_signer) = (flags.asks_to_pay(), flags.signer_url.is_some());
+        for flag in flag_table::flags() {
+            let Meaning::Payment(key, field) = &flag.meaning else { continue };
+            let Some(said) = given.get(flag.name) else { continue };
+            let Some(value) = field(flags) else { continue };
+            let is_key = matches!(flag.name, "ethKeystorePath" | "ethPassword");
+            let (list, text) = match (pays, has_signer && is_key) {
+                _ if value == payment::OFFCHAIN && flag.name == "network" => continue,
+                (false, _) => (&mut self.needless, OFF_CHAIN),
+                (true, true) => (&mut self.needless, SIGNER_HAS_IT),
+                (true, false) => (&mut self.settings, *key),
+            };
+            list.push(remark(&said.place, text));
+        }
+        if !pays {
+            return;
+        }
+        match flags.read(self.draft.data_dir.as_deref(), read_file) {
+            Ok(payments) => self.draft.payments = Some(payments),
+            Err(faults) => {
+                for (flag, problem) in faults {
+                    self.refuse(&place_of(given, flag), &problem);
+                }
+            }
+        }
+        if has_signer {
+            self.needless.push(remark(&place_of(given, "remoteSignerUrl"), SIGNER_OF_OURS));
         }
     }
 
@@ -149,7 +192,9 @@ impl Work {
             let text = "what it lists may not be in private networks, unless the pool says allow_private = true";
             needless.push(remark(&place_of(given, "orchWebhookUrl"), text));
         }
-        if !draft.knows_orchestrators() {
+        if !draft.knows_orchestrators() && draft.payment_flags.is_on_chain() {
+            self.refused.push(remark("-orchAddr", NO_REGISTRY));
+        } else if !draft.knows_orchestrators() {
             let text = "neither this nor -orchWebhookUrl is given: only the source is served, as by go-livepeer; leave `transcode = false` out to transcode here";
             needless.push(remark("-orchAddr", text));
         }

@@ -98,11 +98,14 @@ async fn a_go_livepeer_command_line_starts_a_gateway() {
 #[tokio::test(flavor = "multi_thread")]
 async fn flags_for_what_is_not_built_keep_it_from_starting() {
     let line =
-        ["serve", "--livepeer", "--", "-network", "arbitrum-one-mainnet", "-ethPassword", "x"];
+        ["serve", "--livepeer", "--", "-network", "arbitrum-one-mainnet", "-ethPassword", "sesame"];
     let output = headgate(&line).output().await.unwrap();
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("-network: payments and on-chain"), "{said}");
+    for wanted in ["-ethUrl: missing", "-ethKeystorePath: missing", "-ethPassword: expected"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    assert!(!said.contains("sesame"), "{said}");
     let line = ["livepeer-config", "--", "-orchAddr", "o1", "-recordStore", "s3://k:sesame@r/b"];
     let output = headgate(&line).output().await.unwrap();
     assert_eq!(output.status.code(), Some(78));

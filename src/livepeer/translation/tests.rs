@@ -3,7 +3,11 @@
 use toml::{Table, Value};
 
 use super::*;
-use crate::livepeer::flag::Kind;
+use crate::{
+    cli::ServeArgs,
+    config::{Config, PayerSource},
+    livepeer::flag::Kind,
+};
 
 const PROFILES: &str = r#"{"profiles":[{"name":"p","width":640,"height":360,"bitrate":900000}]}"#;
 
@@ -13,6 +17,7 @@ fn read_file(path: &Path) -> io::Result<String> {
         Some("node.conf") => {
             Ok("maxSessions 7\nrtmpAddr 0.0.0.0\nauthWebhookUrl http://h/\n".to_owned())
         }
+        Some("password.txt") => Ok("sesame".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
@@ -193,6 +198,112 @@ fn what_the_gateway_does_without_is_named_and_changes_nothing() {
         let said = remarks(&[&given]);
         assert!(said.contains(&format!("-{}: {reason}\n", flag.name)), "{said}");
     }
+}
+
+const ACCOUNT: &str = "0x00000000000000000000000000000000000000aa";
+const NODE: &str = "https://rpc.example/v2/sesame";
+
+/// A line that pays on-chain, with more flags.
+fn paying(more: &[&'static str]) -> Vec<&'static str> {
+    let line = ["-network", "arbitrum-one-mainnet", "-ethUrl", NODE, "-orchAddr", "o"];
+    [&line[..], more].concat()
+}
+
+#[test]
+fn on_chain_flags_are_the_payments_section() {
+    let table = file(&paying(&[
+        "-ethKeystorePath=/keys",
+        "-ethPassword=password.txt",
+        "-ethAcctAddr",
+        ACCOUNT,
+        "-ethController",
+        ACCOUNT,
+        "-maxTicketEV=3000000000000000000000",
+        "-maxTotalEV=4",
+        "-depositMultiplier=5",
+    ]));
+    let expected = format!(
+        "mode = \"onchain\"\neth_keystore_path = \"/keys\"\neth_password = \"password.txt\"\n\
+         eth_acct_addr = \"{ACCOUNT}\"\neth_controller = \"{ACCOUNT}\"\neth_url = \"{NODE}\"\n\
+         network = \"arbitrum-one-mainnet\"\nmax_ticket_ev = \"3000000000000000000000\"\n\
+         max_total_ev = \"4\"\ndeposit_multiplier = 5\n"
+    );
+    assert_eq!(at(&table, "payments").unwrap().as_table(), Some(&expected.parse().unwrap()));
+    let usual = file(&paying(&["-dataDir", "/srv/lp"]));
+    assert_eq!(text(&usual, "payments.eth_keystore_path"), Some("/srv/lp/keystore"));
+    assert_eq!(at(&usual, "payments.max_ticket_ev"), None, "the default is go-livepeer's");
+    let config = Config::parse(&usual.to_string(), &ServeArgs::default()).unwrap().payments;
+    assert!(matches!(config.payer, Some(PayerSource::Key { .. })), "{config:?}");
+    let settings = translated(&paying(&["-maxTotalEV=4"]), &[]).settings;
+    assert!(settings.iter().any(|it| it.to_string() == "-maxTotalEV: payments.max_total_ev"));
+}
+
+#[test]
+fn off_chain_nothing_is_paid_whatever_else_is_said() {
+    let flags = ["-ethUrl=-", "-ethAcctAddr=-", "-ethPassword=sesame", "-maxTicketEV=-1"];
+    for line in [&flags[..], &[&flags[..], &["-network", "offchain"]].concat()] {
+        assert_eq!(file(line), file(&[]));
+        let said = remarks(line);
+        assert!(said.contains("-ethUrl: matters to payments only"), "{said}");
+        assert!(!said.contains("-network:"), "{said}");
+    }
+}
+
+#[test]
+fn a_remote_signer_needs_a_node_and_no_key() {
+    let line = ["-remoteSignerUrl", "signer.example:8935/x", "-ethUrl", NODE, "-orchAddr", "o"];
+    let mut line = line.to_vec();
+    let table = file(&line);
+    assert_eq!(text(&table, "payments.mode"), Some("signer"));
+    assert_eq!(text(&table, "payments.signer_url"), Some("https://signer.example:8935"));
+    assert_eq!(at(&table, "payments.network"), None, "the public one");
+    line.extend(["-ethKeystorePath", "/keys", "-ethPassword", "sesame", "-network", "offchain"]);
+    assert_eq!(file(&line), table);
+    let said = remarks(&line);
+    assert!(said.contains("-ethPassword: the signer of -remoteSignerUrl holds"), "{said}");
+    assert!(said.contains("-remoteSignerUrl: must be a `headgate signer`"), "{said}");
+    let said = refusals(&["-remoteSignerUrl", "user:sesame@signer.example"]);
+    assert!(said.starts_with("-remoteSignerUrl: not a signer's URL"), "{said}");
+    assert!(said.contains("-ethUrl: missing") && !said.contains("sesame"), "{said}");
+}
+
+#[test]
+fn payments_that_can_not_be_had_are_refused() {
+    let line = [
+        "-network=rinkeby",
+        "-ethUrl=wss://rpc.example/sesame",
+        "-ethPassword=sesame",
+        "-ethAcctAddr=sesame",
+        "-ethController=sesame",
+        "-maxTicketEV=0",
+        "-maxTotalEV=1e9",
+        "-depositMultiplier=0",
+    ];
+    let said = refusals(&line);
+    for wanted in [
+        "-network: expected \"offchain\" or \"arbitrum-one-mainnet\"",
+        "-ethUrl: a node's address begins with",
+        "-ethKeystorePath: missing on-chain",
+        "-ethPassword: expected a file",
+        "-ethAcctAddr: not an address",
+        "-ethController: not an address",
+        "-maxTicketEV: expected whole wei",
+        "-maxTotalEV: expected whole wei",
+        "-depositMultiplier: expected a whole number from 1",
+        "-orchAddr: neither this nor -orchWebhookUrl is given, and",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    assert!(!said.contains("sesame"), "{said}");
+}
+
+#[test]
+fn a_nodes_key_is_not_shown() {
+    let translation = translated(&paying(&["-ethKeystorePath=/keys"]), &[]);
+    assert!(translation.toml.expose().contains(NODE));
+    let said = format!("{translation:?}{}", translation.shown);
+    assert!(said.contains("eth_url = \"https://rpc.example/***\""), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
 }
 
 #[test]
