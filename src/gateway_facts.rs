@@ -9,9 +9,13 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    config::LogConfig,
+    config::{LogConfig, PaymentChainConfig},
     default_ladder::DefaultLadder,
-    livepeer_api::{GatewayFacts, OrchestratorFacts, RenditionFacts, SettingRefused, StreamFacts},
+    livepeer_api::{
+        GatewayFacts, OrchestratorFacts, PayerFacts, PayerFunds, RenditionFacts, SettingRefused,
+        StreamFacts,
+    },
+    payments::PaymentService,
     pool_feed::PoolFeed,
     streams::{Figures, LiveStream, Streams},
 };
@@ -25,6 +29,14 @@ pub(crate) struct Facts {
     router: Router,
     ladder: DefaultLadder,
     log_level: u8,
+    payer: Option<Payer>,
+}
+
+/// Who pays, and on which chain.
+#[derive(Debug)]
+pub(crate) struct Payer {
+    pub(crate) service: PaymentService,
+    pub(crate) chain: PaymentChainConfig,
 }
 
 impl Facts {
@@ -35,7 +47,12 @@ impl Facts {
         ladder: DefaultLadder,
         log: &LogConfig,
     ) -> Self {
-        Self { streams, feed, router, ladder, log_level: log_level(log) }
+        Self { streams, feed, router, ladder, log_level: log_level(log), payer: None }
+    }
+
+    /// With who pays.
+    pub(crate) fn paid_by(self, payer: Option<Payer>) -> Self {
+        Self { payer, ..self }
     }
 }
 
@@ -63,6 +80,10 @@ impl GatewayFacts for Facts {
         self.log_level
     }
 
+    fn payer(&self) -> Option<PayerFacts> {
+        self.payer.as_ref().map(payer)
+    }
+
     fn set_ladder(&self, ladder: Ladder) {
         self.ladder.set(ladder);
     }
@@ -75,6 +96,21 @@ impl GatewayFacts for Facts {
         let most = usize::try_from(streams.get()).unwrap_or(usize::MAX);
         self.streams.set_streams_max(most);
     }
+}
+
+fn payer(payer: &Payer) -> PayerFacts {
+    let figures = payer.service.figures();
+    let chain_id = match &payer.chain {
+        PaymentChainConfig::Offline => None,
+        PaymentChainConfig::Nodes(settings) => Some(settings.network.chain_id),
+    };
+    let funds = match (figures.deposit_wei, figures.reserve_wei, figures.withdraw_round) {
+        (Some(deposit), Some(reserve), Some(withdraw_round)) => {
+            Some(PayerFunds { deposit, reserve, withdraw_round })
+        }
+        _ => None,
+    };
+    PayerFacts { address: figures.address, chain_id, funds, fault: figures.chain_fault }
 }
 
 /// A stream under its public name; a name that differs is the operator's, never a key.

@@ -79,6 +79,6 @@ mod tests {
         tokio::time::timeout(RETRY * 2, &mut next).await.unwrap_err();
         drop(first);
         next.await.unwrap();
-        std::fs::remove_dir_all(directory).unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

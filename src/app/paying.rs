@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::stages::Stage;
 use crate::{
     config::Config,
+    gateway_facts::Payer,
     payments::{self, PaymentService},
     pool_feed::PoolFeed,
     streams::Streams,
@@ -64,6 +65,11 @@ impl Paying {
         let (service, settings) = (self.service.clone(), settings.clone());
         let follow = payments::follow_price(service, settings, source, pools.clone());
         stage.tasks.spawn(stage.closed.clone().run_until_cancelled_owned(follow));
+    }
+
+    /// For scripts that ask who pays.
+    pub(super) fn payer(&self, config: &Config) -> Payer {
+        Payer { service: self.service.clone(), chain: config.payments.chain.clone() }
     }
 
     /// Ends the streams that meet a limit that ends them.

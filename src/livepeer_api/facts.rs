@@ -22,6 +22,9 @@ pub trait GatewayFacts: Debug + Send + Sync + 'static {
     /// How much is logged, as go-livepeer counts: 0 to 3 is for operators, 6 is everything.
     fn log_level(&self) -> u8;
 
+    /// Who pays orchestrators; `None`: nothing is paid.
+    fn payer(&self) -> Option<PayerFacts>;
+
     /// Streams that start from now on, and have no ladder of their own, get this one.
     fn set_ladder(&self, ladder: Ladder);
 
@@ -79,4 +82,28 @@ pub struct OrchestratorFacts {
     pub price: Option<PixelPrice>,
     /// Whether it may get work now.
     pub active: bool,
+}
+
+/// Who pays orchestrators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayerFacts {
+    /// The account, as `0x` and 40 hex digits.
+    pub address: String,
+    /// The chain that is followed; `None`: none is.
+    pub chain_id: Option<u64>,
+    /// What the account has in the payment contract, where that is known.
+    pub funds: Option<PayerFunds>,
+    /// Why the chain can't be followed now.
+    pub fault: Option<String>,
+}
+
+/// What an account has in the payment contract; all are whole numbers in decimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayerFunds {
+    /// Wei that winning tickets are paid from.
+    pub deposit: String,
+    /// Wei that guarantee the rest.
+    pub reserve: String,
+    /// Round from which on both can be withdrawn; zero while they are locked.
+    pub withdraw_round: String,
 }

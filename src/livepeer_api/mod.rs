@@ -1,13 +1,14 @@
 //! The operator endpoints of go-livepeer's gateway that people script against (livepeer-gateway §16).
 //!
 //! Form parameters in, plain text or JSON out, as there; with two differences: what changes a setting is
-//! taken by POST only, and never from a web page of another host (`origin.rs`). What needs a chain or an
-//! AI pipeline answers 501 and says so (`absent.rs`).
+//! taken by POST only, and never from a web page of another host (`origin.rs`). What moves funds, asks the
+//! chain or needs an AI pipeline answers 501 and says so (`absent.rs`).
 //!
 //! [`service`] is mounted on the admin address; what it shows and sets comes through the port
 //! [`GatewayFacts`].
 
 mod absent;
+mod account;
 mod facts;
 mod form;
 mod settings;
@@ -25,7 +26,10 @@ use axum::{
 use media::RenditionProfile;
 use serde_json::json;
 
-pub use facts::{GatewayFacts, OrchestratorFacts, RenditionFacts, SettingRefused, StreamFacts};
+pub use facts::{
+    GatewayFacts, OrchestratorFacts, PayerFacts, PayerFunds, RenditionFacts, SettingRefused,
+    StreamFacts,
+};
 
 type Facts = State<Arc<dyn GatewayFacts>>;
 
@@ -42,7 +46,9 @@ pub fn service(facts: Arc<dyn GatewayFacts>) -> Router {
         .route("/getBroadcastConfig", read(broadcast_config))
         .route("/getAvailableTranscodingOptions", read(transcoding_options))
         .route("/registeredOrchestrators", read(registered_orchestrators))
-        .route("/EthChainID", read(|| async { "0" }))
+        .route("/EthChainID", read(account::chain_id))
+        .route("/ethAddr", read(account::address))
+        .route("/senderInfo", read(account::sender_info))
         .route("/IsOrchestrator", read(|| async { "false" }))
         .route("/IsRedeemer", read(|| async { "false" }))
         .route("/getLogLevel", read(log_level))

@@ -21,6 +21,7 @@ struct Gateway {
     max_price: Mutex<Option<PixelPrice>>,
     streams_max: Mutex<Option<NonZeroU32>>,
     immutable: bool,
+    payer: Option<PayerFacts>,
 }
 
 impl GatewayFacts for Gateway {
@@ -56,6 +57,10 @@ impl GatewayFacts for Gateway {
 
     fn log_level(&self) -> u8 {
         3
+    }
+
+    fn payer(&self) -> Option<PayerFacts> {
+        self.payer.clone()
     }
 
     fn set_ladder(&self, ladder: Ladder) {
@@ -191,6 +196,33 @@ async fn roles_chain_and_log_level_are_told() {
 }
 
 #[tokio::test]
+async fn who_pays_and_from_what_is_told() {
+    let address = "0x00000000000000000000000000000000000000aA".to_owned();
+    let deposit =
+        "115792089237316195423570985008687907853269984665640564039457584007913129639935".to_owned();
+    let funds = PayerFunds { deposit, reserve: "30".to_owned(), withdraw_round: "0".to_owned() };
+    let payer = PayerFacts { address, chain_id: Some(42_161), funds: Some(funds), fault: None };
+    let gateway = |payer| Arc::new(Gateway { payer: Some(payer), ..Gateway::default() });
+    let funded = gateway(payer.clone());
+    assert_eq!(shown(&funded, "/ethAddr").await, payer.address);
+    assert_eq!(shown(&funded, "/EthChainID").await, "42161");
+    assert_eq!(
+        shown(&funded, "/senderInfo").await,
+        r#"{"Deposit":115792089237316195423570985008687907853269984665640564039457584007913129639935,"WithdrawRound":0,"Reserve":{"FundsRemaining":30,"ClaimedInCurrentRound":null}}"#
+    );
+    let fault = Some("no node answers".to_owned());
+    let unknown = gateway(PayerFacts { funds: None, fault, ..payer.clone() });
+    let asked = || request(Method::GET, "/senderInfo", "");
+    let (status, text) = send(&unknown, asked()).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text.contains("not known yet: no node answers"), "{text}");
+    let offline = gateway(PayerFacts { chain_id: None, funds: None, ..payer });
+    let (status, text) = send(&offline, asked()).await;
+    assert_eq!((status, text.contains("offline")), (StatusCode::NOT_IMPLEMENTED, true));
+    assert_eq!(shown(&offline, "/EthChainID").await, "0");
+}
+
+#[tokio::test]
 async fn every_option_offered_can_be_set() {
     let gateway = Arc::new(Gateway::default());
     let offered: Vec<String> =
@@ -316,9 +348,13 @@ async fn a_setting_that_stays_says_why() {
 async fn what_has_no_counterpart_says_so() {
     let gateway = Arc::new(Gateway::default());
     for (path, named) in [
-        ("/senderInfo", "off-chain"),
-        ("/fundDepositAndReserve", "off-chain"),
-        ("/currentRound", "off-chain"),
+        ("/senderInfo", "[payments]"),
+        ("/ethAddr", "[payments]"),
+        ("/fundDepositAndReserve", "headgate wallet"),
+        ("/tokenBalance", "headgate wallet status"),
+        ("/setMaxGasPrice", "--max-gas-price"),
+        ("/signMessage", "nothing else"),
+        ("/currentRound", "ask a node"),
         ("/setMaxPriceForCapability", "AI"),
         ("/setLogLevel", "--log"),
     ] {

@@ -123,6 +123,7 @@ impl Teller {
         self.service.set_figures(|figures| {
             figures.deposit_wei = Some(funds.deposit.to_string());
             figures.reserve_wei = Some(funds.reserve.to_string());
+            figures.withdraw_round = Some(funds.withdraw_round.to_string());
             figures.runway = runway.as_ref().map(ToString::to_string);
             figures.runway_seconds = runway.and_then(|runway| runway.left);
             figures.chain_fault = None;

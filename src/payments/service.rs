@@ -59,6 +59,8 @@ pub(crate) struct PaymentFigures {
     pub(crate) deposit_wei: Option<String>,
     /// Wei that guarantee the rest.
     pub(crate) reserve_wei: Option<String>,
+    /// Round from which on both can be withdrawn; zero while they are locked.
+    pub(crate) withdraw_round: Option<String>,
     /// How long the deposit lasts.
     pub(crate) runway: Option<String>,
     /// The same in seconds.
