@@ -33,6 +33,8 @@ pub(super) struct Draft {
     pub(super) attempts: Option<u32>,
     pub(super) orchestrators: Vec<String>,
     pub(super) discovery: Option<Url>,
+    /// They are those registered on the chain.
+    pub(super) registered: bool,
     pub(super) max_price_per_unit: Option<String>,
     pub(super) pixels_per_unit: Option<String>,
     /// What the two above say: `wei/pixels`.
@@ -102,7 +104,7 @@ impl Draft {
 
     /// Whether there is anybody to transcode.
     pub(super) const fn knows_orchestrators(&self) -> bool {
-        self.discovery.is_some() || !self.orchestrators.is_empty()
+        self.discovery.is_some() || !self.orchestrators.is_empty() || self.registered
     }
 
     fn pool(&self, secrets: Secrets) -> Table {
@@ -113,6 +115,10 @@ impl Draft {
         }
         if let Some(url) = &self.discovery {
             put(&mut pool, "webhook", shown(url, secrets));
+            return pool;
+        }
+        if self.registered {
+            put(&mut pool, "registered", true);
             return pool;
         }
         let one = |url: &String| {

@@ -18,7 +18,7 @@ pub(crate) enum PriceFault {
     NoPixels,
     /// Nothing here knows what a coin is worth.
     #[error(
-        "currency {0:?}: there is no price feed; give wei or eth, or max_usd_per_hour and eth_usd in [[pool]]"
+        "currency {0:?}: give wei or eth here; dollars are max_usd_per_hour of [[pool]], with eth_usd or [payments.price_feed]"
     )]
     Currency(String),
     /// Too large or too fine for wei per pixel.

@@ -18,7 +18,8 @@ const OFF_CHAIN: &str = "matters to payments only, and work is off-chain here";
 const SIGNER_HAS_IT: &str = "the signer of -remoteSignerUrl holds the key";
 const SIGNER_OF_OURS: &str =
     "must be a `headgate signer`: go-livepeer's can't vouch for segments of video";
-const NO_REGISTRY: &str = "neither this nor -orchWebhookUrl is given, and orchestrators are not taken from the network's registry: list them";
+const REGISTERED: &str = "neither this nor -orchWebhookUrl is given: orchestrators are those registered on the chain, as for go-livepeer";
+const NO_CAP: &str = "missing: whoever is registered on the chain asks what they like; give a cap, or list orchestrators";
 
 /// Opens WHIP for live AI in go-livepeer, and is no flag.
 const WHIP_VARIABLE: &str = "LIVE_AI_WHIP_ADDR";
@@ -193,7 +194,12 @@ impl Work {
             needless.push(remark(&place_of(given, "orchWebhookUrl"), text));
         }
         if !draft.knows_orchestrators() && draft.payment_flags.is_on_chain() {
-            self.refused.push(remark("-orchAddr", NO_REGISTRY));
+            draft.registered = true;
+            needless.push(remark("-orchAddr", REGISTERED));
+            let place = place_of(given, "maxPricePerUnit");
+            if draft.max_price.is_none() && self.refused.iter().all(|it| it.path != place) {
+                self.refused.push(remark(&place, NO_CAP));
+            }
         } else if !draft.knows_orchestrators() {
             let text = "neither this nor -orchWebhookUrl is given: only the source is served, as by go-livepeer; leave `transcode = false` out to transcode here";
             needless.push(remark("-orchAddr", text));

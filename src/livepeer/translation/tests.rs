@@ -290,11 +290,30 @@ fn payments_that_can_not_be_had_are_refused() {
         "-maxTicketEV: expected whole wei",
         "-maxTotalEV: expected whole wei",
         "-depositMultiplier: expected a whole number from 1",
-        "-orchAddr: neither this nor -orchWebhookUrl is given, and",
+        "-maxPricePerUnit: missing: whoever is registered",
     ] {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
     assert!(!said.contains("sesame"), "{said}");
+}
+
+#[test]
+fn on_chain_the_registry_is_the_list_where_none_is_given() {
+    let line = ["-network=arbitrum-one-mainnet", "-ethUrl", NODE, "-ethKeystorePath=/keys"];
+    let line = [&line[..], &["-maxPricePerUnit=1200"]].concat();
+    let table = file(&line);
+    assert_eq!(at(&table, "pool.registered"), Some(&true.into()));
+    assert_eq!(text(&table, "pool.max_price"), Some("1200/1"));
+    assert_eq!((at(&table, "transcode"), at(&table, "pool.orchestrator")), (None, None));
+    let config = Config::parse(&table.to_string(), &ServeArgs::default()).unwrap();
+    assert!(config.transcoding.pools[0].registered.is_some());
+    let said = remarks(&line);
+    assert!(said.contains("-orchAddr: neither this nor"), "{said}");
+    assert_eq!(at(&file(&paying(&["-ethKeystorePath=/keys"])), "pool.registered"), None);
+    let free = [&line[..], &["-maxPricePerUnit=0"]].concat();
+    assert!(refusals(&free).starts_with("-maxPricePerUnit: missing: whoever is registered"));
+    let bad = refusals(&[&line[..], &["-maxPricePerUnit=dear"]].concat());
+    assert_eq!(bad.lines().count(), 1, "one fault, said once: {bad}");
 }
 
 #[test]
@@ -314,7 +333,7 @@ fn settings_that_can_not_be_used_are_refused() {
         (&["-maxAttempts", "11"], "-maxAttempts: expected a whole number from 0 to 10"),
         (
             &["-maxPricePerUnit", "0.5USD"],
-            "-maxPricePerUnit: currency \"USD\": there is no price feed",
+            "-maxPricePerUnit: currency \"USD\": give wei or eth here",
         ),
         (&["-maxPricePerUnit", "dear"], "-maxPricePerUnit: "),
         (&["-maxPricePerUnit", "1", "-pixelsPerUnit", "0"], "-maxPricePerUnit: pixelsPerUnit"),
