@@ -99,9 +99,8 @@ impl App {
         );
         let push = parts::push_routes(&config, &streams, &stages.publishers, &mut registry);
         serve_http(listeners.http, parts::viewers_service(directory, push), &stages.viewers);
-        let payer = paying.as_ref().map(|paying| paying.payer(&config));
         let facts = Facts::new(streams.clone(), feed.clone(), router.clone(), ladder, &config.log)
-            .paid_by(payer);
+            .paid_by(paying.as_ref().map(|paying| paying.payer(&config)));
         let operator = Operator {
             streams: streams.clone(),
             router,

@@ -141,6 +141,10 @@ async fn nothing_is_lost_or_paid_twice(name: &str, count: u32) {
         let found = pushed(&gateway.client, "cam-key-cam", number, body.clone()).await;
         assert_eq!(found, ["large", "small"], "segment {number}");
     }
+    let in_flight = async || sum(&ledger(&data_dir).await, |it| &it.in_flight);
+    while in_flight().await.is_positive() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     // The next one is paid for, and on its way, when the gateway is killed; it never arrives.
     between.set(Faults { hang: true, ..Faults::default() }).unwrap();
     let client = gateway.client.clone();
@@ -150,7 +154,6 @@ async fn nothing_is_lost_or_paid_twice(name: &str, count: u32) {
         let path = format!("/live/cam-key-cam/{half}.ts");
         drop(client.send(http::Method::PUT, &path, &[("accept", "multipart/mixed")], body).await);
     });
-    let in_flight = async || sum(&ledger(&data_dir).await, |it| &it.in_flight);
     while !in_flight().await.is_positive() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
