@@ -181,6 +181,10 @@ impl Gateway {
         let header = changed(&payment.header, change);
         let payment = SegmentPayment { header, ..payment.clone() };
         let error = self.client.transcode_paid(info, job, &payment).await.unwrap_err();
+        // Terms that are over, or of before a restart: the client asks for new ones.
+        if let TranscodeError::TokenRejected(text) = error {
+            return (400, text);
+        }
         let TranscodeError::Refused { status, text } = error else { panic!("{error}") };
         (status, text)
     }
