@@ -1,6 +1,6 @@
 //! Pays for the gateway's segments: the port of the router, filled.
 //!
-//! [`PaymentService`] owns the [`Payer`]: a payment is decided under one lock, put on record
+//! [`PaymentService`] owns the [`Payer`](payer::Payer): a payment is decided under one lock, put on record
 //! (`ledger.rs`), signed (`signing.rs`), and only then handed to the attempt. How the attempt ends is
 //! booked the same way. `follow.rs` tells the payer what the chain says,
 //! `price_feed.rs` the pools what an ether costs.

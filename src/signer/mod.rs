@@ -1,7 +1,7 @@
 //! `headgate signer`: the process that holds the key.
 //!
-//! What is signed decides [`signer::SigningDesk`]. Here are its files ([`journal`], [`audit_file`]), who
-//! may ask ([`tokens`]), and the listener. A grant is on the disk, and in the audit, before a signature
+//! What is signed decides [`signer::SigningDesk`]. Here are its files (`journal.rs`, `audit_file.rs`), who
+//! may ask (`tokens.rs`), and the listener. A grant is on the disk, and in the audit, before a signature
 //! leaves.
 
 mod api;
