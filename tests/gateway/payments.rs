@@ -232,6 +232,33 @@ async fn a_price_that_rises_over_the_cap_sends_the_next_segment_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn terms_that_must_not_be_paid_send_segments_elsewhere_and_the_record_says_why() {
+    let directory = directory("terms");
+    let greedy = PaidNode::with_tickets_of("600000000", &directory, "greedy", "1000", 0).await;
+    let fair = PaidNode::start(&directory, "fair", "1500", 0).await;
+    let pools = format!("[router]\nclass = \"cheap\"\n{}", pool(&[&greedy.url, &fair.url]));
+    let file = config(&directory, &pools, "")
+        .replace("max_ticket_ev = \"1000000000000000\"", "max_ticket_ev = \"500000000\"");
+    let gateway = Gateway::start(&file, |args| args.open = Some(false));
+    let bodies = segments(&directory, &TINY, 4, "ts").await;
+    for (number, body) in (0..).zip(bodies) {
+        let found = pushed(&gateway.viewer(), "cam-key-cam", number, body).await;
+        assert_eq!(found, ["large", "small"], "segment {number}");
+    }
+    let all = decisions_of(&gateway, "cam").await;
+    assert!(all.iter().all(|it| worked(it).as_ref() == Some(&fair.url)), "{all:#?}");
+    let refused = all.iter().flat_map(attempts).find(|it| it["orchestrator"] == *greedy.url);
+    let outcome = &refused.expect("the cheaper one was chosen first")["outcome"];
+    assert_eq!(outcome["class"], "terms", "{outcome:#?}");
+    assert!(outcome["detail"].as_str().unwrap().contains("ticket"), "{outcome:#?}");
+    let metrics = gateway.admin().get("/metrics").await;
+    let counted = "headgate_payments_made_total{outcome=\"ticket_ev\"}";
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
+    let lines = ledger(&end(gateway).await).await;
+    assert!(lines.iter().all(|line| line.orchestrator == fair.url), "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_budget_ends_one_streams_spending_and_says_why() {
     let directory = directory("budget");
     let node = PaidNode::start(&directory, "node", "1200", 0).await;

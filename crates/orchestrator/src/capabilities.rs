@@ -47,14 +47,14 @@ impl Capabilities {
     /// The set of these.
     #[must_use]
     pub fn new(capabilities: &[Capability]) -> Self {
-        let word = capabilities.iter().fold(0, |word, &bit| word | (1_u64 << (bit as u8)));
-        Self { words: vec![word], ..Self::default() }
+        let bits = capabilities.iter().map(|&bit| bit as u8);
+        Self { words: bit_string(bits), ..Self::default() }
     }
 
     /// Whether this bit is set.
     #[must_use]
     pub fn has(&self, capability: Capability) -> bool {
-        self.words.first().is_some_and(|word| word & (1 << (capability as u8)) != 0)
+        is_subset(&bit_string([capability as u8]), &self.words)
     }
 
     /// The orchestrator's software version, as it says; often empty or `undefined`.
@@ -102,6 +102,21 @@ impl Capabilities {
             && is_subset(&self.mandatories, &job.bits.words)
             && self.is_at_least(&job.min_version)
     }
+}
+
+/// Bits as words of 64, the lowest first, as many as it takes (livepeer-wire §6.1).
+fn bit_string(bits: impl IntoIterator<Item = u8>) -> Vec<u64> {
+    let mut words = Vec::new();
+    for bit in bits {
+        let place = usize::from(bit / 64);
+        if words.len() <= place {
+            words.resize(place + 1, 0);
+        }
+        if let Some(word) = words.get_mut(place) {
+            *word |= 1_u64 << (bit % 64);
+        }
+    }
+    words
 }
 
 /// Whether every bit of `needed` is in `present`; missing words are zero.
@@ -188,6 +203,15 @@ mod tests {
 
     fn preset() -> RenditionProfile {
         RenditionProfile::preset("P360p30fps16x9").unwrap()
+    }
+
+    /// livepeer-wire §9.6.
+    #[test]
+    fn bit_strings_are_the_vectors() {
+        assert_eq!(bit_string(0..=5), [63]);
+        assert_eq!(bit_string([193, 192]), [0, 0, 0, 3]);
+        assert_eq!(bit_string([193, 54, 192, 79]), [1 << 54, 1 << 15, 0, 3]);
+        assert_eq!(bit_string([]), [0_u64; 0]);
     }
 
     #[test]

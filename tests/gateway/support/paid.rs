@@ -49,6 +49,17 @@ pub(crate) struct PaidNode {
 
 impl PaidNode {
     pub(crate) async fn start(directory: &Path, name: &str, price: &str, port: u16) -> Self {
+        Self::with_tickets_of(TICKET_EV, directory, name, price, port).await
+    }
+
+    /// One whose tickets are worth so much on average.
+    pub(crate) async fn with_tickets_of(
+        ticket_ev: &str,
+        directory: &Path,
+        name: &str,
+        price: &str,
+        port: u16,
+    ) -> Self {
         let data_dir = directory.join(name);
         std::fs::create_dir_all(&data_dir).unwrap();
         Addresses::clear(&data_dir).unwrap();
@@ -58,7 +69,7 @@ impl PaidNode {
         let (wei, pixels) = price.split_once('/').unwrap_or((price, "1"));
         command.args(["orchestrator", "--plaintext", "--addr", &format!("127.0.0.1:{port}")]);
         command.args(["--price-per-unit", wei, "--pixels-per-unit", pixels]);
-        command.args(["--ticket-ev", TICKET_EV, "--ticket-check", "offline"]);
+        command.args(["--ticket-ev", ticket_ev, "--ticket-check", "offline"]);
         command.arg("--eth-keystore-path").arg(key_file(directory, 7));
         command.arg("--data-dir").arg(&data_dir).stdin(Stdio::null()).kill_on_drop(true);
         command.stdout(file.try_clone().unwrap()).stderr(file);
