@@ -1,4 +1,6 @@
-//! SQLite: one connection that writes, a few that read.
+//! SQLite: one connection that writes, a few that read, one that folds the log into the file.
+
+mod checkpointer;
 
 use std::{
     path::{Path, PathBuf},
@@ -10,6 +12,8 @@ use sqlx::{
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+
+use checkpointer::Checkpointer;
 
 use super::{error::EngineError, migration, store::Limits, transaction::Transaction};
 use crate::{
@@ -27,6 +31,8 @@ const READERS: u32 = 2;
 pub(super) struct Sqlite {
     /// None where the file is only read.
     writer: Option<SqlitePool>,
+    /// As well.
+    checkpointer: Option<Checkpointer>,
     readers: SqlitePool,
 }
 
@@ -39,16 +45,22 @@ impl Sqlite {
             .clone()
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", "0");
         let writer = pool(1, limits.operation).connect_with(to_write);
         let writer = writer.await.map_err(|error| failed(error.to_string()))?;
         if let Err(error) = migrate(&writer).await {
             writer.close().await;
             return Err(migration::refused(path.into(), &schema::SQLITE, &error));
         }
-        let to_read = options.pragma("query_only", "ON");
-        match pool(READERS, limits.operation).connect_with(to_read).await {
-            Ok(readers) => Ok(Self { writer: Some(writer), readers }),
+        let to_read = options.clone().pragma("query_only", "ON");
+        let readers = pool(READERS, limits.operation).connect_with(to_read).await;
+        let folding = pool(1, limits.operation).connect_with(options).await;
+        match readers.and_then(|readers| Ok((readers, folding?))) {
+            Ok((readers, folding)) => {
+                let checkpointer = Some(Checkpointer::start(folding));
+                Ok(Self { writer: Some(writer), checkpointer, readers })
+            }
             Err(error) => {
                 writer.close().await;
                 Err(failed(error.to_string()))
@@ -64,7 +76,7 @@ impl Sqlite {
         let fault =
             |error: sqlx::Error| StoreError::Open { place: place(), fault: error.to_string() };
         let readers = readers.map_err(fault)?;
-        let engine = Self { writer: None, readers };
+        let engine = Self { writer: None, checkpointer: None, readers };
         let versions = match engine.read().await {
             Ok(transaction) => migration::versions(transaction).await,
             Err(fault) => Err(fault),
@@ -82,6 +94,9 @@ impl Sqlite {
     /// write-ahead log into the file.
     pub(super) async fn close(&self) {
         self.readers.close().await;
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.close().await;
+        }
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
