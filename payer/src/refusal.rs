@@ -66,6 +66,8 @@ pub enum RefusalClass {
     Other,
     /// It asks too much: another orchestrator.
     Price,
+    /// Another pool, for which a part of the budget is kept.
+    Pool,
     /// None, until the operator or time allows it again.
     Nobody,
 }
@@ -77,6 +79,7 @@ impl Refusal {
         match self {
             Self::PriceOverCap { .. } | Self::PriceDoubled { .. } => RefusalClass::Price,
             Self::MissingParams(_) | Self::ManySessions | Self::Ledger(_) => RefusalClass::Other,
+            Self::Budget { used_up: false, .. } => RefusalClass::Pool,
             Self::Budget { .. } | Self::ChainUnknown | Self::TooManySessions => {
                 RefusalClass::Nobody
             }
@@ -86,6 +89,13 @@ impl Refusal {
                 Remedy::Operator => RefusalClass::Nobody,
             },
         }
+    }
+
+    /// Whether the deposit is too small for what winning tickets would pay: for the operator to know,
+    /// though another orchestrator may ask for less.
+    #[must_use]
+    pub const fn is_for_want_of_funds(&self) -> bool {
+        matches!(self, Self::Sender(SenderError::FaceValueTooHigh { .. }))
     }
 
     /// A short name for records and metrics.

@@ -10,7 +10,7 @@ use media::{Ladder, Segment, SequenceNumber, TrackSegment};
 use orchestrator::{OrchestratorAddress, PixelPrice};
 
 use crate::{
-    decision::{AttemptFacts, AttemptKind, PaymentFacts},
+    decision::{AttemptFacts, AttemptKind},
     pool::{ConfiguredOrchestrator, PoolName},
     session::SessionId,
 };
@@ -70,8 +70,6 @@ pub struct Delivery {
     pub media: Vec<TrackSegment>,
     /// What was measured.
     pub facts: AttemptFacts,
-    /// What was paid for it.
-    pub payment: Option<PaymentFacts>,
     /// What the orchestrator asks from now on, where it said so.
     pub price: Option<PixelPrice>,
 }

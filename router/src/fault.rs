@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decision::PaymentFacts;
-
 /// What an attempt failed of. Each class has a rule of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,9 +85,6 @@ pub struct AttemptFault {
     pub class: FaultClass,
     /// What happened, for people; clipped.
     pub detail: String,
-    /// What was paid all the same.
-    #[serde(default)]
-    pub payment: Option<PaymentFacts>,
 }
 
 impl AttemptFault {
@@ -103,7 +98,7 @@ impl AttemptFault {
             let end = (0..=Self::MAX_DETAIL).rev().find(|at| detail.is_char_boundary(*at));
             detail.truncate(end.unwrap_or(0));
         }
-        Self { class, detail, payment: None }
+        Self { class, detail }
     }
 }
 

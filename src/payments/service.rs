@@ -6,7 +6,7 @@ use std::{
 };
 
 use media::{RenditionProfile, StreamName, wall_clock_now};
-use orchestrator::{PixelPrice, SegmentPayment};
+use orchestrator::{PaymentFate, PixelPrice, SegmentPayment};
 use payer::{
     AtLimit, Ending, Payer, Payment, PaymentId, PaymentRequest, Refusal, RefusalClass, Terms,
 };
@@ -30,9 +30,6 @@ use super::{
 const RECORD_DEADLINE: Duration = Duration::from_secs(2);
 /// Streams that may wait to be ended at their budget's limit; further ones meet it again in a moment.
 const STOPS_QUEUED: usize = 64;
-
-/// Kind of a refusal that leaves a budget's rest to cheaper pools.
-const CHEAPER_ONLY: &str = "budget_kept_back";
 
 /// Pays for segments. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -137,18 +134,19 @@ impl Payments for PaymentService {
         Box::pin(async move {
             let begun = tokio::time::Instant::now();
             match self.0.pay(&bill).await {
-                Ok((payment, facts)) => {
+                Ok(Made { payment, facts, unsettled }) => {
                     // What goes on from credit, or for free, is no sign that tickets can be paid again.
                     if facts.tickets > 0 {
                         self.0.events.paid(wall_clock_now(), bill.stream);
                     }
                     self.0.metrics.signed(facts.tickets, begun.elapsed());
-                    let unsettled = Unsettled::new(Arc::clone(&self.0), PaymentId(facts.payment));
                     Ok(AttemptPayment::new(payment, facts, move |end| unsettled.settle(end)))
                 }
                 Err(refused) => {
                     self.0.metrics.made(refused.kind);
-                    self.0.announce(bill.stream, &refused);
+                    if refused.class == PaymentRefusedClass::Nobody {
+                        self.0.announce(bill.stream, &refused);
+                    }
                     Err(refused)
                 }
             }
@@ -163,10 +161,7 @@ impl Inner {
 
     /// Pays: what is made of it leaves only once it is on record. A key of this process signs while it is
     /// put there.
-    async fn pay(
-        self: &Arc<Self>,
-        bill: &Bill<'_>,
-    ) -> Result<(SegmentPayment, PaymentFacts), PaymentRefused> {
+    async fn pay(self: &Arc<Self>, bill: &Bill<'_>) -> Result<Made, PaymentRefused> {
         if !self.ledger.is_open() {
             return Err(not_recorded());
         }
@@ -179,7 +174,7 @@ impl Inner {
             let recorded = self.ledger.push_and_tell(std::iter::from_fn(|| payer.poll_entry()));
             (payment, recorded)
         };
-        let unsent = Unsettled::new(Arc::clone(self), payment.id);
+        let unsettled = Unsettled(Some((Arc::clone(self), payment.id)));
         let facts = facts(&payment, bill);
         let recorded = self.on_record(recorded);
         let signed = if self.signing.counts_for_itself() {
@@ -193,8 +188,7 @@ impl Inner {
             };
             tokio::try_join!(signed, recorded)?.0
         };
-        unsent.keep();
-        Ok((signed, facts))
+        Ok(Made { payment: signed, facts, unsettled })
     }
 
     /// Waits until a payment is on record.
@@ -230,24 +224,19 @@ impl Inner {
             RefusalClass::Refresh => PaymentRefusedClass::Renew,
             RefusalClass::Other => PaymentRefusedClass::Terms,
             RefusalClass::Price => PaymentRefusedClass::Price,
-            // Cheaper pools are paid on.
-            RefusalClass::Nobody if matches!(refusal, Refusal::Budget { used_up: false, .. }) => {
-                let detail = refusal.to_string();
-                let class = PaymentRefusedClass::Nobody;
-                return PaymentRefused { class, kind: CHEAPER_ONLY, detail };
-            }
+            RefusalClass::Pool => PaymentRefusedClass::Pool,
             RefusalClass::Nobody => PaymentRefusedClass::Nobody,
         };
-        PaymentRefused { class, kind: refusal.kind(), detail: refusal.to_string() }
+        let refused = PaymentRefused { class, kind: refusal.kind(), detail: refusal.to_string() };
+        if refusal.is_for_want_of_funds() {
+            self.announce(stream, &refused);
+        }
+        refused
     }
 
     /// Tells the operator what only the operator can mend, or wanted to know.
     fn announce(&self, stream: &StreamName, refused: &PaymentRefused) {
-        let nobody = refused.class == PaymentRefusedClass::Nobody && refused.kind != CHEAPER_ONLY;
-        // A deposit below what winning tickets pay is a fault of ours, whatever others ask.
-        if nobody || refused.kind == "face_value_high" {
-            self.events.refused(wall_clock_now(), stream, refused.kind, &refused.detail);
-        }
+        self.events.refused(wall_clock_now(), stream, refused.kind, &refused.detail);
     }
 
     fn settle(&self, payment: PaymentId, ending: Ending) {
@@ -258,25 +247,23 @@ impl Inner {
     }
 }
 
+/// A payment, ready to be sent.
+struct Made {
+    payment: SegmentPayment,
+    facts: PaymentFacts,
+    unsettled: Unsettled,
+}
+
 /// A payment that was prepared and is not settled: dropped, it was never sent.
 struct Unsettled(Option<(Arc<Inner>, PaymentId)>);
 
 impl Unsettled {
-    fn new(inner: Arc<Inner>, payment: PaymentId) -> Self {
-        Self(Some((inner, payment)))
-    }
-
-    /// Somebody else settles it.
-    fn keep(mut self) {
-        self.0 = None;
-    }
-
     fn settle(mut self, end: PaymentEnd) {
         let Some((inner, payment)) = self.0.take() else { return };
         let ending = match end {
-            PaymentEnd::Unsent => Ending::Withdrawn,
-            PaymentEnd::InDoubt => Ending::NoAnswer,
-            PaymentEnd::Arrived => Ending::Failed,
+            PaymentEnd::NotDone(PaymentFate::Unsent) => Ending::Withdrawn,
+            PaymentEnd::NotDone(PaymentFate::InDoubt) => Ending::NoAnswer,
+            PaymentEnd::NotDone(PaymentFate::Arrived) => Ending::Failed,
             PaymentEnd::Done { pixels } => Ending::Done { pixels },
         };
         inner.settle(payment, ending);

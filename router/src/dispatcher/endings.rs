@@ -31,13 +31,6 @@ impl Dispatcher {
     ) {
         fleet.ended(attempt.address());
         let expected = self.waiting_for(attempt.sequence).map(|it| it.ladder.profiles().len());
-        let payment = match &result {
-            Ok(delivery) => delivery.payment.clone(),
-            Err(fault) => fault.payment.clone(),
-        };
-        if let Some(waiting) = self.waiting_for(attempt.sequence).filter(|_| payment.is_some()) {
-            waiting.record_payment(attempt.id, payment);
-        }
         let result = result.and_then(|delivery| {
             let (found, asked) = (delivery.media.len(), expected.unwrap_or(delivery.media.len()));
             if found == asked {

@@ -132,7 +132,7 @@ impl RecordedCall {
                 // A ladder has at most a dozen rungs, whatever the file says.
                 let media = (0..renditions.min(64)).map(|_| placeholder::video()).collect();
                 let facts = AttemptFacts { check_micros, ..AttemptFacts::default() };
-                let delivery = Delivery { media, price, facts, payment: None };
+                let delivery = Delivery { media, price, facts };
                 Call::Attempt(AttemptId(attempt), Ok(delivery))
             }
             Self::Failed { attempt, fault } => Call::Attempt(AttemptId(attempt), Err(fault)),

@@ -70,6 +70,10 @@ impl AttemptError {
         }
     }
 
+    pub(super) fn fault(&self) -> AttemptFault {
+        AttemptFault::new(self.class(), self.to_string())
+    }
+
     const fn class(&self) -> FaultClass {
         match self {
             Self::Transcode(error) => class_of(error),
@@ -101,26 +105,6 @@ const fn class_of(error: &TranscodeError) -> FaultClass {
         TranscodeError::BadResult(_)
         | TranscodeError::ForeignUrl(_)
         | TranscodeError::ForbiddenAddress(_) => FaultClass::WrongWork,
-    }
-}
-
-/// An attempt that failed, and what it cost.
-#[derive(Debug)]
-pub(super) struct AttemptFailure {
-    pub(super) error: AttemptError,
-    pub(super) payment: Option<PaymentFacts>,
-}
-
-impl<E: Into<AttemptError>> From<E> for AttemptFailure {
-    fn from(error: E) -> Self {
-        Self { error: error.into(), payment: None }
-    }
-}
-
-impl AttemptFailure {
-    pub(super) fn fault(&self) -> AttemptFault {
-        let (class, detail) = (self.error.class(), self.error.to_string());
-        AttemptFault { payment: self.payment.clone(), ..AttemptFault::new(class, detail) }
     }
 }
 
@@ -210,44 +194,17 @@ pub(super) struct Attempted {
     pub(super) renditions: Vec<TrackSegment>,
     pub(super) info: Option<OrchestratorInfo>,
     pub(super) facts: AttemptFacts,
-    pub(super) payment: Option<PaymentFacts>,
     /// When the last byte of the last rendition came.
     pub(super) received: Instant,
 }
 
 impl Attempting {
     /// Pays, sends the segment, waits, fetches, checks.
-    pub(super) async fn run(self) -> Result<Attempted, AttemptFailure> {
+    pub(super) async fn run(self) -> Result<Attempted, AttemptError> {
         let _in_flight = self.metrics.begin_attempt();
         let begun = now();
-        let paid = match &self.paying {
-            Some(paying) => {
-                let paid = paying.pay(&self.info, &self.job).await?;
-                paying.tell(paid.as_ref());
-                paid
-            }
-            None => None,
-        };
-        let payment = paid.as_ref().map(|paid| paid.facts().clone());
-        let attempted = self.work(begun, paid).await;
-        match attempted {
-            Ok(attempted) => Ok(Attempted { payment, ..attempted }),
-            Err(error) => Err(AttemptFailure { error, payment }),
-        }
-    }
-
-    async fn send(&self, paid: Option<&AttemptPayment>) -> Result<TranscodeResult, TranscodeError> {
-        match paid {
-            Some(paid) => self.client.transcode_paid(&self.info, &self.job, paid.payment()).await,
-            None => self.client.transcode(&self.info, &self.job).await,
-        }
-    }
-
-    async fn work(
-        &self,
-        begun: Instant,
-        paid: Option<AttemptPayment>,
-    ) -> Result<Attempted, AttemptError> {
+        let paid = self.pay().await?;
+        let sent = now();
         let result = self.send(paid.as_ref()).await?;
         if self.first {
             let first_byte = result.timing.first_byte_sent;
@@ -268,7 +225,7 @@ impl Attempting {
         self.metrics.delivered(done - begun, done - checking);
         let timing = result.timing;
         let facts = AttemptFacts {
-            upload_micros: micros(begun, timing.uploaded),
+            upload_micros: micros(sent, timing.uploaded),
             transcode_micros: micros(timing.uploaded, timing.transcoded),
             download_micros: micros(timing.transcoded, timing.downloaded),
             check_micros: micros(checking, done),
@@ -277,8 +234,22 @@ impl Attempting {
             pixels,
             similarity_permille,
         };
-        let received = timing.downloaded;
-        Ok(Attempted { renditions, info: result.info, facts, payment: None, received })
+        Ok(Attempted { renditions, info: result.info, facts, received: timing.downloaded })
+    }
+
+    /// Pays where anything is paid, and tells the stream: from now on the time is the orchestrator's.
+    async fn pay(&self) -> Result<Option<AttemptPayment>, AttemptError> {
+        let Some(paying) = &self.paying else { return Ok(None) };
+        let paid = paying.pay(&self.info, &self.job).await?;
+        paying.tell(paid.as_ref());
+        Ok(paid)
+    }
+
+    async fn send(&self, paid: Option<&AttemptPayment>) -> Result<TranscodeResult, TranscodeError> {
+        match paid {
+            Some(paid) => self.client.transcode_paid(&self.info, &self.job, paid.payment()).await,
+            None => self.client.transcode(&self.info, &self.job).await,
+        }
     }
 
     async fn checked(

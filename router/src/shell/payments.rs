@@ -55,6 +55,8 @@ pub enum PaymentRefusedClass {
     Terms,
     /// It asks for more than may be paid.
     Price,
+    /// Nothing more may be paid to this pool now.
+    Pool,
     /// Nothing may be paid now, to nobody.
     Nobody,
 }
@@ -65,20 +67,16 @@ impl PaymentRefusedClass {
             Self::Renew => FaultClass::ExpiredSession,
             Self::Terms => FaultClass::Terms,
             Self::Price => FaultClass::Price,
-            Self::Nobody => FaultClass::Unpaid,
+            Self::Pool | Self::Nobody => FaultClass::Unpaid,
         }
     }
 }
 
-/// How a payment's attempt ended (livepeer-wire §4.4).
+/// How a payment's attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PaymentEnd {
-    /// Nothing left the house.
-    Unsent,
-    /// It was sent, or was about to be, and no answer came.
-    InDoubt,
-    /// It arrived, and the work was not done.
-    Arrived,
+    /// The work was not done; the payment got so far (livepeer-wire §4.4).
+    NotDone(PaymentFate),
     /// The work was done.
     Done {
         /// Pixels of all renditions, as charged.
@@ -146,11 +144,6 @@ impl Settle {
 
 impl Drop for Settle {
     fn drop(&mut self) {
-        let end = match self.progress.fate() {
-            PaymentFate::Unsent => PaymentEnd::Unsent,
-            PaymentFate::InDoubt => PaymentEnd::InDoubt,
-            PaymentFate::Arrived => PaymentEnd::Arrived,
-        };
-        self.tell(end);
+        self.tell(PaymentEnd::NotDone(self.progress.fate()));
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
 use tracing::{Instrument, Span};
 
 use super::{
-    attempt::{AttemptError, AttemptFailure, Attempted, Attempting, Paid, Paying, now, output_of},
+    attempt::{AttemptError, Attempted, Attempting, Paid, Paying, now, output_of},
     picture_check::PictureFinding,
     pulse::{Pulse, Pulses},
     request_bodies::{RequestBodies, RequestBody},
@@ -56,7 +56,7 @@ enum Work {
 #[derive(Debug)]
 enum Done {
     Discovered(Result<OrchestratorInfo, DiscoveryError>, Duration),
-    Attempted(Result<Attempted, AttemptFailure>),
+    Attempted(Result<Attempted, AttemptError>),
 }
 
 /// A session the route holds.
@@ -226,9 +226,7 @@ impl StreamRoute {
                 }
             };
             tokio::select! {
-                Some(Paid { attempt, facts }) = self.paid.1.recv() => {
-                    self.dispatch(Call::Paid(attempt, facts));
-                }
+                Some(paid) = self.paid.1.recv() => self.was_paid(paid),
                 Some(done) = self.tasks.join_next_with_id() => self.ended(done),
                 Ok(()) = self.fleet_version.changed() => {
                     self.dispatch(Call::Timeout);
@@ -319,7 +317,7 @@ impl StreamRoute {
                 let run = async move { Done::Attempted(attempting.run().await) };
                 self.spawn(work, run.instrument(span));
             }
-            Err(error) => self.attempted(work, Err(error.into())),
+            Err(error) => self.attempted(work, Err(error)),
         }
     }
 
@@ -375,8 +373,16 @@ impl StreamRoute {
         })
     }
 
+    fn was_paid(&mut self, paid: Paid) {
+        self.dispatch(Call::Paid(paid.attempt, paid.facts));
+    }
+
     /// Takes the end of a task. One that was cancelled is no longer known.
     fn ended(&mut self, done: Result<(Id, Done), JoinError>) {
+        // What the task told before its end comes first.
+        while let Ok(paid) = self.paid.1.try_recv() {
+            self.was_paid(paid);
+        }
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some((work, _)) = self.work.remove(&id) else { return };
         match (work, done) {
@@ -390,7 +396,7 @@ impl StreamRoute {
                 self.offered(session, Err(DiscoveryFault::Failed));
             }
             (work @ Work::Attempt(..), _) => {
-                self.attempted(work, Err(AttemptError::Internal("the attempt panicked").into()));
+                self.attempted(work, Err(AttemptError::Internal("the attempt panicked")));
             }
         }
     }
@@ -444,7 +450,7 @@ impl StreamRoute {
         self.dispatch(Call::Discovered(session, answer))
     }
 
-    fn attempted(&mut self, work: Work, result: Result<Attempted, AttemptFailure>) {
+    fn attempted(&mut self, work: Work, result: Result<Attempted, AttemptError>) {
         let Work::Attempt(id, session, address, span) = work else { return };
         let result: Result<Delivery, AttemptFault> = match result {
             Ok(attempted) => {
@@ -457,16 +463,10 @@ impl StreamRoute {
                 if let Some(sequence) = self.dispatcher.sequence_of(id) {
                     self.received.entry(sequence).or_insert(attempted.received);
                 }
-                Ok(Delivery {
-                    media: attempted.renditions,
-                    facts: attempted.facts,
-                    payment: attempted.payment,
-                    price,
-                })
+                Ok(Delivery { media: attempted.renditions, facts: attempted.facts, price })
             }
-            Err(failure) => {
-                let fault = failure.fault();
-                let error = failure.error;
+            Err(error) => {
+                let fault = error.fault();
                 self.shared.metrics.attempted(error.kind());
                 span.in_scope(|| {
                     tracing::warn!(%address, class = fault.class.as_str(), "attempt failed: {error}");

@@ -187,7 +187,7 @@ impl World<'_> {
             media.truncate(kept);
             let facts = AttemptFacts { pixels: work.tag, ..AttemptFacts::default() };
             let price = price.and_then(|wei| PixelPrice::new(wei, 1));
-            Delivery { media, facts, payment: None, price }
+            Delivery { media, facts, price }
         };
         let rungs = work.ladder.profiles().len();
         let (result, noted) = match answer {
