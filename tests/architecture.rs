@@ -18,10 +18,11 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 17] = [
     ("media", &[]),
     ("tickets", &[]),
-    ("chain", &["tickets"]),
+    ("https", &[]),
+    ("chain", &["tickets", "https"]),
     ("payer", &["tickets"]),
     ("container", &["media"]),
     ("codec", &["media"]),

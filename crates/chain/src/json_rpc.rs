@@ -8,9 +8,6 @@ use serde_json::{Value, json};
 
 use crate::ContractCall;
 
-/// Longest error text that is kept, in characters.
-const TEXT_MAX: usize = 300;
-
 /// One call of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RpcRequest {
@@ -244,19 +241,13 @@ pub fn read_answer(body: &[u8], id: u64) -> Result<Value, AnswerError> {
         serde_json::from_slice(body).map_err(|error| AnswerError::malformed(error.to_string()))?;
     if let Some(failure) = answer.error {
         let data = failure.data.as_str().and_then(|text| text.parse().ok());
-        let message = printable(&failure.message, TEXT_MAX);
+        let message = https::printable(&failure.message);
         return Err(RpcError { code: failure.code, message, data }.into());
     }
     if answer.id != json!(id) {
         return Err(AnswerError::malformed("it answers another call"));
     }
     Ok(answer.result)
-}
-
-/// What others wrote, at most `max` characters of it, none of which can write elsewhere on a terminal.
-pub(crate) fn printable(text: &str, max: usize) -> String {
-    let shown = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-    shown.take(max).collect()
 }
 
 /// Reads a number, such as `0x1b4`.
