@@ -27,7 +27,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("container", &["media"]),
     ("codec", &["media"]),
     ("orchestrator", &["media", "codec", "tickets"]),
-    ("signer", &["media", "orchestrator", "tickets"]),
+    ("signer", &["media", "orchestrator", "tickets", "https"]),
     ("ingest", &["media", "container"]),
     ("segmenter", &["media", "container"]),
     ("router", &["media", "container", "orchestrator"]),

@@ -8,13 +8,13 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use http_body_util::Full;
+use https::printable;
 use media::Redacted;
 use orchestrator::{GatewayIdentity, PaymentHeader, SegmentJob, SegmentPayment};
 use serde::{Serialize, de::DeserializeOwned};
 use tickets::{Address, B256, Price, TicketBatch, UnsignedBatch, signed};
 
-use super::http_client::{HttpClient, clip};
+use super::http_client::HttpClient;
 use crate::{
     Distrust, SegmentRequest, SignerError, SignerUrl,
     messages::{
@@ -211,7 +211,7 @@ impl SignerClient {
     }
 
     async fn call<T: DeserializeOwned>(&self, path: &str, body: Bytes) -> Result<T, SignerError> {
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.shared.url.call(path);
         *request.headers_mut() = self.shared.headers.clone();
@@ -224,7 +224,7 @@ impl SignerClient {
             return Err(refusal(&answer));
         }
         serde_json::from_slice(answer.body())
-            .map_err(|error| Distrust::Unreadable(clip(error.to_string())).into())
+            .map_err(|error| Distrust::Unreadable(printable(&error.to_string())).into())
     }
 }
 
@@ -308,14 +308,14 @@ fn refusal(answer: &Response<Bytes>) -> SignerError {
     let status = answer.status();
     let body = serde_json::from_slice::<ErrorAnswer>(answer.body());
     let body = body.unwrap_or_else(|_| ErrorAnswer::new(status.to_string())).error;
-    let message = clip(body.message);
+    let message = printable(&body.message);
     let retry_after = body.retry_after.map(Duration::from_secs);
     match (status.as_u16(), body.limit) {
         (401 | 403, _) => SignerError::Unauthorized(message),
-        (_, Some(limit)) => SignerError::Limited { limit: clip(limit), message, retry_after },
+        (_, Some(limit)) => SignerError::Limited { limit: printable(&limit), message, retry_after },
         (429 | 500..=599, None) => SignerError::Unreachable { message, retry_after },
         (status, None) => {
-            let code = body.code.map_or_else(|| "request".to_owned(), clip);
+            let code = body.code.map_or_else(|| "request".to_owned(), |code| printable(&code));
             SignerError::Refused { status, code, message }
         }
     }
