@@ -168,13 +168,11 @@ pub async fn connect(settings: &ChainSettings) -> anyhow::Result<ChainClient> {
 
 /// This machine's trusted certificates.
 fn roots() -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!(%error, "trusted certificates can't be read");
-    }
-    let (added, _unreadable) = roots.add_parsable_certificates(found.certs);
-    anyhow::ensure!(added > 0, "this machine trusts no certificates, an https node needs them");
+    let roots = https::system_roots();
+    anyhow::ensure!(
+        !roots.is_empty(),
+        "this machine trusts no certificates, an https node needs them"
+    );
     Ok(roots)
 }
 

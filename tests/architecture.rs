@@ -51,12 +51,13 @@ const EDGES: [(&str, &[&str]); 17] = [
             "store",
             "tickets",
             "chain",
+            "https",
             "faulty-orchestrator",
         ],
     ),
 ];
 /// Crates of others that only some of ours may use.
-const WRAPPED: [(&str, &[&str]); 10] = [
+const WRAPPED: [(&str, &[&str]); 12] = [
     ("ffmpeg-next", &["codec"]),
     ("rml_rtmp", &["ingest"]),
     ("mp4", &["container"]),
@@ -67,6 +68,8 @@ const WRAPPED: [(&str, &[&str]); 10] = [
     ("sqlx", &["store"]),
     ("anyhow", &["headgate"]),
     ("k256", &["tickets"]),
+    ("hyper-rustls", &["https", "orchestrator"]),
+    ("rustls-native-certs", &["https"]),
 ];
 /// Crates that do no I/O at all.
 const WITHOUT_IO: [&str; 5] = ["media", "container", "segmenter", "tickets", "payer"];

@@ -1,16 +1,11 @@
 //! The HTTP client that asks hooks.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use https::{Connections, HttpsClient, HttpsError};
+use rustls::RootCertStore;
 
 use super::endpoint::HookEndpoint;
 
@@ -20,11 +15,6 @@ const CALL_LIMIT: Duration = Duration::from_secs(3);
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 /// Connections without a call that are kept for each hook.
 const IDLE_MAX: usize = 4;
-/// Most header fields of an answer, and most bytes of them over HTTP/2.
-const HEADERS_MAX: usize = 64;
-const HEADER_BYTES_MAX: u32 = 16 << 10;
-/// Longest error text that is kept, in bytes.
-const TEXT_MAX: usize = 300;
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +46,15 @@ pub enum HookError {
     },
 }
 
+impl From<HttpsError> for HookError {
+    fn from(error: HttpsError) -> Self {
+        match error {
+            HttpsError::Broken(text) => Self::Unreachable(text),
+            HttpsError::Oversized(max) => Self::Oversized { max },
+        }
+    }
+}
+
 /// What a hook answered.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
@@ -76,14 +75,8 @@ pub(super) struct Question {
 
 /// Asks hooks over HTTP/1.1 or HTTP/2. Servers are verified against this machine's trusted certificates;
 /// redirects are not followed. Cheap to clone; connections are shared.
-#[derive(Clone)]
-pub struct HookClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
-
-impl fmt::Debug for HookClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HookClient")
-    }
-}
+#[derive(Clone, Debug)]
+pub struct HookClient(HttpsClient);
 
 impl HookClient {
     /// A client without a connection. Reads this machine's trusted certificates; they are needed only if
@@ -94,44 +87,17 @@ impl HookClient {
     pub fn new<'a>(
         endpoints: impl IntoIterator<Item = &'a HookEndpoint>,
     ) -> Result<Self, HookClientError> {
-        let mut roots = RootCertStore::empty();
-        if endpoints.into_iter().any(HookEndpoint::is_tls) {
-            let found = rustls_native_certs::load_native_certs();
-            for error in &found.errors {
-                tracing::warn!(%error, "trusted certificates can't be read");
-            }
-            let (added, _unreadable) = roots.add_parsable_certificates(found.certs);
-            if added == 0 {
-                return Err(HookClientError::NoRoots);
-            }
+        if !endpoints.into_iter().any(HookEndpoint::is_tls) {
+            return Self::trusting(RootCertStore::empty());
         }
-        Self::trusting(roots)
+        let roots = https::system_roots();
+        if roots.is_empty() { Err(HookClientError::NoRoots) } else { Self::trusting(roots) }
     }
 
     fn trusting(roots: RootCertStore) -> Result<Self, HookClientError> {
-        let tls = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CALL_LIMIT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(IDLE_MAX)
-            .http1_max_headers(HEADERS_MAX)
-            .http2_max_header_list_size(HEADER_BYTES_MAX)
-            .build(connector);
-        Ok(Self(client))
+        let connections =
+            Connections { connect_limit: CALL_LIMIT, idle_limit: IDLE_LIMIT, idle_max: IDLE_MAX };
+        Ok(Self(HttpsClient::new(roots, connections)?))
     }
 
     /// One call, to its end.
@@ -153,23 +119,15 @@ impl HookClient {
         question: Question,
     ) -> Result<Answer, HookError> {
         let max = question.answer_max;
-        let response =
-            self.0.request(request(endpoint, question)).await.map_err(|error| broken(&error))?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, max).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                HookError::Oversized { max }
-            } else {
-                broken(error.as_ref())
-            }
-        })?;
-        Ok(Answer { status: head.status, body: body.to_bytes() })
+        let (head, body) = self.0.send(request(endpoint, question)).await?.into_parts();
+        let body = https::read_body(body, max).await?;
+        Ok(Answer { status: head.status, body })
     }
 }
 
-fn request(endpoint: &HookEndpoint, question: Question) -> Request<Full<Bytes>> {
+fn request(endpoint: &HookEndpoint, question: Question) -> Request<Bytes> {
     let with_body = !question.body.is_empty();
-    let mut request = Request::new(Full::new(question.body));
+    let mut request = Request::new(question.body);
     *request.method_mut() = question.method;
     *request.uri_mut() = endpoint.uri().clone();
     let headers = request.headers_mut();
@@ -186,19 +144,6 @@ fn request(endpoint: &HookEndpoint, question: Question) -> Request<Full<Bytes>> 
         headers.insert(super::signature::HEADER, signature);
     }
     request
-}
-
-/// The error with its causes, which say what was refused, and by whom.
-fn broken(error: &(dyn std::error::Error + 'static)) -> HookError {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    let end = (0..=TEXT_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    text.truncate(end);
-    HookError::Unreachable(text)
 }
 
 #[cfg(test)]
