@@ -262,6 +262,12 @@ pub(crate) fn forbidden(error: &(dyn std::error::Error + 'static)) -> Option<For
     None
 }
 
+/// A text with an error's causes, which say what was refused, and by whom; its start.
+pub(crate) fn with_causes(text: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    clip(&causes.fold(text.to_owned(), |text, cause| format!("{text}: {cause}")))
+}
+
 /// The start of a peer's text: enough for a log line.
 pub(crate) fn clip(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()

@@ -23,7 +23,7 @@ use crate::{
     AttemptTiming, ClientSetupError, DiscoveryError, GatewayIdentity, JobCapabilities,
     NetworkPolicy, OrchestratorAddress, OrchestratorInfo, SegmentJob, SegmentPayment, SessionError,
     TranscodeError, TranscodeResult,
-    error::{clip, forbidden},
+    error::{clip, forbidden, with_causes},
     proto::{self, orchestrator_client::OrchestratorClient as GrpcClient},
 };
 
@@ -312,13 +312,7 @@ enum CallError {
 /// The status with its causes: the library's own text for a refused connection is only "transport
 /// error".
 fn describe(status: &Status) -> String {
-    let mut text = status.message().to_owned();
-    let mut cause = std::error::Error::source(status);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    clip(&text)
+    with_causes(status.message(), status)
 }
 
 fn discovery_error(error: CallError) -> DiscoveryError {

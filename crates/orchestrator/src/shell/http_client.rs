@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     NetworkPolicy, TranscodeError,
-    error::{clip, forbidden},
+    error::{forbidden, with_causes},
 };
 
 /// Receive windows of HTTP/2: room for a rendition per stream, and for a ladder per connection.
@@ -53,12 +53,6 @@ pub(super) fn transport_error(error: hyper_util::client::legacy::Error) -> Trans
     if let Some(forbidden) = forbidden(&error) {
         return TranscodeError::ForbiddenAddress(forbidden);
     }
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    let text = clip(&text);
+    let text = with_causes(&error.to_string(), &error);
     if error.is_connect() { TranscodeError::Connect(text) } else { TranscodeError::Transport(text) }
 }
