@@ -151,7 +151,7 @@ fn chain(section: &mut Section, faults: &mut Faults) -> PaymentChainConfig {
         None | Some("chain") => {}
         Some(_) => faults.add(path, "expected \"chain\" or \"offline\""),
     }
-    let urls = texts(section, "eth_url", faults);
+    let urls = section.texts("eth_url", "URLs", faults).unwrap_or_default();
     let network = section.string("network", faults);
     let network = network.unwrap_or_else(|| crate::chain_settings::DEFAULT_NETWORK.to_owned());
     let controller = section.string("eth_controller", faults);
@@ -165,18 +165,6 @@ fn chain(section: &mut Section, faults: &mut Faults) -> PaymentChainConfig {
             PaymentChainConfig::Offline
         }
     }
-}
-
-/// A text, or a list of texts.
-fn texts(section: &mut Section, key: &str, faults: &mut Faults) -> Vec<String> {
-    let path = section.path_of(key);
-    let Some(value) = section.value(key) else { return Vec::new() };
-    let items = value.as_array().cloned().unwrap_or_else(|| vec![value]);
-    let texts: Option<Vec<_>> = items.iter().map(|it| it.as_str().map(str::to_owned)).collect();
-    texts.unwrap_or_else(|| {
-        faults.add(path, "expected text, or a list of texts");
-        Vec::new()
-    })
 }
 
 fn limits(section: &mut Section, faults: &mut Faults) -> SenderLimits {
@@ -286,7 +274,7 @@ fn cheaper(
     faults: &mut Faults,
 ) -> Option<CheaperPools> {
     let path = section.path_of("cheaper_pools");
-    let pools = texts(section, "cheaper_pools", faults);
+    let pools = section.texts("cheaper_pools", "pool names", faults).unwrap_or_default();
     let percent = section.integer("cheaper_from_percent", 0..=100, faults);
     if pools.iter().any(|name| PoolName::new(name).is_none()) {
         faults.add(path, "expected names of pools");

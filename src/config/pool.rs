@@ -240,33 +240,11 @@ fn decimal(section: &mut Section, key: &str, faults: &mut Faults) -> Option<Pixe
 }
 
 fn names(section: &mut Section, key: &str, faults: &mut Faults) -> BTreeSet<String> {
-    let path = section.path_of(key);
-    let Some(value) = section.value(key) else { return BTreeSet::new() };
-    let texts = match value {
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| match item {
-                Value::String(text) => Some(text.trim().to_ascii_lowercase()),
-                Value::Integer(_)
-                | Value::Float(_)
-                | Value::Boolean(_)
-                | Value::Datetime(_)
-                | Value::Array(_)
-                | Value::Table(_) => None,
-            })
-            .collect::<Option<BTreeSet<_>>>(),
-        Value::String(_)
-        | Value::Integer(_)
-        | Value::Float(_)
-        | Value::Boolean(_)
-        | Value::Datetime(_)
-        | Value::Table(_) => None,
-    };
-    texts.unwrap_or_else(|| {
-        faults.add(path, "expected a list of hosts, host:ports or URLs");
-        BTreeSet::new()
-    })
+    let texts = section.texts(key, "hosts, host:ports or URLs", faults).unwrap_or_default();
+    texts.into_iter().map(|text| text.trim().to_ascii_lowercase()).collect()
 }
+
+const POOL_NAMES: &str = "pool names";
 
 /// Reads what a stream wants of routing: `pools` and `class`, at the top of `[router]` for all streams
 /// and in each `[[stream]]`.
@@ -276,20 +254,10 @@ pub(super) fn stream_policy(
     faults: &mut Faults,
 ) -> StreamPolicy {
     let path = section.path_of("pools");
-    let pools = section.value("pools").map(|value| {
-        let texts = match value {
-            Value::Array(items) => items,
-            single @ Value::String(_) => vec![single],
-            Value::Integer(_)
-            | Value::Float(_)
-            | Value::Boolean(_)
-            | Value::Datetime(_)
-            | Value::Table(_) => Vec::new(),
-        };
-        let named = texts.iter().map(|item| item.as_str().and_then(PoolName::new));
-        let named = named.collect::<Option<Vec<_>>>().filter(|names| !names.is_empty());
-        named.unwrap_or_else(|| {
-            faults.add(path, "expected a list of pool names");
+    let pools = section.texts("pools", POOL_NAMES, faults).map(|texts| {
+        let named = texts.iter().map(|text| PoolName::new(text)).collect::<Option<Vec<_>>>();
+        named.filter(|names| !names.is_empty()).unwrap_or_else(|| {
+            faults.add(path, format!("expected a list of {POOL_NAMES}"));
             Vec::new()
         })
     });

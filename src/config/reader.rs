@@ -134,6 +134,23 @@ impl Section {
         Some(text)
     }
 
+    /// Takes a list of texts, of which a single one may stand alone.
+    pub(super) fn texts(
+        &mut self,
+        key: &str,
+        of_what: &str,
+        faults: &mut Faults,
+    ) -> Option<Vec<String>> {
+        let value = self.table.remove(key)?;
+        let items = value.as_array().cloned().unwrap_or_else(|| vec![value]);
+        let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
+        let texts: Option<Vec<_>> = texts.collect();
+        if texts.is_none() {
+            faults.add(self.path_of(key), format!("expected a list of {of_what}"));
+        }
+        texts
+    }
+
     /// Takes a boolean.
     pub(super) fn boolean(&mut self, key: &str, faults: &mut Faults) -> Option<bool> {
         let value = self.table.remove(key)?;
