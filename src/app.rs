@@ -107,16 +107,16 @@ impl App {
             store: store.clone(),
             payments: paying.as_ref().map(Paying::service),
         };
+        let line = paying.as_ref().and_then(Paying::line);
         if let Some(paying) = paying {
-            paying.follow_price(&config, &feed, &stages.support);
-            paying.stop_at_limits(streams.clone(), &stages.support);
+            paying.attend(&config, &feed, streams.clone(), &stages.support);
         }
         let admin = admin::service(readiness.clone(), MetricsPage::new(registry))
             .merge(operator::service(operator))
             .merge(livepeer_api::service(Arc::new(facts)));
         serve_http(listeners.admin, admin, &stages.support);
         parts::start_transcoding(&config, program, &feed, &readiness, &stages.support)?;
-        parts::follow_pools(&config, feed, &stages.support);
+        parts::follow_pools(&config, feed, line, &stages.support);
         addresses.write(&config.data_dir).context("can't write the data directory")?;
         Ok(Self {
             addresses,

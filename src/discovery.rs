@@ -11,7 +11,7 @@ use router::{ConfiguredOrchestrator, PoolName};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    chain_settings::ChainSettings,
+    chain_line::ChainLine,
     config::{PoolConfig, PoolWebhook, Registered},
     pool_feed::PoolFeed,
     webhook::{DiscoveredOrchestrator, DiscoveryWebhook, HookClient, HookClientError},
@@ -24,7 +24,7 @@ pub(crate) struct Discovery {
     feed: PoolFeed,
     asked: HashMap<PoolName, Asked>,
     /// How the chain is reached, where there is one.
-    chain: Option<ChainSettings>,
+    chain: Option<ChainLine>,
     /// There while a pool takes it over.
     registered: Option<RegisteredOrchestrators>,
 }
@@ -42,7 +42,7 @@ struct Asked {
 
 impl Discovery {
     /// Nobody is asked yet.
-    pub(crate) fn new(feed: PoolFeed, chain: Option<ChainSettings>) -> Self {
+    pub(crate) fn new(feed: PoolFeed, chain: Option<ChainLine>) -> Self {
         Self { feed, asked: HashMap::new(), chain, registered: None }
     }
 

@@ -17,6 +17,7 @@ pub mod admin;
 pub mod app;
 #[cfg(feature = "local")]
 mod append_log;
+mod chain_line;
 pub mod chain_settings;
 mod child;
 pub mod cli;

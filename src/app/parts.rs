@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     admin::Readiness,
+    chain_line::ChainLine,
     config::Config,
     config_watch,
     discovery::Discovery,
@@ -197,8 +198,12 @@ pub(super) fn serve_publishers(
 }
 
 /// From the file, and from the webhooks in it and the chain.
-pub(super) fn follow_pools(config: &Config, feed: PoolFeed, stage: &Stage) {
-    let chain = config.payments.chain.nodes().cloned();
+pub(super) fn follow_pools(
+    config: &Config,
+    feed: PoolFeed,
+    chain: Option<ChainLine>,
+    stage: &Stage,
+) {
     let mut discovery = Discovery::new(feed.clone(), chain);
     discovery.set_pools(&config.transcoding.pools);
     let closed = stage.closed.clone();

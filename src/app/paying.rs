@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::stages::Stage;
 use crate::{
+    chain_line::ChainLine,
     config::Config,
     gateway_facts::Payer,
     payments::{self, PaymentService},
@@ -24,6 +25,8 @@ pub(super) struct Paying {
     service: PaymentService,
     /// Streams that have met a limit that ends them.
     stopped: mpsc::Receiver<StreamName>,
+    /// To the chain, where it is followed.
+    line: Option<ChainLine>,
 }
 
 impl Paying {
@@ -38,8 +41,10 @@ impl Paying {
         let identity = prepared.identity();
         let record = Arc::new(store.clone());
         let stage = (&sessions.tasks, &sessions.closed);
-        let (service, stopped) = prepared.start(&config.payments, record, registry, stage).await?;
-        Ok(Some(Self { identity, service, stopped }))
+        let line = config.payments.chain.nodes().cloned().map(ChainLine::new);
+        let started = prepared.start(&config.payments, line.clone(), record, registry, stage);
+        let (service, stopped) = started.await?;
+        Ok(Some(Self { identity, service, stopped, line }))
     }
 
     /// What orchestrators are told.
@@ -57,13 +62,22 @@ impl Paying {
         self.service.clone()
     }
 
+    /// To the chain, where it is followed.
+    pub(super) fn line(&self) -> Option<ChainLine> {
+        self.line.clone()
+    }
+
+    /// Does what payments ask of the rest: caps in dollars follow the price, streams end at their limits.
+    pub(super) fn attend(self, config: &Config, pools: &PoolFeed, streams: Streams, stage: &Stage) {
+        self.follow_price(config, pools, stage);
+        self.stop_at_limits(streams, stage);
+    }
+
     /// Tells the pools what an ether costs, where a feed says it.
-    pub(super) fn follow_price(&self, config: &Config, pools: &PoolFeed, stage: &Stage) {
-        let payments = &config.payments;
-        let Some(settings) = payments.chain.nodes() else { return };
-        let Some(source) = payments.price_feed else { return };
-        let (service, settings) = (self.service.clone(), settings.clone());
-        let follow = payments::follow_price(service, settings, source, pools.clone());
+    fn follow_price(&self, config: &Config, pools: &PoolFeed, stage: &Stage) {
+        let Some(line) = self.line() else { return };
+        let Some(source) = config.payments.price_feed else { return };
+        let follow = payments::follow_price(self.service(), line, source, pools.clone());
         stage.tasks.spawn(stage.closed.clone().run_until_cancelled_owned(follow));
     }
 
@@ -73,7 +87,7 @@ impl Paying {
     }
 
     /// Ends the streams that meet a limit that ends them.
-    pub(super) fn stop_at_limits(self, streams: Streams, stage: &Stage) {
+    fn stop_at_limits(self, streams: Streams, stage: &Stage) {
         let (mut stopped, closed) = (self.stopped, stage.closed.clone());
         stage.tasks.spawn(closed.run_until_cancelled_owned(async move {
             while let Some(stream) = stopped.recv().await {

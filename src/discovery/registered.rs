@@ -2,16 +2,12 @@
 
 use std::{collections::HashMap, future, time::Duration};
 
-use chain::{ChainClient, RegisteredPool};
+use chain::RegisteredPool;
 use orchestrator::{BodyContainer, OrchestratorAddress};
 use router::{ConfiguredOrchestrator, PoolName};
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{
-    chain_settings::{ChainSettings, connect},
-    config::Registered,
-    pool_feed::PoolFeed,
-};
+use crate::{chain_line::ChainLine, config::Registered, pool_feed::PoolFeed};
 
 /// How often the chain is asked.
 const ASK_EVERY: Duration = Duration::from_secs(600);
@@ -31,11 +27,11 @@ pub(super) struct RegisteredOrchestrators {
 
 impl RegisteredOrchestrators {
     /// Begins to ask.
-    pub(super) fn start(settings: ChainSettings) -> Self {
+    pub(super) fn start(line: ChainLine) -> Self {
         let (tell, found) = watch::channel(None);
         let mut task = JoinSet::new();
         // It ends with the set.
-        task.spawn(ask(settings, tell));
+        task.spawn(ask(line, tell));
         Self::told_by(found, task)
     }
 
@@ -82,11 +78,10 @@ fn configured(address: &OrchestratorAddress, registered: Registered) -> Configur
 }
 
 /// Asks until it is dropped. While nothing can be had, the last list stays.
-async fn ask(settings: ChainSettings, tell: watch::Sender<Option<Vec<OrchestratorAddress>>>) {
-    let mut client = None;
+async fn ask(line: ChainLine, tell: watch::Sender<Option<Vec<OrchestratorAddress>>>) {
     let mut failed = false;
     loop {
-        let answer = tokio::time::timeout(DEADLINE, read(&mut client, &settings)).await;
+        let answer = tokio::time::timeout(DEADLINE, read(&line)).await;
         let pause = match answer.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
             Ok(pool) => {
                 failed = false;
@@ -116,19 +111,8 @@ async fn ask(settings: ChainSettings, tell: watch::Sender<Option<Vec<Orchestrato
     }
 }
 
-/// Connects where that was not done, and asks.
-async fn read(
-    client: &mut Option<ChainClient>,
-    settings: &ChainSettings,
-) -> Result<RegisteredPool, String> {
-    let client = match client {
-        Some(client) => client,
-        None => {
-            let connected = connect(settings).await.map_err(|error| format!("{error:#}"))?;
-            client.insert(connected)
-        }
-    };
-    client.registered_pool().await.map_err(|error| error.to_string())
+async fn read(line: &ChainLine) -> Result<RegisteredPool, String> {
+    line.client().await?.registered_pool().await.map_err(|error| error.to_string())
 }
 
 /// Where they say they are, each place once; in the chain's order, which is by stake.

@@ -7,41 +7,43 @@ use media::wall_clock_now;
 use tickets::{Address, ChainView, SenderFunds, U256};
 
 use super::service::PaymentService;
-use crate::chain_settings::{ChainSettings, connect};
+use crate::chain_line::ChainLine;
 
 /// How often the payer is told what is known.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How long after a failure to reach the contracts they are tried again.
 const RETRY: Duration = Duration::from_secs(5);
 /// How often accounts nobody uses are closed.
-const CLOSE_EVERY: u32 = 30;
+const CLOSE_EVERY: Duration = Duration::from_secs(30);
 /// Length of an offline block: what orchestrators with `--ticket-check offline` count by.
 const OFFLINE_BLOCK: u64 = 12;
+
+/// Closes accounts nobody uses.
+pub(super) async fn close_unused(service: PaymentService) {
+    loop {
+        tokio::time::sleep(CLOSE_EVERY).await;
+        service.handle_timeout();
+    }
+}
 
 /// Follows no chain: blocks are counted by the clock, and funds are not checked.
 pub(super) async fn offline(service: PaymentService) {
     let funds = SenderFunds { deposit: U256::MAX, reserve: U256::MAX, withdraw_round: U256::ZERO };
-    let mut turn = 0_u32;
     loop {
         let l1_block = seconds(wall_clock_now()) / OFFLINE_BLOCK;
         let view = ChainView { l1_block, ..ChainView::default() };
         service.handle_chain(Some(view), Some(funds));
-        turn = turn.wrapping_add(1);
-        if turn.is_multiple_of(CLOSE_EVERY) {
-            service.handle_timeout();
-        }
         tokio::time::sleep(TELL_EVERY).await;
     }
 }
 
 /// Follows the nodes: until they answer, and when they have not answered for too long, nothing is paid.
-pub(super) async fn nodes(service: PaymentService, settings: ChainSettings, sender: Address) {
+pub(super) async fn nodes(service: PaymentService, line: ChainLine, sender: Address) {
     let mut failed = false;
     let client = loop {
-        match connect(&settings).await {
-            Ok(client) => break client,
-            Err(error) => {
-                let detail = format!("{error:#}");
+        match line.client().await {
+            Ok(client) => break client.clone(),
+            Err(detail) => {
                 service.set_figures(|figures| figures.chain_fault = Some(detail.clone()));
                 if !std::mem::replace(&mut failed, true) {
                     tracing::error!("nothing is paid: {detail}");
@@ -65,7 +67,6 @@ pub(super) async fn nodes(service: PaymentService, settings: ChainSettings, send
 /// What was told last.
 struct Teller {
     service: PaymentService,
-    turns: u32,
     known: bool,
     forecast: FundsForecast,
     spent: U256,
@@ -76,17 +77,13 @@ impl Teller {
         let mut forecast = FundsForecast::new(&ForecastConfig::default());
         forecast.handle_spend(seconds(wall_clock_now()), U256::ZERO);
         let spent = service.spent();
-        Self { service, turns: 0, known: false, forecast, spent }
+        Self { service, known: false, forecast, spent }
     }
 
     fn turn(&mut self, watcher: &ChainWatcher) {
         match watcher.view() {
             Ok(view) => self.tell(&view),
             Err(error) => self.lost(&error.to_string()),
-        }
-        self.turns = self.turns.wrapping_add(1);
-        if self.turns.is_multiple_of(CLOSE_EVERY) {
-            self.service.handle_timeout();
         }
     }
 

@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use chain::{ChainClient, EtherPrice, PriceFeed, PriceFeedConfig, PriceReading};
+use chain::{EtherPrice, PriceFeed, PriceFeedConfig, PriceReading};
 use media::wall_clock_now;
 
 use super::{follow::seconds, service::PaymentService};
-use crate::{
-    chain_settings::{ChainSettings, connect},
-    config::PriceFeedSource,
-    pool_feed::PoolFeed,
-};
+use crate::{chain_line::ChainLine, config::PriceFeedSource, pool_feed::PoolFeed};
 
 /// How often the feed is read.
 const READ_EVERY: Duration = Duration::from_secs(60);
@@ -25,14 +21,13 @@ const KIND: &str = "price_feed";
 /// is none.
 pub(crate) async fn follow_price(
     service: PaymentService,
-    settings: ChainSettings,
+    line: ChainLine,
     source: PriceFeedSource,
     pools: PoolFeed,
 ) {
     let mut follower = PriceFollower::new(source.rules);
-    let mut client = None;
     loop {
-        let reading = tokio::time::timeout(DEADLINE, read(&mut client, &settings, &source)).await;
+        let reading = tokio::time::timeout(DEADLINE, read(&line, &source)).await;
         let reading = reading.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let now = seconds(wall_clock_now());
         let look = follower.handle_reading(now, reading);
@@ -59,19 +54,8 @@ pub(crate) async fn follow_price(
     }
 }
 
-/// Connects where that was not done, and reads.
-async fn read(
-    client: &mut Option<ChainClient>,
-    settings: &ChainSettings,
-    source: &PriceFeedSource,
-) -> Result<PriceReading, String> {
-    let client = match client {
-        Some(client) => client,
-        None => {
-            let connected = connect(settings).await.map_err(|error| format!("{error:#}"))?;
-            client.insert(connected)
-        }
-    };
+async fn read(line: &ChainLine, source: &PriceFeedSource) -> Result<PriceReading, String> {
+    let client = line.client().await?;
     client.price_reading(source.contract).await.map_err(|error| error.to_string())
 }
 

@@ -13,7 +13,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{follow, ledger::Ledger, service::PaymentService, signing::Signing};
 use crate::{
-    config::{PayerSource, PaymentChainConfig, PaymentsConfig},
+    chain_line::ChainLine,
+    config::{PayerSource, PaymentsConfig},
     eth_key,
 };
 
@@ -99,6 +100,7 @@ impl Prepared {
     pub(crate) async fn start(
         self,
         config: &PaymentsConfig,
+        line: Option<ChainLine>,
         record: Arc<dyn PaymentRecord>,
         registry: &mut Registry,
         sessions: (&TaskTracker, &CancellationToken),
@@ -116,19 +118,18 @@ impl Prepared {
         let (tasks, closed) = sessions;
         tasks.spawn(ledger.clone().keep(record, closed.clone()));
         let (service, stopped) = PaymentService::new(payer, ledger, self.signing, registry);
+        tracing::info!(%sender, offline = line.is_none(), "segments are paid for");
         let following = service.clone();
-        let chain = config.chain.clone();
         let follow = async move {
-            match chain {
-                PaymentChainConfig::Offline => follow::offline(following).await,
-                PaymentChainConfig::Nodes(settings) => {
-                    follow::nodes(following, settings, sender).await;
-                }
+            match line {
+                None => follow::offline(following).await,
+                Some(line) => follow::nodes(following, line, sender).await,
             }
         };
-        let closed = closed.clone();
-        tasks.spawn(async move { closed.run_until_cancelled(follow).await });
-        tracing::info!(%sender, offline = config.chain == PaymentChainConfig::Offline, "segments are paid for");
+        let close = follow::close_unused(service.clone());
+        tasks.spawn(closed.clone().run_until_cancelled_owned(async {
+            tokio::join!(follow, close);
+        }));
         Ok((service, stopped))
     }
 }
