@@ -14,53 +14,39 @@ pub(crate) struct SchemaStep {
     pub(crate) sql: &'static str,
 }
 
+/// The steps of an engine, in order, from its directory below `migrations/`.
+macro_rules! steps {
+    ($engine:literal) => {
+        [
+            SchemaStep {
+                version: 1,
+                description: "memory of the fleet, sequence numbers, evidence",
+                sql: include_str!(concat!("../migrations/", $engine, "/0001_memory.sql")),
+            },
+            SchemaStep {
+                version: 2,
+                description: "payments, nonces, sums",
+                sql: include_str!(concat!("../migrations/", $engine, "/0002_payments.sql")),
+            },
+            SchemaStep {
+                version: 3,
+                description: "durations of segments",
+                sql: include_str!(concat!("../migrations/", $engine, "/0003_durations.sql")),
+            },
+            SchemaStep {
+                version: 4,
+                description: "spending before the minutes that are kept",
+                sql: include_str!(concat!("../migrations/", $engine, "/0004_spent_before.sql")),
+            },
+        ]
+    };
+}
+
 /// The steps for SQLite, in order.
-pub(crate) const SQLITE: [SchemaStep; 4] = [
-    SchemaStep {
-        version: 1,
-        description: "memory of the fleet, sequence numbers, evidence",
-        sql: include_str!("../migrations/sqlite/0001_memory.sql"),
-    },
-    SchemaStep {
-        version: 2,
-        description: "payments, nonces, sums",
-        sql: include_str!("../migrations/sqlite/0002_payments.sql"),
-    },
-    SchemaStep {
-        version: 3,
-        description: "durations of segments",
-        sql: include_str!("../migrations/sqlite/0003_durations.sql"),
-    },
-    SchemaStep {
-        version: 4,
-        description: "spending before the minutes that are kept",
-        sql: include_str!("../migrations/sqlite/0004_spent_before.sql"),
-    },
-];
+pub(crate) const SQLITE: [SchemaStep; 4] = steps!("sqlite");
 
 /// The steps for Postgres, in order.
-pub(crate) const POSTGRES: [SchemaStep; 4] = [
-    SchemaStep {
-        version: 1,
-        description: "memory of the fleet, sequence numbers, evidence",
-        sql: include_str!("../migrations/postgres/0001_memory.sql"),
-    },
-    SchemaStep {
-        version: 2,
-        description: "payments, nonces, sums",
-        sql: include_str!("../migrations/postgres/0002_payments.sql"),
-    },
-    SchemaStep {
-        version: 3,
-        description: "durations of segments",
-        sql: include_str!("../migrations/postgres/0003_durations.sql"),
-    },
-    SchemaStep {
-        version: 4,
-        description: "spending before the minutes that are kept",
-        sql: include_str!("../migrations/postgres/0004_spent_before.sql"),
-    },
-];
+pub(crate) const POSTGRES: [SchemaStep; 4] = steps!("postgres");
 
 #[cfg(test)]
 mod tests {
