@@ -25,6 +25,7 @@ mod files;
 mod memory;
 mod payer_run;
 mod payments;
+mod payments_bounds;
 mod payments_killed;
 mod payments_speed;
 mod sequences;
