@@ -101,13 +101,11 @@ impl Transaction<'_> {
     /// Ends it: kept where all went well, undone where not.
     pub(super) async fn end<T>(self, outcome: Result<T, EngineError>) -> Result<T, EngineError> {
         match self {
-            Self::Sqlite(transaction) => match outcome {
-                Ok(done) => {
-                    transaction.commit().await?;
-                    Ok(done)
-                }
-                Err(fault) => Err(fault),
-            },
+            Self::Sqlite(transaction) => {
+                let done = outcome?;
+                transaction.commit().await?;
+                Ok(done)
+            }
             Self::Postgres(borrowed) => borrowed.end(outcome).await,
         }
     }
