@@ -34,7 +34,6 @@ pub struct SigningDesk {
     last_record: u64,
     /// Number of the last record that the journal's snapshot holds.
     snapshot_through: u64,
-    l1_block: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -105,7 +104,6 @@ impl SigningDesk {
             payments: Payments::default(),
             last_record: 0,
             snapshot_through: 0,
-            l1_block: None,
         }
     }
 
@@ -113,12 +111,6 @@ impl SigningDesk {
     #[must_use]
     pub const fn address(&self) -> Address {
         self.address
-    }
-
-    /// Takes the latest L1 block, where somebody follows the chain. Without it, expiration is the
-    /// gateway's and the orchestrator's affair.
-    pub fn handle_block(&mut self, l1_block: u64) {
-        self.l1_block = Some(l1_block);
     }
 
     /// Wei of expected value signed in all.
@@ -173,7 +165,7 @@ impl SigningDesk {
         }
         let (seconds, stream) = (seconds(now), purpose.stream);
         let minute = seconds / 60;
-        self.nonces.check(batch, minute, self.l1_block).map_err(|fault| match fault {
+        self.nonces.check(batch, minute).map_err(|fault| match fault {
             NonceFault::Used(nonce) => Refusal::NonceUsed(nonce),
             NonceFault::TooManyOpen => Refusal::Full("ticket params"),
         })?;
@@ -203,14 +195,11 @@ impl SigningDesk {
         }
     }
 
-    /// The network's checks that need no chain (livepeer-wire §4.5), and the operator's.
+    /// The network's checks that need no chain (livepeer-wire §4.5), and the operator's. Whether params
+    /// have expired is the gateway's and the orchestrator's affair.
     fn check_params(&self, params: &TicketParams) -> Result<(), Refusal> {
         if params.expiration_block == 0 {
             return Err(Refusal::NoExpirationBlock);
-        }
-        let alive = |block: u64| params.expiration_block.saturating_sub(block) > 1;
-        if !self.l1_block.is_none_or(alive) {
-            return Err(Refusal::Expired("TicketParams expired"));
         }
         let (ev, face_value) = (params.expected_value(), params.face_value);
         if !ev.is_positive() {
@@ -234,7 +223,7 @@ impl SigningDesk {
 
     fn count(&mut self, signed: &Signed, hash: B256, ev: &Wei) {
         let nonces = (signed.first_nonce..).zip(0..signed.count).map(|(nonce, _)| nonce);
-        self.nonces.insert(hash, signed.expiration_block, signed.minute, nonces);
+        self.nonces.insert(hash, signed.minute, nonces);
         self.spending.add(signed.minute, &signed.stream, ev);
         self.last_record = signed.number.max(self.last_record);
     }
@@ -267,10 +256,9 @@ impl SigningDesk {
             Record::Spent { minute, stream, ev } => {
                 self.spending.add_recent(minute, &stream, &record::wei(&ev)?);
             }
-            Record::Used { recipient_rand_hash, nonces, expiration_block, minute } => {
+            Record::Used { recipient_rand_hash, nonces, minute } => {
                 let nonces = NonceSet::from_text(&nonces).ok_or(RecordFault("nonces"))?;
-                let used = Used { nonces, expiration_block, minute };
-                self.nonces.restore(record::hash(&recipient_rand_hash)?, used);
+                self.nonces.restore(record::hash(&recipient_rand_hash)?, Used { nonces, minute });
             }
             Record::Payment { name, digest } => {
                 self.payments.remember(name, record::hash(&digest)?, None);
@@ -282,7 +270,7 @@ impl SigningDesk {
     /// All that has to be kept, to begin a new journal with. What is of no more use is forgotten.
     pub fn snapshot(&mut self, now: SystemTime) -> Vec<Record> {
         let minute = seconds(now) / 60;
-        self.nonces.forget(minute, self.l1_block);
+        self.nonces.forget(minute);
         let total = self.spending.total().to_string();
         let mut records = vec![Record::Snapshot { through: self.last_record, total }];
         records.extend(self.spending.recent().into_iter().map(|(minute, stream, ev)| {
@@ -291,7 +279,6 @@ impl SigningDesk {
         records.extend(self.nonces.iter().map(|(hash, used)| Record::Used {
             recipient_rand_hash: hash.to_string(),
             nonces: used.nonces.to_text(),
-            expiration_block: used.expiration_block,
             minute: used.minute,
         }));
         records.extend(self.payments.order.iter().filter_map(|name| {
@@ -328,7 +315,6 @@ fn signed(
         stream: purpose.stream.to_owned(),
         ev: ev.to_string(),
         recipient_rand_hash: batch.params().recipient_rand_hash.to_string(),
-        expiration_block: batch.params().expiration_block,
         first_nonce: batch.first_nonce(),
         count: batch.count().get(),
         name: purpose.name.map(|(name, _)| name.to_owned()),

@@ -31,8 +31,6 @@ pub enum Record {
         recipient_rand_hash: String,
         /// A bit for each nonce.
         nonces: String,
-        /// When the params expire.
-        expiration_block: u64,
         /// When one was last used, in minutes since 1970.
         minute: u64,
     },
@@ -58,8 +56,6 @@ pub struct Signed {
     pub ev: String,
     /// Whose nonces.
     pub recipient_rand_hash: String,
-    /// When the params expire.
-    pub expiration_block: u64,
     /// The first nonce.
     pub first_nonce: u32,
     /// How many.

@@ -6,8 +6,8 @@ use tickets::{B256, MAX_NONCE, UnsignedBatch};
 
 /// Most ticket params whose nonces are remembered. Further ones are refused.
 const MAX_OPEN: usize = 1 << 19;
-/// Minutes without a ticket after which params are forgotten where no block is known. Orchestrators
-/// let theirs expire after about eight minutes.
+/// Minutes without a ticket after which params are forgotten. Orchestrators let theirs expire after about
+/// eight minutes.
 const FORGET_AFTER: u64 = 60;
 /// The params used last, which are never forgotten for the clock's sake: it may be ahead.
 const KEPT: usize = 1 << 14;
@@ -21,7 +21,6 @@ pub(crate) struct NonceSet([u64; WORDS]);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
     pub(crate) nonces: NonceSet,
-    pub(crate) expiration_block: u64,
     /// When a nonce was last used.
     pub(crate) minute: u64,
 }
@@ -79,12 +78,7 @@ impl NonceSet {
 
 impl UsedNonces {
     /// Whether none of the batch's nonces was used.
-    pub(crate) fn check(
-        &mut self,
-        batch: &UnsignedBatch,
-        minute: u64,
-        l1_block: Option<u64>,
-    ) -> Result<(), NonceFault> {
+    pub(crate) fn check(&mut self, batch: &UnsignedBatch, minute: u64) -> Result<(), NonceFault> {
         let hash = &batch.params().recipient_rand_hash;
         if let Some(used) = self.0.get(hash) {
             let mut nonces = batch.first_nonce()..=batch.mark().last_nonce;
@@ -94,7 +88,7 @@ impl UsedNonces {
             };
         }
         if self.0.len() >= MAX_OPEN {
-            self.forget(minute, l1_block);
+            self.forget(minute);
         }
         if self.0.len() >= MAX_OPEN { Err(NonceFault::TooManyOpen) } else { Ok(()) }
     }
@@ -102,14 +96,12 @@ impl UsedNonces {
     pub(crate) fn insert(
         &mut self,
         hash: B256,
-        expiration_block: u64,
         minute: u64,
         nonces: impl IntoIterator<Item = u32>,
     ) {
-        let fresh = Used { nonces: NonceSet::default(), expiration_block, minute };
+        let fresh = Used { nonces: NonceSet::default(), minute };
         let used = self.0.entry(hash).or_insert(fresh);
         used.minute = used.minute.max(minute);
-        used.expiration_block = used.expiration_block.max(expiration_block);
         for nonce in nonces {
             used.nonces.insert(nonce);
         }
@@ -129,11 +121,7 @@ impl UsedNonces {
     }
 
     /// Forgets params that nobody takes tickets on any more.
-    pub(crate) fn forget(&mut self, minute: u64, l1_block: Option<u64>) {
-        if let Some(block) = l1_block {
-            self.0.retain(|_, used| used.expiration_block > block);
-            return;
-        }
+    pub(crate) fn forget(&mut self, minute: u64) {
         let mut minutes: Vec<_> = self.0.values().map(|used| used.minute).collect();
         minutes.sort_unstable_by(|one, other| other.cmp(one));
         let Some(last) = minutes.get(KEPT) else { return };
@@ -157,14 +145,12 @@ mod tests {
         let hash = |number: u64| B256::from(tickets::U256::from(number));
         let count = u64::try_from(KEPT).unwrap() + 5;
         for number in 0..count {
-            used.insert(hash(number), 100, number, [7]);
+            used.insert(hash(number), number, [7]);
         }
-        used.forget(count, None);
+        used.forget(count);
         assert!(used.contains(&hash(count - FORGET_AFTER), 7));
-        used.forget(u64::MAX, None);
+        used.forget(u64::MAX);
         assert!(used.contains(&hash(5), 7) && !used.contains(&hash(4), 7));
-        used.forget(0, Some(100));
-        assert_eq!(used.iter().count(), 0);
     }
 
     #[test]

@@ -155,7 +155,6 @@ fn terms_are_checked_as_senders_do() {
         face_value: Some(U256::from(1_000_000)),
         ..SigningLimits::default()
     });
-    desk.handle_block(98);
     assert!(pay(&mut desk, 0, "1", &batch(1, 2)).is_ok());
     let mut changed = |change: fn(&mut TicketsField)| {
         let mut request = request("2", &batch(3, 1));
@@ -173,7 +172,6 @@ fn terms_are_checked_as_senders_do() {
         tickets.win_prob = "5".into();
     };
     assert_eq!(changed(rarely), "face_value_high");
-    assert_eq!(changed(|tickets| tickets.expiration_block = 99), "expired");
     assert_eq!(changed(|tickets| tickets.expiration_block = 0), "no_expiration");
     assert_eq!(changed(|tickets| tickets.count = 101), "request");
     assert_eq!(changed(|tickets| tickets.first_nonce = 0), "request");
@@ -267,20 +265,6 @@ fn what_is_written_late_or_twice_is_counted_once() {
         };
         assert_eq!(next.number, 4);
     }
-}
-
-#[test]
-fn params_that_nobody_takes_any_more_are_forgotten() {
-    let mut desk = desk(SigningLimits::default());
-    assert!(pay(&mut desk, 0, "1", &batch(1, 1)).is_ok());
-    let used = |records: Vec<Record>| {
-        records.iter().filter(|record| matches!(record, Record::Used { .. })).count()
-    };
-    assert_eq!(used(desk.snapshot(at(59))), 1);
-    desk.handle_block(99);
-    assert_eq!(used(desk.snapshot(at(120))), 1, "the block says that they live");
-    desk.handle_block(100);
-    assert_eq!(used(desk.snapshot(at(0))), 0);
 }
 
 #[test]

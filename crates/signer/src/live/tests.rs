@@ -235,9 +235,6 @@ fn terms_that_are_too_old_are_480_and_name_the_orchestrator() {
         desk.pay_live(at(0), &request(&old, "", 1, StateBlob::default()), "").unwrap_err();
     assert_eq!(refused.refusal.status(), 480);
     assert_eq!(refused.orchestrator.as_deref(), Some("https://orch:8935"));
-    desk.handle_block(99);
-    let usual = request(&Info::default(), "", 1, StateBlob::default());
-    assert_eq!(status(pay(&mut desk, 0, &usual)), 480);
 }
 
 #[test]
