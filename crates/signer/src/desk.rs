@@ -6,7 +6,7 @@ use std::{
 };
 
 use orchestrator::PaymentHeader;
-use tickets::{Address, B256, Price, PrivateKey, TicketParams, UnsignedBatch, Wei, keccak256};
+use tickets::{Address, B256, PrivateKey, TicketParams, UnsignedBatch, Wei, keccak256};
 
 use crate::{
     Record, RecordFault, Refusal, SegmentRequest, Signed, SigningLimits,
@@ -322,17 +322,8 @@ fn signed(
     }
 }
 
-pub(crate) fn seconds(now: SystemTime) -> u64 {
+fn seconds(now: SystemTime) -> u64 {
     now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-/// What of a payment goes into its header.
-pub(crate) fn header(
-    price: Price,
-    batch: UnsignedBatch,
-    key: &PrivateKey,
-) -> Option<PaymentHeader> {
-    Some(PaymentHeader::with_tickets(price, &batch.sign(key).ok()?))
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use orchestrator::LiveOffer;
+use orchestrator::{LiveOffer, PaymentHeader};
 use tickets::{MAX_BATCH, MAX_NONCE, Price, PrivateKey, UnsignedBatch, Wei};
 
 use crate::{
     Record, Refusal, SigningDesk,
-    desk::{self, Purpose},
+    desk::Purpose,
     live_state::LiveState,
     messages::{
         live::{LiveAnswer, LiveRequest},
@@ -47,9 +47,8 @@ impl LiveGrant {
     /// When the capabilities are none.
     pub fn sign(self, key: &PrivateKey) -> Result<LiveAnswer, Refusal> {
         let segment = self.offer.sign_segment(&self.state.manifest_id, &self.capabilities, key)?;
-        let header = desk::header(self.price, self.batch, key);
-        let header = header.ok_or(Refusal::Live("the key is another"))?;
-        let payment = header.expose().to_owned();
+        let batch = self.batch.sign(key).map_err(|_| Refusal::Live("the key is another"))?;
+        let payment = PaymentHeader::with_tickets(self.price, &batch).expose().to_owned();
         Ok(LiveAnswer { payment, segment, state: self.state.seal(key) })
     }
 
@@ -133,7 +132,7 @@ impl SigningDesk {
         let batch =
             UnsignedBatch::new(self.address(), params, round, last.saturating_add(1), tickets)
                 .map_err(|_| Refusal::Live("too many tickets"))?;
-        let purpose = Purpose { stream: &state.manifest_id.clone(), name: None };
+        let purpose = Purpose { stream: &state.manifest_id, name: None };
         let record = self.grant(now, &batch, &purpose)?;
 
         state.recipient_rand_hash = hash;

@@ -1,6 +1,6 @@
 use std::{num::NonZeroU32, time::Duration};
 
-use tickets::{ExpirationParams, Signature, U256, signed};
+use tickets::{ExpirationParams, Price, Signature, U256, signed};
 
 use super::*;
 use crate::{
