@@ -63,9 +63,6 @@ pub struct LiveRequest {
     /// The job; required with a state.
     #[serde(rename = "ManifestID", default)]
     pub manifest_id: String,
-    /// The application, for the audit.
-    #[serde(default)]
-    pub app: String,
     /// Pixels to pay for, where `type` is empty.
     #[serde(rename = "inPixels", default)]
     pub in_pixels: i64,
