@@ -38,6 +38,9 @@ const BODY_MAX: usize = 256 << 10;
 /// How long a request's body may take.
 const BODY_LIMIT: Duration = Duration::from_secs(5);
 
+/// What is said where a thread failed, or the key is not the desk's.
+const UNSIGNED: &str = "it can't be signed";
+
 /// All that answers requests.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -93,8 +96,8 @@ async fn sign_identity(
 ) -> Answer {
     let client = api.client(&headers, peer)?.to_owned();
     let identity = GatewayIdentity::sign(&api.key);
-    api.audit(AuditEntry { client, what: "identity", outcome: "signed", ..AuditEntry::default() })?;
-    Ok(Json(IdentityAnswer::new(&identity)).into_response())
+    let entry = AuditEntry { client, what: "identity", outcome: "signed", ..AuditEntry::default() };
+    api.answered(entry, &IdentityAnswer::new(&identity))
 }
 
 async fn pay_segment(
@@ -112,8 +115,7 @@ async fn pay_segment(
     entry.payment = audited(&request.payment_id);
     entry.sequence = Some(request.segment.sequence);
     let granted = api.grant(|desk, journal| {
-        let grant = desk.pay_segment(media::wall_clock_now(), &entry.client, &request);
-        let grant = grant?;
+        let grant = desk.pay_segment(media::wall_clock_now(), &entry.client, &request)?;
         let waits = grant.record.is_some() || grant.repeated;
         let written = waits.then(|| journal.write(grant.record.clone())).transpose();
         Ok((grant, written))
@@ -121,12 +123,9 @@ async fn pay_segment(
     let (grant, written) = granted.map_err(|refusal| api.refused(&mut entry, &refusal, None))?;
     note(&mut entry, grant.batch());
     entry.outcome = if grant.repeated { "repeated" } else { "signed" };
-    api.on_disk(written, &mut entry).await?;
-    let key = api.key.clone();
-    let signed = tokio::task::spawn_blocking(move || grant.sign(&key)).await;
-    let Ok(Some(answer)) = signed else { return Err(api.failed(&mut entry, "it can't be signed")) };
-    api.audit(entry)?;
-    Ok(json(&answer))
+    let signed = api.signed(written, &mut entry, move |key| grant.sign(key)).await?;
+    let answer = signed.ok_or_else(|| api.failed(&mut entry, UNSIGNED))?;
+    api.answered(entry, &answer)
 }
 
 async fn pay_live(
@@ -152,13 +151,9 @@ async fn pay_live(
     entry.stream = audited(grant.manifest_id());
     note(&mut entry, Some(grant.batch()));
     entry.outcome = "signed";
-    api.on_disk(written, &mut entry).await?;
-    let key = api.key.clone();
-    let signed = tokio::task::spawn_blocking(move || grant.sign(&key)).await;
-    let Ok(signed) = signed else { return Err(api.failed(&mut entry, "it can't be signed")) };
+    let signed = api.signed(written, &mut entry, move |key| grant.sign(key)).await?;
     let answer = signed.map_err(|refusal| api.refused(&mut entry, &refusal, None))?;
-    api.audit(entry)?;
-    Ok(json(&answer))
+    api.answered(entry, &answer)
 }
 
 impl Api {
@@ -174,12 +169,8 @@ impl Api {
                     outcome: "refused",
                     ..AuditEntry::default()
                 };
-                match self.audit(entry) {
-                    Ok(()) => {
-                        failure(StatusCode::UNAUTHORIZED, "no bearer token, or an unknown one")
-                    }
-                    Err(failure) => failure,
-                }
+                let text = "no bearer token, or an unknown one";
+                self.audited(&entry, failure(StatusCode::UNAUTHORIZED, text))
             }
             Denied::TooMany => failure(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens"),
         })
@@ -204,9 +195,7 @@ impl Api {
             entry.reason = Some("json".to_owned());
             let (line, column) = (error.line(), error.column());
             let text = format!("invalid JSON at line {line}, column {column}");
-            self.audit(entry.clone())
-                .err()
-                .unwrap_or_else(|| failure(StatusCode::BAD_REQUEST, &text))
+            self.audited(entry, failure(StatusCode::BAD_REQUEST, &text))
         })
     }
 
@@ -218,11 +207,13 @@ impl Api {
         ask(&mut lock(&self.desk), &self.journal)
     }
 
-    async fn on_disk(
+    /// Signs, once the record is on the disk.
+    async fn signed<T: Send + 'static>(
         &self,
         written: Result<Option<Written>, JournalError>,
         entry: &mut AuditEntry,
-    ) -> Result<(), Failure> {
+        sign: impl FnOnce(&PrivateKey) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
         let waited = match written {
             Ok(Some(written)) => written.wait().await,
             Ok(None) => Ok(()),
@@ -231,7 +222,16 @@ impl Api {
         waited.map_err(|error| {
             let failed = self.failed(entry, &error.to_string());
             Failure { status: StatusCode::SERVICE_UNAVAILABLE, ..failed }
-        })
+        })?;
+        let key = self.key.clone();
+        let signed = tokio::task::spawn_blocking(move || sign(&key)).await;
+        signed.map_err(|_| self.failed(entry, UNSIGNED))
+    }
+
+    /// An answer that leaves once it is in the audit.
+    fn answered(&self, entry: AuditEntry, answer: &impl Serialize) -> Answer {
+        self.audit(entry)?;
+        Ok(Json(answer).into_response())
     }
 
     fn refused(
@@ -247,16 +247,19 @@ impl Api {
         let reason =
             limit.map_or_else(|| refusal.code().to_owned(), |limit| format!("limit {limit}"));
         entry.reason = Some(reason);
-        let told = Failure { status, body: Box::new(answer), orchestrator };
-        self.audit(entry.clone()).err().unwrap_or(told)
+        self.audited(entry, Failure { status, body: Box::new(answer), orchestrator })
     }
 
     /// What is nobody's fault but the signer's. It stays counted.
     fn failed(&self, entry: &mut AuditEntry, text: &str) -> Failure {
         entry.outcome = "failed";
         entry.reason = Some(text.to_owned());
-        let told = failure(StatusCode::INTERNAL_SERVER_ERROR, text);
-        self.audit(entry.clone()).err().unwrap_or(told)
+        self.audited(entry, failure(StatusCode::INTERNAL_SERVER_ERROR, text))
+    }
+
+    /// A failure that is told once it is in the audit.
+    fn audited(&self, entry: &AuditEntry, failure: Failure) -> Failure {
+        self.audit(entry.clone()).err().unwrap_or(failure)
     }
 
     fn audit(&self, mut entry: AuditEntry) -> Result<(), Failure> {
@@ -274,10 +277,6 @@ fn note(entry: &mut AuditEntry, batch: Option<&UnsignedBatch>) {
     entry.tickets = Some(batch.count().get());
     entry.first_nonce = Some(batch.first_nonce());
     entry.recipient = Some(batch.params().recipient.to_checksum(None));
-}
-
-fn json(answer: &impl Serialize) -> Response {
-    Json(answer).into_response()
 }
 
 fn failure(status: StatusCode, text: &str) -> Failure {
