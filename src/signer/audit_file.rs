@@ -1,14 +1,15 @@
 //! `audit.jsonl`: a line for each thing that was asked.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use signer::AuditEntry;
+
+use crate::append_log;
 
 /// Bytes after which a new file begins.
 const MAX_BYTES: u64 = 64 << 20;
@@ -67,8 +68,7 @@ impl AuditFile {
 
 impl Open {
     fn at(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let file = options.append(true).create(true).mode(0o600).open(path)?;
+        let file = append_log::open(path)?;
         let bytes = file.metadata()?.len();
         Ok(Self { file, bytes })
     }
