@@ -59,27 +59,20 @@ impl Whole {
 }
 
 impl Sums {
-    const fn none() -> Option<Self> {
-        None
-    }
-
     fn of(exact: ReportTotals, adds_up: bool) -> Self {
         let whole = Whole::of(&exact);
         Self { exact, whole, adds_up }
     }
 
-    /// Together with others.
-    pub(super) fn plus(sum: Option<Self>, other: &Self) -> Self {
-        let Some(mut sum) = sum else { return other.clone() };
-        sum.exact += &other.exact;
-        sum.whole.add(&other.whole);
-        sum.adds_up &= other.adds_up;
-        sum
-    }
-
     /// All of them; `None` of none.
-    pub(super) fn of_all<'a>(sums: impl Iterator<Item = &'a Self>) -> Option<Self> {
-        sums.fold(Self::none(), |all, more| Some(Self::plus(all, more)))
+    fn of_all<'a>(mut sums: impl Iterator<Item = &'a Self>) -> Option<Self> {
+        let mut all = sums.next()?.clone();
+        for more in sums {
+            all.exact += &more.exact;
+            all.whole.add(&more.whole);
+            all.adds_up &= more.adds_up;
+        }
+        Some(all)
     }
 }
 
