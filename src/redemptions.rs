@@ -53,13 +53,7 @@ pub(crate) struct Redemptions {
     news: Notify,
 }
 
-/// What came of a try.
-enum Attempt {
-    Done(Step),
-    Later(String),
-}
-
-/// Why a try ended; with the chain's own faults among it.
+/// Why a try came to nothing yet; with the chain's own faults among it.
 #[derive(Debug, thiserror::Error)]
 enum Hitch {
     #[error(transparent)]
@@ -113,7 +107,7 @@ impl Redemptions {
                 self.wait(&stopped).await;
                 continue;
             };
-            let attempt = self.attempt(&ticket);
+            let attempt = self.redeem_one(&ticket);
             tokio::pin!(attempt);
             let attempt = tokio::select! {
                 attempt = &mut attempt => attempt,
@@ -141,13 +135,6 @@ impl Redemptions {
             () = tokio::time::sleep_until(latest) => {}
             () = self.news.notified() => {}
             () = stopped.cancelled() => {}
-        }
-    }
-
-    async fn attempt(&self, ticket: &Redeemable) -> Attempt {
-        match self.redeem_one(ticket).await {
-            Ok(step) => Attempt::Done(step),
-            Err(hitch) => Attempt::Later(hitch.to_string()),
         }
     }
 
@@ -195,15 +182,15 @@ impl Redemptions {
         Ok(ticket.face_value.min(funds.deposit.saturating_add(claimable)))
     }
 
-    fn settle(&self, ticket: &Redeemable, attempt: Attempt) {
+    fn settle(&self, ticket: &Redeemable, attempt: Result<Step, Hitch>) {
         let (hash, face_value) = (ticket.hash, ticket.won.ticket.face_value);
         let sender = ticket.won.ticket.sender;
         let step = match attempt {
-            Attempt::Later(reason) => {
-                tracing::warn!(%hash, %face_value, %sender, reason, "a winning ticket is not redeemed yet");
+            Ok(step) => step,
+            Err(reason) => {
+                tracing::warn!(%hash, %face_value, %sender, %reason, "a winning ticket is not redeemed yet");
                 return self.queue().handle_failure(Instant::now().into_std(), hash);
             }
-            Attempt::Done(step) => step,
         };
         match &step {
             Step::Redeemed { by: Some((transaction, paid, fee)) } => {
