@@ -8,14 +8,14 @@ const MONTHS: [&str; 12] =
 
 /// A moment of the Gregorian calendar in UTC. Times before 1970 count as 1970.
 struct Civil {
-    year: u64,
-    month: u64,
-    day: u64,
+    year: i64,
+    month: i64,
+    day: i64,
     weekday: u64,
     hour: u64,
     minute: u64,
     second: u64,
-    millisecond: u64,
+    millisecond: u32,
 }
 
 impl Civil {
@@ -24,29 +24,22 @@ impl Civil {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = since.as_secs();
         let days = seconds / 86_400;
-        // Counts from 1 March of year 0, so that the leap day is the last of its year.
-        let shifted = days + 719_468;
-        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-        let leaps = day_of_era / 1_460 + day_of_era / 146_096 - day_of_era / 36_524;
-        let year_of_era = (day_of_era - leaps) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let march_month = (5 * day_of_year + 2) / 153;
-        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let (year, month, day) = media::civil_date(i64::try_from(days).unwrap_or_default());
         Self {
-            year: era * 400 + year_of_era + u64::from(month <= 2),
+            year,
             month,
-            day: day_of_year - (153 * march_month + 2) / 5 + 1,
+            day,
             weekday: (days + 4) % 7,
             hour: seconds / 3_600 % 24,
             minute: seconds / 60 % 60,
             second: seconds % 60,
-            millisecond: u64::from(since.subsec_millis()),
+            millisecond: since.subsec_millis(),
         }
     }
 }
 
-fn name(names: &[&'static str], index: u64) -> &'static str {
-    usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or_default()
+fn name(names: &[&'static str], index: impl TryInto<usize>) -> &'static str {
+    index.try_into().ok().and_then(|index| names.get(index).copied()).unwrap_or_default()
 }
 
 /// ISO 8601 with milliseconds, in UTC: `2026-11-24T18:10:02.345Z` (`EXT-X-PROGRAM-DATE-TIME`).

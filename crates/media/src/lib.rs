@@ -10,6 +10,7 @@
 //! Start reading at [`AccessUnit`], then [`Segment`], then [`PresentationSegment`].
 
 mod access_unit;
+mod calendar;
 mod chain;
 mod clock;
 mod codec_parameters;
@@ -22,6 +23,7 @@ mod time;
 mod track;
 
 pub use access_unit::AccessUnit;
+pub use calendar::civil_date;
 pub use chain::Chain;
 pub use clock::wall_clock_now;
 pub use codec_parameters::{AacParameters, CodecParameters, H264Parameters};
