@@ -12,7 +12,7 @@ use tickets::Wei;
 use super::{
     error::EngineError,
     transaction::Transaction,
-    value::{Columns, Value},
+    value::{Columns, Value, bounded},
 };
 use crate::{
     payment::{ClosedRow, LedgerRow, MarkRow, SentRow, amount},

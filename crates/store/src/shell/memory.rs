@@ -12,13 +12,9 @@ pub(super) use sequence::{keep_next_sequences, next_sequence};
 use super::{
     error::EngineError,
     transaction::{Insert, Transaction},
-    value::{Columns, Value},
+    value::{Columns, Value, bounded},
 };
 
 /// Rows beyond a bound that go at once: more than one call can ever have brought. Neither engine skips
 /// rows without a limit in a way that both understand.
 const BEYOND: i64 = 1 << 32;
-
-fn bounded(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}

@@ -7,6 +7,7 @@ use payer::{BoxFuture, Entry, PaymentId, PaymentRecord, RecordError, ReportLine,
 use super::{
     Store,
     ledger::{self, column_of},
+    value::bounded,
 };
 use crate::{
     error::StoreError,
@@ -32,7 +33,7 @@ impl Store {
         after: PaymentId,
         limit: usize,
     ) -> Result<Vec<StoredPayment>, StoreError> {
-        let limit = i64::try_from(limit.min(MAX_PAGE)).unwrap_or(i64::MAX);
+        let limit = bounded(limit.min(MAX_PAGE));
         let work = async {
             let mut transaction = self.engine.read().await?;
             let read = ledger::payments(&mut transaction, column_of(after), limit).await;

@@ -67,6 +67,11 @@ impl From<Option<Vec<u8>>> for Value {
     }
 }
 
+/// A count as a column holds it: none is as large as the largest.
+pub(super) fn bounded(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// The columns of a row, to be taken from the first to the last.
 #[derive(Debug)]
 pub(super) struct Columns(std::vec::IntoIter<Value>);

@@ -2,7 +2,7 @@
 
 use payer::{Ending, Settled};
 
-use super::{EngineError, Transaction, Value, read};
+use super::{EngineError, Transaction, Value, bounded, read};
 use crate::{
     micros::of_time,
     payment::{ClosedRow, LedgerRow, SentRow, SettledRow, StoredPayment},
@@ -80,7 +80,7 @@ pub(super) async fn is_closed(
     row: &ClosedRow,
     others: usize,
 ) -> Result<bool, EngineError> {
-    let last = i64::try_from(LAST_CLOSED.saturating_add(others)).unwrap_or(i64::MAX);
+    let last = bounded(LAST_CLOSED.saturating_add(others));
     let values: Vec<Value> = vec![
         last.into(),
         row.at.into(),

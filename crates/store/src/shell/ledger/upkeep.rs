@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tickets::Wei;
 
-use super::{Columns, EngineError, Transaction, add_to_before, add_to_day, read};
+use super::{Columns, EngineError, Transaction, add_to_before, add_to_day, bounded, read};
 use crate::sums::{DayKey, MAX_DAY_LINES, MAX_SPENDERS, SPENT_MINUTES, SpentKey, day_of};
 
 /// Bounds of the tables.
@@ -26,14 +26,13 @@ pub(in crate::shell) struct Upkeep {
 
 impl Default for Upkeep {
     fn default() -> Self {
-        let bound = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         Self {
-            payments: bound(crate::MAX_PAYMENTS),
-            days: bound(crate::PAYMENT_DAYS),
-            marks: bound(crate::MAX_MARKS),
+            payments: bounded(crate::MAX_PAYMENTS),
+            days: bounded(crate::PAYMENT_DAYS),
+            marks: bounded(crate::MAX_MARKS),
             minutes: SPENT_MINUTES,
-            spenders: bound(MAX_SPENDERS),
-            day_lines: bound(MAX_DAY_LINES),
+            spenders: bounded(MAX_SPENDERS),
+            day_lines: bounded(MAX_DAY_LINES),
         }
     }
 }
