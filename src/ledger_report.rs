@@ -105,9 +105,9 @@ fn written(
     let text = if args.json {
         serde_json::to_string_pretty(&rows).context("can't write the report")? + "\n"
     } else if args.csv {
-        render::csv(&rows)
+        render::csv(&rows, args.by)
     } else {
-        render::table(&rows, args)
+        render::table(&rows, args.by)
     };
     Ok(Written { text, adds_up })
 }

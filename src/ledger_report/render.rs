@@ -1,7 +1,7 @@
 //! The report as a table, or as comma-separated values.
 
 use super::{Row, row::Dollars};
-use crate::cli::{LedgerReportArgs, ReportBy};
+use crate::cli::ReportBy;
 
 /// What stands for lines that were added up to keep the ledger within its bounds.
 const ADDED_UP: &str = "(added up)";
@@ -35,6 +35,15 @@ fn columns(row: &Row) -> Vec<(&'static str, String)> {
     columns
 }
 
+/// Name of the first column.
+const fn key(by: ReportBy) -> &'static str {
+    match by {
+        ReportBy::Stream => "stream",
+        ReportBy::Orchestrator => "orchestrator",
+        ReportBy::Day => "day",
+    }
+}
+
 fn name(row: &Row) -> &str {
     [&row.stream, &row.orchestrator, &row.day]
         .into_iter()
@@ -44,18 +53,13 @@ fn name(row: &Row) -> &str {
 }
 
 /// One line for each row, without its parts.
-pub(super) fn csv(rows: &[Row]) -> String {
+pub(super) fn csv(rows: &[Row], by: ReportBy) -> String {
     let mut text = String::new();
     for (place, row) in rows.iter().enumerate() {
         let columns = columns(row);
         if place == 0 {
-            let key = match row {
-                Row { stream: Some(_), .. } => "stream",
-                Row { orchestrator: Some(_), .. } => "orchestrator",
-                Row { .. } => "day",
-            };
             let names = columns.iter().map(|(name, _)| *name);
-            text.push_str(&std::iter::once(key).chain(names).collect::<Vec<_>>().join(","));
+            text.push_str(&std::iter::once(key(by)).chain(names).collect::<Vec<_>>().join(","));
             text.push_str("\r\n");
         }
         let values = columns.into_iter().map(|(_, value)| value);
@@ -81,14 +85,9 @@ fn quoted(name: &str) -> String {
 }
 
 /// For people: each row, and its parts below it.
-pub(super) fn table(rows: &[Row], args: &LedgerReportArgs) -> String {
+pub(super) fn table(rows: &[Row], by: ReportBy) -> String {
     let Some(first) = rows.first() else { return "no payments are on record\n".to_owned() };
-    let key = match args.by {
-        ReportBy::Stream => "stream",
-        ReportBy::Orchestrator => "orchestrator",
-        ReportBy::Day => "day",
-    };
-    let header = std::iter::once(key.to_owned());
+    let header = std::iter::once(key(by).to_owned());
     let mut lines: Vec<Vec<String>> =
         vec![header.chain(columns(first).into_iter().map(|(name, _)| name.to_owned())).collect()];
     for row in rows {
