@@ -15,7 +15,6 @@
 pub mod addresses;
 pub mod admin;
 pub mod app;
-#[cfg(feature = "local")]
 mod append_log;
 mod chain_line;
 pub mod chain_settings;
