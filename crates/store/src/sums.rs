@@ -182,6 +182,21 @@ pub(crate) struct Paid {
     pub(crate) duration: i64,
 }
 
+impl Paid {
+    /// What a new payment's end will need.
+    pub(crate) fn of(row: &SentRow) -> Self {
+        Self {
+            at: row.at,
+            stream: row.stream.clone(),
+            owner: row.owner.clone(),
+            orchestrator: row.orchestrator.clone(),
+            carried: row.carried.clone(),
+            added: row.added.clone(),
+            duration: row.duration,
+        }
+    }
+}
+
 impl Changes {
     /// Counts a payment.
     pub(crate) fn sent(&mut self, row: &SentRow) {

@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     engine::Engine,
     error::EngineError,
-    ledger::{self, Upkeep},
+    ledger::{self, Known, Steady, Upkeep},
     store::Limits,
 };
 use crate::payment::LedgerRow;
@@ -50,7 +50,8 @@ impl Appender {
         let (queue, commands) = mpsc::channel(APPEND_QUEUE);
         let mut task = JoinSet::new();
         let Limits { operation: limit, bounds, .. } = limits;
-        let writer = Writer { engine, limit, bounds, since_upkeep: 0, earliest: i64::MAX };
+        let writer =
+            Writer { engine, limit, bounds, known: None, since_upkeep: 0, earliest: i64::MAX };
         task.spawn(writer.run(commands));
         Self { queue, _task: task }
     }
@@ -63,7 +64,7 @@ impl Appender {
         outcome.await.map_err(|_| EngineError::Closed)?
     }
 
-    /// Waits for all appends that were called before.
+    /// Waits for all appends that were called before. Until the next one, others may change the tables.
     pub(super) async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
         if self.queue.send(Command::Flush(done)).await.is_ok() {
@@ -82,6 +83,9 @@ struct Writer {
     /// For each transaction: one that takes longer is given up, with its connection.
     limit: Duration,
     bounds: Upkeep,
+    /// None until an append went well, and again whenever one did not, or nobody waited for its end: the
+    /// same may come again.
+    known: Option<Known>,
     since_upkeep: usize,
     /// The earliest time of any row since then: of a clock that is ahead for a while nothing may go.
     earliest: i64,
@@ -106,6 +110,9 @@ impl Writer {
             if !waiting.is_empty() {
                 self.write(batches, waiting).await;
             }
+            if !flushed.is_empty() {
+                self.known = None;
+            }
             for done in flushed {
                 // Nobody waits any longer: nothing to tell.
                 done.send(()).unwrap_or_default();
@@ -120,7 +127,7 @@ impl Writer {
             self.write_apart(&batches, waiting).await;
         } else {
             for done in waiting {
-                drop(done.send(outcome.clone()));
+                self.tell(done, outcome.clone());
             }
         }
         self.since_upkeep += batches.iter().map(Vec::len).sum::<usize>();
@@ -134,30 +141,58 @@ impl Writer {
         }
     }
 
-    /// Writes batches in their order, all or none.
-    async fn append(&self, batches: &[Vec<LedgerRow>]) -> Result<(), EngineError> {
-        let work = async {
-            let mut transaction = self.engine.write_ledger().await?;
-            let batches = batches.iter().map(Vec::as_slice);
-            let written = ledger::append(&mut transaction, batches).await;
-            transaction.end(written).await
-        };
-        timeout(self.limit, work).await.map_err(|_| EngineError::Late)?
+    fn tell(&mut self, waiting: Waiting, outcome: Result<(), EngineError>) {
+        if waiting.send(outcome).is_err() {
+            self.known = None;
+        }
     }
 
-    async fn keep_bounds(&self) -> Result<(), EngineError> {
+    /// Writes batches in their order, all or none.
+    async fn append(&mut self, batches: &[Vec<LedgerRow>]) -> Result<(), EngineError> {
+        let known = self.known.take();
+        let written = timeout(self.limit, write(&self.engine, known, batches)).await;
+        self.known = Some(written.map_err(|_| EngineError::Late)??);
+        Ok(())
+    }
+
+    async fn keep_bounds(&mut self) -> Result<(), EngineError> {
+        let known = self.known.take();
         let work = async {
             let mut transaction = self.engine.write_ledger().await?;
             let kept = ledger::upkeep(&mut transaction, self.bounds, self.earliest).await;
             transaction.end(kept).await
         };
-        timeout(self.limit, work).await.map_err(|_| EngineError::Late)?
+        let moved = timeout(self.limit, work).await.map_err(|_| EngineError::Late)??;
+        self.known = known;
+        if let Some(known) = &mut self.known {
+            known.forget(moved);
+        }
+        Ok(())
     }
 
     /// One of them is at fault: each by itself, so that the others are written.
-    async fn write_apart(&self, batches: &[Vec<LedgerRow>], waiting: Vec<Waiting>) {
+    async fn write_apart(&mut self, batches: &[Vec<LedgerRow>], waiting: Vec<Waiting>) {
         for (batch, done) in batches.iter().zip(waiting) {
-            drop(done.send(self.append(std::slice::from_ref(batch)).await));
+            let outcome = self.append(std::slice::from_ref(batch)).await;
+            self.tell(done, outcome);
         }
     }
+}
+
+/// Writes batches, and gives what is known afterwards.
+async fn write(
+    engine: &Engine,
+    known: Option<Known>,
+    batches: &[Vec<LedgerRow>],
+) -> Result<Known, EngineError> {
+    if let Some(mut known) = known
+        && let Ok(Steady::Written) = ledger::append_steadily(engine, &mut known, batches).await
+    {
+        return Ok(known);
+    }
+    // The same again with all checks: what failed may be on record, too.
+    let mut transaction = engine.write_ledger().await?;
+    let batches = batches.iter().map(Vec::as_slice);
+    let written = ledger::append(&mut transaction, batches).await;
+    transaction.end(written).await
 }

@@ -1,12 +1,15 @@
 //! Whichever engine keeps the tables.
 
-use super::{error::EngineError, postgres::Postgres, sqlite::Sqlite, transaction::Transaction};
+use super::{
+    error::EngineError, postgres::Postgres, sqlite::Sqlite, statement::Statement,
+    transaction::Transaction,
+};
 
 /// An open store. It gives transactions, and knows no table but those of its own upkeep.
 #[derive(Debug)]
 pub(super) enum Engine {
     /// A file.
-    Sqlite(Sqlite),
+    Sqlite(Box<Sqlite>),
     /// A server.
     Postgres(Box<Postgres>),
 }
@@ -33,6 +36,18 @@ impl Engine {
         match self {
             Self::Sqlite(sqlite) => sqlite.write().await,
             Self::Postgres(postgres) => postgres.write_ledger().await,
+        }
+    }
+
+    /// A transaction of statements whose results nobody needs. To a file's engine they go all at once: each
+    /// way to its thread and back costs more than what it does there.
+    pub(super) async fn write_ledger_at_once(
+        &self,
+        statements: Vec<Statement>,
+    ) -> Result<(), EngineError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write_at_once(statements).await,
+            Self::Postgres(postgres) => postgres.write_ledger_at_once(statements).await,
         }
     }
 

@@ -8,7 +8,9 @@ mod memory;
 mod migration;
 mod postgres;
 mod record;
+mod seat;
 mod sqlite;
+mod statement;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,13 @@ use tokio::{
     time::timeout,
 };
 
-use super::{error::EngineError, migration, transaction::Transaction};
+use super::{
+    error::EngineError,
+    migration,
+    seat::{self, Lent},
+    statement::Statement,
+    transaction::Transaction,
+};
 use crate::{error::StoreError, schema};
 
 pub(super) use address::ServerAddress;
@@ -24,8 +30,9 @@ const BEGIN: &str = "BEGIN";
 /// What one transaction reads is of one moment.
 const BEGIN_TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// A server. A connection that is lost, or in the middle of something when it is given up, is ended, and
-/// opened anew for the next operation.
+type Seat = seat::Seat<PgConnection>;
+
+/// A server.
 ///
 /// The ledger is written on a connection of its own, which holds an advisory lock from its start to its
 /// end: where the lock is gone, so is the connection, and nothing can be written without it. Each writer
@@ -41,15 +48,8 @@ pub(super) struct Postgres {
 struct Writers {
     memory: Mutex<Seat>,
     ledger: Mutex<Seat>,
-}
-
-/// A place for a connection.
-#[derive(Debug, Default)]
-struct Seat {
-    connection: Option<PgConnection>,
     /// The ledger's term; `None` before its first.
-    term: Option<i64>,
-    closed: bool,
+    term: Mutex<Option<i64>>,
 }
 
 /// What a connection is for.
@@ -58,15 +58,6 @@ enum Purpose {
     Read,
     Write,
     Ledger,
-}
-
-/// A connection in a transaction. It returns to its place when that ends; dropped, it ends itself, and
-/// the server undoes what was not committed.
-#[derive(Debug)]
-pub(in crate::shell) struct Borrowed<'e> {
-    seat: MutexGuard<'e, Seat>,
-    /// None once a statement was given up.
-    connection: Option<PgConnection>,
 }
 
 impl Postgres {
@@ -80,8 +71,7 @@ impl Postgres {
         migrated.map_err(|error| {
             migration::refused(address.place().clone(), &schema::POSTGRES, &error)
         })?;
-        let memory = Mutex::new(Seat { connection: Some(connection), ..Seat::default() });
-        let writers = Some(Writers { memory, ..Writers::default() });
+        let writers = Some(Writers { memory: Seat::with(connection), ..Writers::default() });
         Ok(Self { address, readers: Default::default(), writers })
     }
 
@@ -104,12 +94,7 @@ impl Postgres {
     }
 
     pub(super) async fn read(&self) -> Result<Transaction<'_>, EngineError> {
-        let [first, second] = &self.readers;
-        let seat = match first.try_lock() {
-            Ok(seat) => seat,
-            Err(_) => second.lock().await,
-        };
-        self.begin(seat, Purpose::Read).await
+        self.begin(seat::free(&self.readers).await, Purpose::Read).await
     }
 
     pub(super) async fn write(&self) -> Result<Transaction<'_>, EngineError> {
@@ -120,21 +105,29 @@ impl Postgres {
         self.begin(self.writers()?.ledger.lock().await, Purpose::Ledger).await
     }
 
+    /// See [`Engine::write_ledger_at_once`](super::engine::Engine::write_ledger_at_once). The protocol takes
+    /// parameters with one statement only.
+    pub(super) async fn write_ledger_at_once(
+        &self,
+        statements: Vec<Statement>,
+    ) -> Result<(), EngineError> {
+        let mut transaction = self.write_ledger().await?;
+        let written = transaction.perform_all(statements).await;
+        transaction.end(written).await
+    }
+
     /// See [`Engine::claim_ledger`](super::engine::Engine::claim_ledger).
     pub(super) async fn claim_ledger(&self) -> Result<(), EngineError> {
-        let mut seat = self.writers()?.ledger.lock().await;
-        if seat.closed {
-            return Err(EngineError::Closed);
-        }
-        if let Some(mut connection) = seat.connection.take()
+        let writers = self.writers()?;
+        let mut seat = writers.ledger.lock().await;
+        if let Some(mut connection) = seat.take()?
             && connection.ping().await.is_ok()
         {
-            seat.connection = Some(connection);
+            seat.put(connection);
             return Ok(());
         }
-        seat.term = None;
-        let connection = self.connect(&mut seat, Purpose::Ledger).await?;
-        seat.connection = Some(connection);
+        *writers.term.lock().await = None;
+        seat.put(self.connect(Purpose::Ledger).await?);
         Ok(())
     }
 
@@ -143,31 +136,25 @@ impl Postgres {
         mut seat: MutexGuard<'e, Seat>,
         purpose: Purpose,
     ) -> Result<Transaction<'e>, EngineError> {
-        if seat.closed {
-            return Err(EngineError::Closed);
-        }
         let begin = if purpose == Purpose::Read { BEGIN_TO_READ } else { BEGIN };
-        if let Some(mut connection) = seat.connection.take()
+        if let Some(mut connection) = seat.take()?
             && connection.execute(begin).await.is_ok()
         {
-            return Ok(Transaction::Postgres(Borrowed { seat, connection: Some(connection) }));
+            return Ok(Transaction::Postgres(Lent::new(seat, connection)));
         }
         // It was lost while nobody used it, or is the first one: nothing was written on it.
-        let mut connection = self.connect(&mut seat, purpose).await?;
+        let mut connection = self.connect(purpose).await?;
         connection.execute(begin).await?;
-        Ok(Transaction::Postgres(Borrowed { seat, connection: Some(connection) }))
+        Ok(Transaction::Postgres(Lent::new(seat, connection)))
     }
 
-    async fn connect(
-        &self,
-        seat: &mut Seat,
-        purpose: Purpose,
-    ) -> Result<PgConnection, EngineError> {
+    async fn connect(&self, purpose: Purpose) -> Result<PgConnection, EngineError> {
         let mut connection = connect(self.address.options()).await?;
         session::check(&mut connection).await?;
         if purpose == Purpose::Ledger {
             session::lock_ledger(&mut connection).await?;
-            seat.term = Some(session::enter_term(&mut connection, seat.term).await?);
+            let mut term = self.writers()?.term.lock().await;
+            *term = Some(session::enter_term(&mut connection, *term).await?);
         }
         Ok(connection)
     }
@@ -175,12 +162,7 @@ impl Postgres {
     pub(super) async fn close(&self) {
         let writers = self.writers.iter().flat_map(|it| [&it.memory, &it.ledger]);
         for seat in self.readers.iter().chain(writers) {
-            let mut seat = seat.lock().await;
-            seat.closed = true;
-            if let Some(connection) = seat.connection.take() {
-                // The server notices in any case.
-                drop(connection.close().await);
-            }
+            seat.lock().await.close().await;
         }
     }
 }
@@ -188,28 +170,6 @@ impl Postgres {
 impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Postgres").field(&self.address).finish()
-    }
-}
-
-impl Borrowed<'_> {
-    /// The connection.
-    pub(in crate::shell) fn connection(&mut self) -> Result<&mut PgConnection, EngineError> {
-        self.connection.as_mut().ok_or(EngineError::Closed)
-    }
-
-    /// Commits where all went well, and rolls back where not. A connection that fails at that is ended.
-    pub(in crate::shell) async fn end<T>(
-        mut self,
-        outcome: Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
-        let Some(mut connection) = self.connection.take() else { return outcome };
-        let ending = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        match connection.execute(ending).await {
-            Ok(_) => self.seat.connection = Some(connection),
-            Err(error) if outcome.is_ok() => return Err(error.into()),
-            Err(_) => {}
-        }
-        outcome
     }
 }
 

@@ -45,6 +45,7 @@ impl Store {
     async fn restored(&self, at: SystemTime) -> Result<Restored, StoreError> {
         let now = of_time(at);
         let work = async {
+            self.appender.flush().await;
             self.engine.claim_ledger().await?;
             let mut transaction = self.engine.write_ledger().await?;
             let kept = ledger::upkeep(&mut transaction, self.bounds, now).await;

@@ -8,62 +8,73 @@ use std::{
 };
 
 use sqlx::{
-    SqlitePool,
+    Connection as _, Executor as _, SqliteConnection,
     migrate::MigrateError,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+use tokio::sync::{Mutex, MutexGuard};
 
 use checkpointer::Checkpointer;
 
-use super::{error::EngineError, migration, store::Limits, transaction::Transaction};
+use super::{
+    error::EngineError,
+    migration,
+    seat::{self, Lent},
+    statement::{Statement, in_a_row},
+    store::Limits,
+    transaction::{Transaction, sqlite_query},
+};
 use crate::{
     error::{StoreError, StorePlace},
     schema,
 };
 
-/// Connections that read: one for the router's start, one for whoever looks at evidence.
-const READERS: u32 = 2;
+type Seat = seat::Seat<SqliteConnection>;
 
-/// An open file.
-///
-/// A future that is dropped rolls its transaction back, unless it was already committing.
+/// An open file. Connections to it stay good for as long as the process lives.
 #[derive(Debug)]
 pub(super) struct Sqlite {
     /// None where the file is only read.
-    writer: Option<SqlitePool>,
-    /// As well.
-    checkpointer: Option<Checkpointer>,
-    readers: SqlitePool,
+    writing: Option<Writing>,
+    /// One for the router's start, one for whoever looks at evidence.
+    readers: [Mutex<Seat>; 2],
+    to_read: SqliteConnectOptions,
+}
+
+#[derive(Debug)]
+struct Writing {
+    seat: Mutex<Seat>,
+    options: SqliteConnectOptions,
+    checkpointer: Checkpointer,
 }
 
 impl Sqlite {
     /// Opens or creates the file and brings its schema up to date.
     pub(super) async fn open(path: &Path, limits: Limits) -> Result<Self, StoreError> {
-        let failed = |fault: String| StoreError::Open { place: path.into(), fault };
-        let options = connect_options(absolute(path)?, limits.busy);
-        let to_write = options
+        let failed =
+            |fault: sqlx::Error| StoreError::Open { place: path.into(), fault: fault.to_string() };
+        let common = connect_options(absolute(path)?, limits.busy);
+        let options = common
             .clone()
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("wal_autocheckpoint", "0");
-        let writer = pool(1, limits.operation).connect_with(to_write);
-        let writer = writer.await.map_err(|error| failed(error.to_string()))?;
-        if let Err(error) = migrate(&writer).await {
-            writer.close().await;
+        let create = options.clone().create_if_missing(true);
+        let mut writer = SqliteConnection::connect_with(&create).await.map_err(failed)?;
+        if let Err(error) = migrate(&mut writer).await {
+            drop(writer.close().await);
             return Err(migration::refused(path.into(), &schema::SQLITE, &error));
         }
-        let to_read = options.clone().pragma("query_only", "ON");
-        let readers = pool(READERS, limits.operation).connect_with(to_read).await;
-        let folding = pool(1, limits.operation).connect_with(options).await;
-        match readers.and_then(|readers| Ok((readers, folding?))) {
-            Ok((readers, folding)) => {
-                let checkpointer = Some(Checkpointer::start(folding));
-                Ok(Self { writer: Some(writer), checkpointer, readers })
+        match SqliteConnection::connect_with(&common).await {
+            Ok(folding) => {
+                let checkpointer = Checkpointer::start(folding);
+                let writing = Writing { seat: Seat::with(writer), options, checkpointer };
+                let to_read = common.pragma("query_only", "ON");
+                Ok(Self { writing: Some(writing), readers: Default::default(), to_read })
             }
             Err(error) => {
-                writer.close().await;
-                Err(failed(error.to_string()))
+                drop(writer.close().await);
+                Err(failed(error))
             }
         }
     }
@@ -71,12 +82,8 @@ impl Sqlite {
     /// Opens a file that is there, and writes nothing to it.
     pub(super) async fn open_to_read(path: &Path, limits: Limits) -> Result<Self, StoreError> {
         let place = || StorePlace::from(path);
-        let options = connect_options(absolute(path)?, limits.busy).read_only(true);
-        let readers = pool(1, limits.operation).connect_with(options).await;
-        let fault =
-            |error: sqlx::Error| StoreError::Open { place: place(), fault: error.to_string() };
-        let readers = readers.map_err(fault)?;
-        let engine = Self { writer: None, checkpointer: None, readers };
+        let to_read = connect_options(absolute(path)?, limits.busy).read_only(true);
+        let engine = Self { writing: None, readers: Default::default(), to_read };
         let versions = match engine.read().await {
             Ok(transaction) => migration::versions(transaction).await,
             Err(fault) => Err(fault),
@@ -93,25 +100,73 @@ impl Sqlite {
     /// Waits for what is under way and closes all connections, the writer last: it folds the
     /// write-ahead log into the file.
     pub(super) async fn close(&self) {
-        self.readers.close().await;
-        if let Some(checkpointer) = &self.checkpointer {
-            checkpointer.close().await;
+        for reader in &self.readers {
+            reader.lock().await.close().await;
         }
-        if let Some(writer) = &self.writer {
-            writer.close().await;
+        if let Some(writing) = &self.writing {
+            writing.checkpointer.close().await;
+            writing.seat.lock().await.close().await;
         }
     }
 
     /// A transaction that reads.
     pub(super) async fn read(&self) -> Result<Transaction<'_>, EngineError> {
-        Ok(Transaction::Sqlite(self.readers.begin().await?))
+        begin(seat::free(&self.readers).await, &self.to_read, "BEGIN").await
+    }
+
+    fn writing(&self) -> Result<&Writing, EngineError> {
+        self.writing.as_ref().ok_or(EngineError::ReadOnly)
     }
 
     /// A transaction that holds the file's write lock from its start. One that takes the lock only
     /// when it first writes fails at once when another writer was faster, whatever the busy timeout.
     pub(super) async fn write(&self) -> Result<Transaction<'_>, EngineError> {
-        let writer = self.writer.as_ref().ok_or(EngineError::ReadOnly)?;
-        Ok(Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))
+        let Writing { seat, options, .. } = self.writing()?;
+        begin(seat.lock().await, options, BEGIN_TO_WRITE).await
+    }
+
+    /// See [`Engine::write_ledger_at_once`](super::engine::Engine::write_ledger_at_once). Where one of them
+    /// fails the connection ends, and with it what the others did.
+    pub(super) async fn write_at_once(
+        &self,
+        statements: Vec<Statement>,
+    ) -> Result<(), EngineError> {
+        let Writing { seat, options, .. } = self.writing()?;
+        let mut seat = seat.lock().await;
+        let mut connection = connection_of(&mut seat, options).await?;
+        let begin = Statement::new(BEGIN_TO_WRITE, Vec::new());
+        let commit = Statement::new("COMMIT", Vec::new());
+        let all = std::iter::once(begin).chain(statements).chain([commit]);
+        sqlite_query(in_a_row(all)).execute(&mut connection).await?;
+        seat.put(connection);
+        Ok(())
+    }
+}
+
+const BEGIN_TO_WRITE: &str = "BEGIN IMMEDIATE";
+
+async fn connection_of(
+    seat: &mut Seat,
+    options: &SqliteConnectOptions,
+) -> Result<SqliteConnection, EngineError> {
+    match seat.take()? {
+        Some(connection) => Ok(connection),
+        None => Ok(SqliteConnection::connect_with(options).await?),
+    }
+}
+
+async fn begin<'e>(
+    mut seat: MutexGuard<'e, Seat>,
+    options: &SqliteConnectOptions,
+    begin: &'static str,
+) -> Result<Transaction<'e>, EngineError> {
+    let mut connection = connection_of(&mut seat, options).await?;
+    match connection.execute(begin).await {
+        Ok(_) => Ok(Transaction::Sqlite(Lent::new(seat, connection))),
+        Err(error) => {
+            seat.put(connection);
+            Err(error.into())
+        }
     }
 }
 
@@ -129,22 +184,11 @@ fn connect_options(file: PathBuf, busy: Duration) -> SqliteConnectOptions {
         .thread_name(|number| format!("store-{number}"))
 }
 
-/// Connections to a file stay good for as long as the process lives. None is tested before each use: that
-/// is a way to its thread and back, for which payments wait.
-fn pool(connections: u32, acquire: Duration) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(acquire)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-}
-
 /// Runs the missing steps of the schema in one transaction, so that of two processes the second
 /// waits, and a failed step leaves nothing behind.
-async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
+async fn migrate(writer: &mut SqliteConnection) -> Result<(), MigrateError> {
     let migrator = migration::migrator(&schema::SQLITE);
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = writer.begin_with(BEGIN_TO_WRITE).await?;
     migrator.run(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }

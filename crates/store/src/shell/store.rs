@@ -101,7 +101,7 @@ impl Store {
     pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         let limits = Limits::default();
         let opened = Sqlite::open_to_read(path, limits);
-        Self::over(limits, async { Ok(Engine::Sqlite(opened.await?)) }).await
+        Self::over(limits, async { Ok(Engine::Sqlite(Box::new(opened.await?))) }).await
     }
 
     /// Connects to look at what is there, as [`Store::open_to_read`] does.
@@ -116,7 +116,10 @@ impl Store {
 
     /// Like [`Store::open`], with other limits.
     pub(super) async fn open_within(path: &Path, limits: Limits) -> Result<Self, StoreError> {
-        Self::over(limits, async { Ok(Engine::Sqlite(Sqlite::open(path, limits).await?)) }).await
+        Self::over(limits, async {
+            Ok(Engine::Sqlite(Box::new(Sqlite::open(path, limits).await?)))
+        })
+        .await
     }
 
     /// Like [`Store::connect`], with other limits.

@@ -1,15 +1,16 @@
 //! A transaction of whichever engine.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use sqlx::{
-    AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, Sqlite, postgres::PgArguments, query::Query,
-    sqlite::SqliteArguments,
+    AssertSqlSafe, Executor as _, PgConnection, Postgres, SqlSafeStr as _, SqlStr, Sqlite,
+    SqliteConnection, postgres::PgArguments, query::Query, sqlite::SqliteArguments,
 };
 
 use super::{
     error::EngineError,
-    postgres::Borrowed,
+    seat::Lent,
+    statement::Statement,
     value::{Columns, Value, columns_of_postgres, columns_of_sqlite},
 };
 
@@ -20,10 +21,10 @@ const MAX_PARAMETERS: usize = 1_024;
 /// is rolled back.
 #[derive(Debug)]
 pub(super) enum Transaction<'e> {
-    /// On a connection of a pool.
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
-    /// On a connection that is lent.
-    Postgres(Borrowed<'e>),
+    /// On a connection to a file.
+    Sqlite(Lent<'e, SqliteConnection>),
+    /// On a connection to a server.
+    Postgres(Lent<'e, PgConnection>),
 }
 
 /// Rows that go into a table at once.
@@ -45,20 +46,37 @@ impl Transaction<'_> {
         self.run(sql.into_sql_str(), true, values).await
     }
 
+    /// Executes a statement that was put together; gives how many rows it changed.
+    pub(super) async fn perform(&mut self, statement: Statement) -> Result<u64, EngineError> {
+        let sql = AssertSqlSafe(statement.sql).into_sql_str();
+        self.run(sql, true, statement.values).await
+    }
+
+    /// Executes statements, one after another.
+    pub(super) async fn perform_all(
+        &mut self,
+        statements: Vec<Statement>,
+    ) -> Result<(), EngineError> {
+        for statement in statements {
+            self.perform(statement).await?;
+        }
+        Ok(())
+    }
+
     /// Executes a statement that gives rows.
     pub(super) async fn fetch(
         &mut self,
-        sql: &'static str,
+        sql: impl Into<Cow<'static, str>>,
         values: Vec<Value>,
     ) -> Result<Vec<Columns>, EngineError> {
-        let sql = sql.into_sql_str();
+        let sql = AssertSqlSafe(sql.into()).into_sql_str();
         match self {
-            Self::Sqlite(transaction) => {
-                let rows = sqlite(sql, values).fetch_all(&mut **transaction).await?;
+            Self::Sqlite(lent) => {
+                let rows = sqlite(sql, values).fetch_all(lent.connection()).await?;
                 rows.iter().map(columns_of_sqlite).collect()
             }
-            Self::Postgres(borrowed) => {
-                let rows = postgres(sql, values).fetch_all(borrowed.connection()?).await?;
+            Self::Postgres(lent) => {
+                let rows = postgres(sql, values).fetch_all(lent.connection()).await?;
                 rows.iter().map(columns_of_postgres).collect()
             }
         }
@@ -87,26 +105,31 @@ impl Transaction<'_> {
         values: Vec<Value>,
     ) -> Result<u64, EngineError> {
         match self {
-            Self::Sqlite(transaction) => {
+            Self::Sqlite(lent) => {
                 let query = sqlite(sql, values).persistent(keep_prepared);
-                Ok(query.execute(&mut **transaction).await?.rows_affected())
+                Ok(query.execute(lent.connection()).await?.rows_affected())
             }
-            Self::Postgres(borrowed) => {
+            Self::Postgres(lent) => {
                 let query = postgres(sql, values).persistent(keep_prepared);
-                Ok(query.execute(borrowed.connection()?).await?.rows_affected())
+                Ok(query.execute(lent.connection()).await?.rows_affected())
             }
         }
     }
 
-    /// Ends it: kept where all went well, undone where not.
+    /// Ends it: kept where all went well, undone where not. A connection that fails at that is ended.
     pub(super) async fn end<T>(self, outcome: Result<T, EngineError>) -> Result<T, EngineError> {
-        match self {
-            Self::Sqlite(transaction) => {
-                let done = outcome?;
-                transaction.commit().await?;
-                Ok(done)
+        let ending = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = match self {
+            Self::Sqlite(mut lent) => {
+                lent.connection().execute(ending).await.map(|_| lent.give_back())
             }
-            Self::Postgres(borrowed) => borrowed.end(outcome).await,
+            Self::Postgres(mut lent) => {
+                lent.connection().execute(ending).await.map(|_| lent.give_back())
+            }
+        };
+        match ended {
+            Err(error) if outcome.is_ok() => Err(error.into()),
+            Ok(()) | Err(_) => outcome,
         }
     }
 }
@@ -129,6 +152,11 @@ impl Insert {
         text.push_str(self.conflict);
         text
     }
+}
+
+/// One that was put together, for a connection to a file.
+pub(super) fn sqlite_query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
+    sqlite(AssertSqlSafe(statement.sql).into_sql_str(), statement.values)
 }
 
 fn sqlite(sql: SqlStr, values: Vec<Value>) -> Query<'static, Sqlite, SqliteArguments> {

@@ -1,11 +1,12 @@
 //! What a start, a report and a look at single payments read.
 
 use payer::{PaymentId, ReportLine};
+use tickets::Wei;
 
-use super::{super::value::Columns, EngineError, Kept, Transaction};
+use super::{super::value::Columns, EngineError, Kept, Known, Transaction};
 use crate::{
     payment::{EndingColumns, MarkRow, SentRow, StoredPayment, amount},
-    sums::{DayKey, DaySum, SpentKey},
+    sums::{DayKey, DaySum, Paid, SpentKey},
 };
 
 /// Everything that goes on after a start.
@@ -41,7 +42,74 @@ fn mark(columns: &mut Columns) -> Result<MarkRow, EngineError> {
     })
 }
 
-pub(super) fn spent(mut columns: Columns) -> Result<(SpentKey, tickets::Wei), EngineError> {
+/// What a writer goes on from.
+pub(super) async fn known(transaction: &mut Transaction<'_>) -> Result<Known, EngineError> {
+    let in_flight = transaction
+        .fetch(
+            "SELECT id, at, stream, owner, orchestrator, carried, added, duration FROM payment \
+             WHERE ending IS NULL",
+            Vec::new(),
+        )
+        .await?;
+    let paid = |mut columns: Columns| Ok((columns.int()?, paid(&mut columns)?));
+    let in_flight = in_flight.into_iter().map(paid).collect::<Result<_, EngineError>>()?;
+    let day = latest(transaction, "SELECT MAX(day) FROM day_sum").await?;
+    let minute = latest(transaction, "SELECT MAX(minute) FROM spent_minute").await?;
+    Ok(Known::new(in_flight, day, minute))
+}
+
+/// The latest time of a table; before all others where it is empty.
+async fn latest(transaction: &mut Transaction<'_>, sql: &'static str) -> Result<i64, EngineError> {
+    let mut latest = transaction.fetch(sql, Vec::new()).await?;
+    let latest = latest.first_mut().map(Columns::maybe_int).transpose()?;
+    Ok(latest.flatten().unwrap_or(i64::MIN))
+}
+
+/// The columns of a payment from `at` on that its end needs.
+pub(super) fn paid(columns: &mut Columns) -> Result<Paid, EngineError> {
+    Ok(Paid {
+        at: columns.int()?,
+        stream: columns.text()?,
+        owner: columns.maybe_text()?,
+        orchestrator: columns.text()?,
+        carried: amount("carried", &columns.text()?)?,
+        added: amount("added", &columns.text()?)?,
+        duration: columns.int()?,
+    })
+}
+
+/// The last part of a report's line.
+pub(super) async fn last_part(
+    transaction: &mut Transaction<'_>,
+    key: &DayKey,
+) -> Result<Option<(i64, DaySum)>, EngineError> {
+    let mut last = transaction
+        .fetch(
+            "SELECT part, attempts, segments, pixels, tickets, duration, sent, debited, written_off, \
+             in_doubt, in_flight, remainder FROM day_sum \
+             WHERE day = $1 AND stream = $2 AND orchestrator = $3 ORDER BY part DESC LIMIT 1",
+            vec![key.day.into(), (&key.stream).into(), (&key.orchestrator).into()],
+        )
+        .await?;
+    last.first_mut().map(|columns| Ok((columns.int()?, day_sum(columns)?))).transpose()
+}
+
+/// What a stream and owner spent in a minute.
+pub(super) async fn spent_in(
+    transaction: &mut Transaction<'_>,
+    key: &SpentKey,
+) -> Result<Wei, EngineError> {
+    let mut found = transaction
+        .fetch(
+            "SELECT spent FROM spent_minute WHERE minute = $1 AND stream = $2 AND owner = $3",
+            vec![key.minute.into(), (&key.stream).into(), (&key.owner).into()],
+        )
+        .await?;
+    let spent = found.first_mut().map(Columns::text).transpose()?;
+    Ok(spent.map(|text| amount("spent", &text)).transpose()?.unwrap_or_default())
+}
+
+pub(super) fn spent(mut columns: Columns) -> Result<(SpentKey, Wei), EngineError> {
     let key = SpentKey { minute: columns.int()?, stream: columns.text()?, owner: columns.text()? };
     Ok((key, amount("spent", &columns.text()?)?))
 }

@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use super::{EngineError, Transaction, Value, read, replay, write_changes};
+use super::{EngineError, Statement, Transaction, read, replay, statements, write_changes};
 use crate::{
     payment::{SettledRow, amount},
-    sums::{Changes, Paid},
+    sums::Changes,
 };
 
 /// Writes how a payment ended; false where it is left as it is: one that is not on record was refused when it
@@ -15,25 +15,8 @@ pub(super) async fn settle(
     row: &SettledRow,
     changes: &mut Changes,
 ) -> Result<bool, EngineError> {
-    let settlement = &row.settlement;
-    let values: Vec<Value> = vec![
-        row.payment.into(),
-        row.ending.into(),
-        row.at.into(),
-        row.pixels.into(),
-        settlement.returned.to_string().into(),
-        settlement.debited.to_string().into(),
-        settlement.written_off.to_string().into(),
-        settlement.in_doubt.to_string().into(),
-    ];
-    let mut settled = transaction
-        .fetch(
-            "UPDATE payment SET ending = $2, settled_at = $3, pixels = $4, returned = $5, \
-             debited = $6, written_off = $7, in_doubt = $8 WHERE id = $1 AND ending IS NULL \
-             RETURNING at, stream, owner, orchestrator, carried, added, duration",
-            values,
-        )
-        .await?;
+    let Statement { sql, values } = statements::end(row);
+    let mut settled = transaction.fetch(sql, values).await?;
     let Some(columns) = settled.first_mut() else {
         if !replay::is_settled(transaction, row).await? {
             let ending = row.ending;
@@ -41,16 +24,7 @@ pub(super) async fn settle(
         }
         return Ok(false);
     };
-    let paid = Paid {
-        at: columns.int()?,
-        stream: columns.text()?,
-        owner: columns.maybe_text()?,
-        orchestrator: columns.text()?,
-        carried: amount("carried", &columns.text()?)?,
-        added: amount("added", &columns.text()?)?,
-        duration: columns.int()?,
-    };
-    changes.settled(row, &paid);
+    changes.settled(row, &read::paid(columns)?);
     Ok(true)
 }
 

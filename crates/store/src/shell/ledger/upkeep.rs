@@ -37,6 +37,15 @@ impl Default for Upkeep {
     }
 }
 
+/// Which rows are not what they were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::shell) struct Moved {
+    /// Minutes before this one.
+    pub(in crate::shell) first_minute: Option<i64>,
+    /// The lines of this day.
+    pub(in crate::shell) day: Option<i64>,
+}
+
 const MICROS_OF_AN_HOUR: i64 = 3_600_000_000;
 /// Rows that go at once: twice as many as may have come since the last time, so that this catches up.
 const ROWS: i64 = 4_096;
@@ -46,7 +55,7 @@ pub(in crate::shell) async fn upkeep(
     transaction: &mut Transaction<'_>,
     bounds: Upkeep,
     now: i64,
-) -> Result<(), EngineError> {
+) -> Result<Moved, EngineError> {
     delete_payments(transaction, bounds, now).await?;
     transaction
         .execute(
@@ -55,9 +64,10 @@ pub(in crate::shell) async fn upkeep(
             vec![now.saturating_sub(MICROS_OF_AN_HOUR).into(), bounds.marks.into()],
         )
         .await?;
-    fold_minutes(transaction, bounds).await?;
+    let first_minute = fold_minutes(transaction, bounds).await?;
     join_spenders(transaction, bounds).await?;
-    join_days(transaction, bounds, now).await
+    let day = join_days(transaction, bounds, now).await?;
+    Ok(Moved { first_minute, day })
 }
 
 /// The last payment stays in any case: it tells which name comes next. So do those in flight.
@@ -87,11 +97,11 @@ async fn delete_payments(
 }
 
 /// Adds minutes before the oldest that is kept to what was spent before them. They are counted, not compared
-/// with the time: a clock that was ahead for once must not fold those of today.
+/// with the time: a clock that was ahead for once must not fold those of today. Gives the oldest that is kept.
 async fn fold_minutes(
     transaction: &mut Transaction<'_>,
     bounds: Upkeep,
-) -> Result<(), EngineError> {
+) -> Result<Option<i64>, EngineError> {
     // From each minute to the one before it: the index has many rows of each.
     let mut oldest = transaction
         .fetch(
@@ -102,7 +112,7 @@ async fn fold_minutes(
             vec![bounds.minutes.into()],
         )
         .await?;
-    let Some(oldest) = oldest.first_mut().map(Columns::int).transpose()? else { return Ok(()) };
+    let Some(oldest) = oldest.first_mut().map(Columns::int).transpose()? else { return Ok(None) };
     let minutes = transaction
         .fetch(
             "DELETE FROM spent_minute WHERE (minute, stream, owner) IN (\
@@ -122,7 +132,7 @@ async fn fold_minutes(
     for ((stream, owner), (minute, spent)) in folded {
         add_to_before(transaction, &SpentKey { minute, stream, owner }, &spent).await?;
     }
-    Ok(())
+    Ok(Some(oldest))
 }
 
 /// Adds up what those spent before who spent nothing for longest.
@@ -157,12 +167,12 @@ async fn join_spenders(
     Ok(())
 }
 
-/// Makes one line of the oldest day, where there are too many; never of today.
+/// Makes one line of the oldest day, where there are too many; never of today. Gives the day.
 async fn join_days(
     transaction: &mut Transaction<'_>,
     bounds: Upkeep,
     now: i64,
-) -> Result<(), EngineError> {
+) -> Result<Option<i64>, EngineError> {
     let mut beyond = transaction
         .fetch(
             "SELECT day FROM day_sum WHERE day < $1 AND (stream <> '' OR orchestrator <> '') AND \
@@ -170,7 +180,7 @@ async fn join_days(
             vec![day_of(now).into(), bounds.day_lines.into()],
         )
         .await?;
-    let Some(columns) = beyond.first_mut() else { return Ok(()) };
+    let Some(columns) = beyond.first_mut() else { return Ok(None) };
     let day = columns.int()?;
     let lines = transaction
         .fetch(
@@ -183,5 +193,6 @@ async fn join_days(
     let sums = lines.into_iter().map(|mut columns| read::day_sum(&mut columns));
     let sums = sums.collect::<Result<Vec<_>, _>>()?;
     let key = DayKey { day, stream: String::new(), orchestrator: String::new() };
-    add_to_day(transaction, &key, sums).await
+    add_to_day(transaction, &key, sums).await?;
+    Ok(Some(day))
 }
