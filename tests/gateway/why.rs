@@ -27,6 +27,19 @@ pub(crate) async fn why(gateway: &Gateway, stream: &str, segment: u64) -> String
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What became of each segment, a line each.
+fn in_short(decisions: &[Value]) -> Vec<String> {
+    let attempt = |it: &Value| {
+        let what = ["kind", "orchestrator", "started_micros", "ended_micros", "outcome"];
+        what.map(|name| it[name].to_string()).join(" ")
+    };
+    let line = |it: &Value| {
+        let attempts: Vec<_> = attempts(it).iter().map(attempt).collect();
+        format!("{} {}: {}", it["sequence"], it["outcome"], attempts.join("; "))
+    };
+    decisions.iter().map(line).collect()
+}
+
 /// Waits for a segment that is decided as wanted, among those that come after `seen`.
 async fn until(
     gateway: &Gateway,
@@ -40,7 +53,7 @@ async fn until(
         if let Some(found) = all.iter().skip(seen).find(|it| wanted(it)) {
             return found.clone();
         }
-        assert!(Instant::now() < deadline, "no such segment: {all:#?}");
+        assert!(Instant::now() < deadline, "no such segment: {:#?}", in_short(&all));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

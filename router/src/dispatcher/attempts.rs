@@ -23,6 +23,8 @@ use crate::{
 
 /// A second orchestrator is not asked before this, however fast the first one is as a rule.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(100);
+/// How long after nobody could be asked besides it is tried again.
+pub(super) const HEDGE_AGAIN: Duration = Duration::from_millis(100);
 
 /// A session that a segment goes to.
 struct Chosen {
@@ -285,12 +287,11 @@ impl Dispatcher {
         }
     }
 
-    /// Nobody can be asked besides: the only attempt stays the only one, unless it was silent before its
-    /// time; then somebody may be there when that comes.
+    /// Nobody can be asked besides just now: somebody may be there in a moment.
     fn no_second_for(&mut self, now: Instant, index: usize) {
         let Some(sequence) = self.waiting.get(index).map(|it| it.segment.sequence) else { return };
         for attempt in self.attempts.iter_mut().filter(|it| it.sequence == sequence) {
-            attempt.hedge_at = attempt.hedge_at.filter(|at| *at > now);
+            attempt.hedge_at = attempt.hedge_at.map(|at| at.max(now + HEDGE_AGAIN));
         }
     }
 

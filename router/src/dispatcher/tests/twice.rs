@@ -1,6 +1,6 @@
 //! Work done twice: hedges and probes.
 
-use super::super::*;
+use super::super::{attempts::HEDGE_AGAIN, *};
 use super::bench::{Bench, CONNECT, HOLD, MEDIA, SECOND, SEGMENT, at_once};
 use crate::{
     decision::{AttemptKind, AttemptOutcome},
@@ -216,6 +216,25 @@ fn a_moment_of_silence_does_not_cost_the_second_orchestrator() {
     assert_eq!(bench.started.len(), first + 1);
     bench.pass(Duration::from_millis(500));
     assert_eq!(bench.start(first + 1).kind, AttemptKind::Hedge, "it takes longer than it should");
+}
+
+#[test]
+fn who_was_not_there_when_a_segment_was_late_is_asked_once_they_are() {
+    let mut bench = Bench::configured(hedging(), 2);
+    bench.answer_all();
+    accustom(&mut bench, 1..6, Duration::from_millis(400));
+    let first = bench.started.len();
+    bench.push(6);
+    bench.find(1, false);
+    bench.find(0, false);
+    bench.pass(Duration::from_millis(700));
+    assert_eq!(bench.started.len(), first + 1, "late, and nobody else is there");
+    bench.find(0, true);
+    bench.find(1, true);
+    bench.pass(HEDGE_AGAIN);
+    assert_eq!((bench.host(first + 1), bench.start(first + 1).kind), ("o1", AttemptKind::Hedge));
+    bench.succeed(first + 1);
+    assert_eq!(bench.gap(5), None);
 }
 
 #[test]
