@@ -87,7 +87,7 @@ bench-payments: build
 	scripts/need bench
 	$(CARGO) build --release --locked --package faulty-orchestrator
 	python3 benches/overhead.py --headgate target/release/headgate --faulty-orchestrator target/release/faulty-orchestrator \
-	    --only 720p-paid-alone --only 720p-paid
+	    --only 720p-paid-alone --only 720p-paid $$(chrt --fifo 1 true && echo --realtime)
 
 soak: build
 	scripts/need bench

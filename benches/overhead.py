@@ -17,6 +17,8 @@ segment. Read as well is what a payment takes, from the moment an attempt has it
 is on record, synced to the disk, and signed. No chain is asked. What the disk takes to sync a small write is
 measured meanwhile and printed beside it. They, too, end with 1 when they miss their aim, unless the disk
 alone takes more than half of it. TMPDIR says which disk; one in memory (/dev/shm) shows what is left without.
+With --realtime the gateway does not wait for a core that publishers or the orchestrator have: what is measured
+is then the gateway's, not the scheduler's.
 """
 
 import argparse
@@ -182,6 +184,7 @@ def report(scenario, arguments, folder):
         f"{measured.streams} stream{'s' if measured.streams > 1 else ''}, {arguments.body}, "
         + (f"the pictures of one in {compared} segments compared" if compared else "no pictures compared")
         + (", paid" if scenario.paid else "")
+        + (", the gateway first at the cores" if arguments.realtime else "")
     )
     print(
         f"  {outcomes['complete']} segments in {measured.elapsed:.0f} s, {lost} without rendition; "
