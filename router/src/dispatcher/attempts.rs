@@ -264,7 +264,7 @@ impl Dispatcher {
         self.extra_work.spend();
         let Some(sequence) = self.waiting.get(index).map(|it| it.segment.sequence) else { return };
         for attempt in self.attempts.iter_mut().filter(|it| it.sequence == sequence) {
-            attempt.overdue = attempt.hedge_at.take().is_some_and(|at| at <= now);
+            attempt.overdue |= attempt.hedge_at.take().is_some_and(|at| at <= now);
             attempt.give_up = deadline;
         }
     }
@@ -291,6 +291,7 @@ impl Dispatcher {
     fn no_second_for(&mut self, now: Instant, index: usize) {
         let Some(sequence) = self.waiting.get(index).map(|it| it.segment.sequence) else { return };
         for attempt in self.attempts.iter_mut().filter(|it| it.sequence == sequence) {
+            attempt.overdue |= attempt.hedge_at.is_some_and(|at| at <= now);
             attempt.hedge_at = attempt.hedge_at.map(|at| at.max(now + HEDGE_AGAIN));
         }
     }

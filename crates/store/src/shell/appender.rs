@@ -83,8 +83,7 @@ struct Writer {
     /// For each transaction: one that takes longer is given up, with its connection.
     limit: Duration,
     bounds: Upkeep,
-    /// None until an append went well, and again whenever one did not, or nobody waited for its end: the
-    /// same may come again.
+    /// None until an append went well, and again whenever one did not.
     known: Option<Known>,
     since_upkeep: usize,
     /// The earliest time of any row since then: of a clock that is ahead for a while nothing may go.
@@ -127,7 +126,7 @@ impl Writer {
             self.write_apart(&batches, waiting).await;
         } else {
             for done in waiting {
-                self.tell(done, outcome.clone());
+                drop(done.send(outcome.clone()));
             }
         }
         self.since_upkeep += batches.iter().map(Vec::len).sum::<usize>();
@@ -138,12 +137,6 @@ impl Writer {
                 tracing::warn!(?fault, "the ledger's tables were not brought within their bounds");
             }
             self.earliest = i64::MAX;
-        }
-    }
-
-    fn tell(&mut self, waiting: Waiting, outcome: Result<(), EngineError>) {
-        if waiting.send(outcome).is_err() {
-            self.known = None;
         }
     }
 
@@ -173,8 +166,7 @@ impl Writer {
     /// One of them is at fault: each by itself, so that the others are written.
     async fn write_apart(&mut self, batches: &[Vec<LedgerRow>], waiting: Vec<Waiting>) {
         for (batch, done) in batches.iter().zip(waiting) {
-            let outcome = self.append(std::slice::from_ref(batch)).await;
-            self.tell(done, outcome);
+            drop(done.send(self.append(std::slice::from_ref(batch)).await));
         }
     }
 }
@@ -185,14 +177,18 @@ async fn write(
     known: Option<Known>,
     batches: &[Vec<LedgerRow>],
 ) -> Result<Known, EngineError> {
-    if let Some(mut known) = known
-        && let Ok(Steady::Written) = ledger::append_steadily(engine, &mut known, batches).await
-    {
-        return Ok(known);
-    }
-    // The same again with all checks: what failed may be on record, too.
+    let known = match known {
+        None => None,
+        Some(mut known) => match ledger::append_steadily(engine, &mut known, batches).await {
+            Ok(Steady::Written) => return Ok(known),
+            Ok(Steady::NotKnown) => Some(known),
+            // The same again with all checks: it may be on record, or the tables may be others now.
+            Err(EngineError::Conflict | EngineError::Anew) => None,
+            Err(fault) => return Err(fault),
+        },
+    };
     let mut transaction = engine.write_ledger().await?;
     let batches = batches.iter().map(Vec::as_slice);
-    let written = ledger::append(&mut transaction, batches).await;
+    let written = ledger::append(&mut transaction, known, batches).await;
     transaction.end(written).await
 }

@@ -39,8 +39,11 @@ impl Engine {
         }
     }
 
-    /// A transaction of statements whose results nobody needs. To a file's engine they go all at once: each
-    /// way to its thread and back costs more than what it does there.
+    /// A transaction of statements of which each changes a row at least. To a file's engine they go all at
+    /// once: each way to its thread and back costs more than what it does there.
+    ///
+    /// # Errors
+    /// [`EngineError::Conflict`] and [`EngineError::Anew`]: nothing was written.
     pub(super) async fn write_ledger_at_once(
         &self,
         statements: Vec<Statement>,

@@ -7,7 +7,7 @@ use crate::error::RowError;
 /// Why the engine did not do what it was asked to.
 #[derive(Clone, Debug)]
 pub(super) enum EngineError {
-    /// No connection came free in time.
+    /// It was not done in time.
     Late,
     /// It was closed.
     Closed,
@@ -19,6 +19,10 @@ pub(super) enum EngineError {
     LedgerMoved,
     /// A payment of that name is there.
     Twice(i64),
+    /// A row of that name is there, or one that was to be changed is not.
+    Conflict,
+    /// The connection is not the one on which it was begun, or read.
+    Anew,
     /// A part of a batch is there, and not all of it.
     InPart,
     /// It has done it, and what it found makes no sense.
@@ -30,12 +34,14 @@ pub(super) enum EngineError {
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Late => f.write_str("no connection came free in time"),
+            Self::Late => f.write_str("it took too long"),
             Self::Closed => f.write_str("it is closed"),
             Self::ReadOnly => f.write_str("it was opened to be read"),
             Self::LedgerTaken => f.write_str("another gateway writes to its ledger"),
             Self::LedgerMoved => f.write_str("another gateway wrote to its ledger in between"),
             Self::Twice(payment) => write!(f, "payment {payment} is on record already"),
+            Self::Conflict => f.write_str("a row is there that was new, or is not there any more"),
+            Self::Anew => f.write_str("its connection was lost"),
             Self::InPart => f.write_str("a part of these entries is on record already"),
             Self::Row(fault) => fault.fmt(f),
             Self::Other(fault) => f.write_str(fault),
@@ -56,8 +62,7 @@ impl From<sqlx::Error> for EngineError {
     )]
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::PoolTimedOut => Self::Late,
-            sqlx::Error::PoolClosed => Self::Closed,
+            sqlx::Error::Database(fault) if fault.is_unique_violation() => Self::Conflict,
             other => Self::Other(other.to_string()),
         }
     }

@@ -27,6 +27,7 @@ use crate::{
 pub(super) use known::Known;
 pub(super) use read::{column_of, payments, report};
 pub(super) use settle::settle_in_doubt;
+use steady::Sums;
 pub(super) use steady::{Steady, append_steadily};
 pub(super) use upkeep::{Moved, Upkeep, upkeep};
 
@@ -44,9 +45,10 @@ pub(super) struct Kept {
 }
 
 /// Writes batches in their order, and what they change about the sums. A batch that is on record already,
-/// all of it and as it is, changes nothing. Gives what the writer knows now.
+/// all of it and as it is, changes nothing. Gives what the writer knows now, who knew this before.
 pub(super) async fn append<'r>(
     transaction: &mut Transaction<'_>,
+    known: Option<Known>,
     batches: impl IntoIterator<Item = &'r [LedgerRow]>,
 ) -> Result<Known, EngineError> {
     let mut writing = Writing::default();
@@ -56,8 +58,13 @@ pub(super) async fn append<'r>(
     for (mark, used) in writing.marks.0.into_values() {
         transaction.perform(statements::mark(&mark, used)).await?;
     }
-    write_changes(transaction, writing.changes).await?;
-    read::known(transaction).await
+    let sums = write_changes(transaction, writing.changes).await?;
+    let mut now = read::known(transaction).await?;
+    if let Some(before) = known {
+        now = now.with_sums_of(before);
+    }
+    now.add(sums);
+    Ok(now)
 }
 
 /// What batches change besides their own rows, until the last of them is written.
@@ -138,17 +145,22 @@ fn twice(row: &LedgerRow) -> EngineError {
     }
 }
 
+/// Adds to sums; gives them as they are then.
 async fn write_changes(
     transaction: &mut Transaction<'_>,
     changes: Changes,
-) -> Result<(), EngineError> {
-    for (key, sums) in changes.days {
-        add_to_day(transaction, &key, sums).await?;
+) -> Result<Sums, EngineError> {
+    let mut sums = Sums::default();
+    for (key, more) in changes.days {
+        let last = read::last_part(transaction, &key).await?;
+        sums.days.push((key, parts_with(last, more)));
     }
-    for (key, spent) in changes.spent {
-        add_to_minute(transaction, &key, &spent).await?;
+    for (key, more) in changes.spent {
+        let spent = &read::spent_in(transaction, &key).await? + &more;
+        sums.minutes.push((key, spent));
     }
-    Ok(())
+    transaction.perform_all(sums.statements()).await?;
+    Ok(sums)
 }
 
 /// Adds sums to the last part of a line, and writes further parts where that has no room.
@@ -158,10 +170,9 @@ async fn add_to_day(
     more: Vec<DaySum>,
 ) -> Result<(), EngineError> {
     let last = read::last_part(transaction, key).await?;
-    for (part, sum) in parts_with(last, more) {
-        transaction.perform(statements::day(key, part, &sum)).await?;
-    }
-    Ok(())
+    let parts = parts_with(last, more);
+    let statements = parts.iter().map(|(part, sum)| statements::day(key, *part, sum));
+    transaction.perform_all(statements.collect()).await
 }
 
 /// The last part of a line and what has to be added, as the parts that this makes.
@@ -171,16 +182,6 @@ fn parts_with(last: Option<(i64, DaySum)>, more: Vec<DaySum>) -> Vec<(i64, DaySu
         add_to_last(&mut sums, sum);
     }
     (first..).zip(sums).collect()
-}
-
-async fn add_to_minute(
-    transaction: &mut Transaction<'_>,
-    key: &SpentKey,
-    more: &Wei,
-) -> Result<(), EngineError> {
-    let spent = &read::spent_in(transaction, key).await? + more;
-    transaction.perform(statements::minute(key, &spent)).await?;
-    Ok(())
 }
 
 /// Adds to what a stream and owner spent before the minutes that are kept.

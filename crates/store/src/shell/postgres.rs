@@ -111,8 +111,11 @@ impl Postgres {
         &self,
         statements: Vec<Statement>,
     ) -> Result<(), EngineError> {
-        let mut transaction = self.write_ledger().await?;
-        let written = transaction.perform_all(statements).await;
+        let mut seat = self.writers()?.ledger.lock().await;
+        let Some(mut connection) = seat.take()? else { return Err(EngineError::Anew) };
+        connection.execute(BEGIN).await.map_err(|_| EngineError::Anew)?;
+        let mut transaction = Transaction::Postgres(Lent::new(seat, connection));
+        let written = transaction.change_all(statements).await;
         transaction.end(written).await
     }
 

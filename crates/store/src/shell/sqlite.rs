@@ -8,7 +8,7 @@ use std::{
 };
 
 use sqlx::{
-    Connection as _, Executor as _, SqliteConnection,
+    ConnectOptions as _, Connection as _, Executor as _, SqliteConnection,
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
@@ -20,9 +20,9 @@ use super::{
     error::EngineError,
     migration,
     seat::{self, Lent},
-    statement::{Statement, in_a_row},
+    statement::Statement,
     store::Limits,
-    transaction::{Transaction, sqlite_query},
+    transaction::{Transaction, execute_in_a_row},
 };
 use crate::{
     error::{StoreError, StorePlace},
@@ -131,13 +131,12 @@ impl Sqlite {
         &self,
         statements: Vec<Statement>,
     ) -> Result<(), EngineError> {
-        let Writing { seat, options, .. } = self.writing()?;
-        let mut seat = seat.lock().await;
-        let mut connection = connection_of(&mut seat, options).await?;
+        let mut seat = self.writing()?.seat.lock().await;
+        let Some(mut connection) = seat.take()? else { return Err(EngineError::Anew) };
         let begin = Statement::new(BEGIN_TO_WRITE, Vec::new());
         let commit = Statement::new("COMMIT", Vec::new());
         let all = std::iter::once(begin).chain(statements).chain([commit]);
-        sqlite_query(in_a_row(all)).execute(&mut connection).await?;
+        execute_in_a_row(&mut connection, all.collect()).await?;
         seat.put(connection);
         Ok(())
     }
@@ -164,7 +163,10 @@ async fn begin<'e>(
     match connection.execute(begin).await {
         Ok(_) => Ok(Transaction::Sqlite(Lent::new(seat, connection))),
         Err(error) => {
-            seat.put(connection);
+            // Another process has the file. Whatever else it is, the next one begins anew.
+            if error.as_database_error().is_some() {
+                seat.put(connection);
+            }
             Err(error.into())
         }
     }
@@ -179,6 +181,7 @@ fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
 fn connect_options(file: PathBuf, busy: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
+        .disable_statement_logging()
         .busy_timeout(busy)
         .foreign_keys(true)
         .thread_name(|number| format!("store-{number}"))

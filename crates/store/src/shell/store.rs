@@ -273,9 +273,12 @@ impl Store {
             Ok(Err(EngineError::Closed)) => Err(StoreError::Closed),
             Ok(Err(EngineError::LedgerTaken)) => Err(StoreError::LedgerTaken),
             Ok(Err(EngineError::LedgerMoved)) => Err(StoreError::LedgerMoved),
-            Ok(Err(fault @ (EngineError::ReadOnly | EngineError::InPart))) => {
-                Err(StoreError::Engine { operation, fault: fault.to_string() })
-            }
+            Ok(Err(
+                fault @ (EngineError::ReadOnly
+                | EngineError::InPart
+                | EngineError::Conflict
+                | EngineError::Anew),
+            )) => Err(StoreError::Engine { operation, fault: fault.to_string() }),
             Ok(Err(EngineError::Twice(payment))) => {
                 Err(StoreError::PaymentTwice(PaymentId(payment.unsigned_abs())))
             }

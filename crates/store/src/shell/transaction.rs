@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
+use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, Executor as _, PgConnection, Postgres, SqlSafeStr as _, SqlStr, Sqlite,
     SqliteConnection, postgres::PgArguments, query::Query, sqlite::SqliteArguments,
@@ -10,12 +11,15 @@ use sqlx::{
 use super::{
     error::EngineError,
     seat::Lent,
-    statement::Statement,
+    statement::{Statement, in_a_row},
     value::{Columns, Value, columns_of_postgres, columns_of_sqlite},
 };
 
 /// Parameters of one statement, at most. SQLite looks each up among those before it.
 const MAX_PARAMETERS: usize = 1_024;
+
+/// Statements of a text that stays prepared, at most: a payment, an end, and their sums.
+const USUAL: usize = 10;
 
 /// A transaction. Statements are written once: parameters are `$1`, `$2` and so on. One that is dropped
 /// is rolled back.
@@ -59,6 +63,19 @@ impl Transaction<'_> {
     ) -> Result<(), EngineError> {
         for statement in statements {
             self.perform(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Executes statements of which each has to change a row.
+    pub(super) async fn change_all(
+        &mut self,
+        statements: Vec<Statement>,
+    ) -> Result<(), EngineError> {
+        for statement in statements {
+            if self.perform(statement).await? == 0 {
+                return Err(EngineError::Conflict);
+            }
         }
         Ok(())
     }
@@ -154,9 +171,25 @@ impl Insert {
     }
 }
 
-/// One that was put together, for a connection to a file.
-pub(super) fn sqlite_query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
-    sqlite(AssertSqlSafe(statement.sql).into_sql_str(), statement.values)
+/// Executes statements as one text. The usual ones are short, and stay prepared.
+pub(super) async fn execute_in_a_row(
+    connection: &mut SqliteConnection,
+    statements: Vec<Statement>,
+) -> Result<(), EngineError> {
+    let count = statements.len();
+    let Statement { sql, values } = in_a_row(statements);
+    let query = sqlite(AssertSqlSafe(sql).into_sql_str(), values).persistent(count <= USUAL);
+    let mut done = 0;
+    let mut results = connection.fetch_many(query);
+    while let Some(result) = results.try_next().await? {
+        done += usize::from(result.is_left());
+    }
+    // Where its thread is gone there is no other sign.
+    if done == count {
+        Ok(())
+    } else {
+        Err(EngineError::Other("it ended in the middle".to_owned()))
+    }
 }
 
 fn sqlite(sql: SqlStr, values: Vec<Value>) -> Query<'static, Sqlite, SqliteArguments> {

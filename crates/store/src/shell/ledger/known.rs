@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use tickets::Wei;
 
-use super::Moved;
+use super::{Moved, steady::Sums};
 use crate::sums::{DayKey, DaySum, Paid, SpentKey};
 
 /// Rows of each table that are known, at most: beyond that those of the earliest times go.
@@ -25,7 +25,22 @@ impl Known {
         Self { in_flight, days: Recent::after(day), minutes: Recent::after(minute) }
     }
 
-    /// Rows were changed without the writer's doing.
+    /// The same, with what was known of sums before.
+    pub(super) fn with_sums_of(self, before: Self) -> Self {
+        Self { days: before.days, minutes: before.minutes, ..self }
+    }
+
+    /// Sums that were written.
+    pub(super) fn add(&mut self, sums: Sums) {
+        for (key, mut parts) in sums.days {
+            self.days.keep(key, parts.pop());
+        }
+        for (key, spent) in sums.minutes {
+            self.minutes.keep(key, spent);
+        }
+    }
+
+    /// Rows were folded or joined by the upkeep.
     pub(in crate::shell) fn forget(&mut self, moved: Moved) {
         if let Some(first) = moved.first_minute {
             self.minutes.forget_until(first.saturating_sub(1));

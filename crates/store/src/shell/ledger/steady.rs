@@ -5,45 +5,44 @@ use std::collections::BTreeMap;
 
 use tickets::Wei;
 
-use super::{Engine, EngineError, Known, Marks, Statement, parts_with, read, statements};
+use super::{Engine, EngineError, Known, Marks, Statement, parts_with, statements};
 use crate::{
     payment::LedgerRow,
     sums::{Changes, DayKey, DaySum, Paid, SpentKey},
 };
 
-/// Parameters of such an append, at most: SQLite looks each up among those before it.
-const MAX_PARAMETERS: usize = 1_024;
+/// Statements of such an append, at most. It is one text, and what is left of it is copied for each.
+const MAX_STATEMENTS: usize = 64;
 
 /// What became of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::shell) enum Steady {
     /// It is written.
     Written,
-    /// Nothing was done: it is no ordinary one.
-    NotOrdinary,
+    /// Nothing was done: not all that it changes is known.
+    NotKnown,
 }
 
-/// Writes batches in their order, as [`append`](super::append) does, if all their payments are new and all
-/// their ends are of payments in flight. The writer must not have failed since what it knows was read. Where
-/// this fails, or is given up, nothing is known any more.
+/// Writes batches in their order, as [`append`](super::append) does, if all their payments are new, all
+/// their ends are of payments in flight, and the sums are known that they add to.
+///
+/// # Errors
+/// Whatever it is, it may be written, and nothing is known any more.
 pub(in crate::shell) async fn append_steadily(
     engine: &Engine,
     known: &mut Known,
     batches: &[Vec<LedgerRow>],
 ) -> Result<Steady, EngineError> {
-    let Some(mut batch) = Batch::of(known, batches) else { return Ok(Steady::NotOrdinary) };
-    learn(engine, known, &batch.changes).await?;
-    let Some(sums) = Sums::with(known, std::mem::take(&mut batch.changes)) else {
-        return Ok(Steady::NotOrdinary);
-    };
+    let Some(batch) = Batch::of(known, batches) else { return Ok(Steady::NotKnown) };
+    let Some(sums) = Sums::with(known, batch.changes) else { return Ok(Steady::NotKnown) };
     let mut all = batch.statements;
     all.extend(batch.marks.0.values().map(|(mark, used)| statements::mark(mark, *used)));
     all.extend(sums.statements());
-    if all.iter().map(|it| it.values.len()).sum::<usize>() > MAX_PARAMETERS {
-        return Ok(Steady::NotOrdinary);
+    if all.len() > MAX_STATEMENTS {
+        return Ok(Steady::NotKnown);
     }
     engine.write_ledger_at_once(all).await?;
-    sums.keep(known);
+    known.add(sums);
     for (payment, paid) in batch.payments {
         match paid {
             Some(paid) => known.in_flight.insert(payment, paid),
@@ -64,13 +63,18 @@ struct Batch {
 }
 
 impl Batch {
-    /// `None` where a payment is not new, or an end is not of one in flight.
+    /// `None` where a payment is not new, or an end is not of one in flight; so is that of batches which came
+    /// before. Of closed accounts alone that can't be told.
     fn of(known: &Known, batches: &[Vec<LedgerRow>]) -> Option<Self> {
-        let mut batch = Self::default();
-        for row in batches.iter().flatten() {
-            batch.add(known, row)?;
+        let mut all = Self::default();
+        for rows in batches {
+            let telling = rows.iter().any(|row| !matches!(row, LedgerRow::Closed(_)));
+            telling.then_some(())?;
+            for row in rows {
+                all.add(known, row)?;
+            }
         }
-        Some(batch)
+        Some(all)
     }
 
     fn add(&mut self, known: &Known, row: &LedgerRow) -> Option<()> {
@@ -99,35 +103,11 @@ impl Batch {
     }
 }
 
-/// Reads the sums that a change adds to, where they are not known: once for each day and minute.
-async fn learn(engine: &Engine, known: &mut Known, changes: &Changes) -> Result<(), EngineError> {
-    let days: Vec<_> = changes.days.keys().filter(|key| known.days.get(key).is_none()).collect();
-    let minutes: Vec<_> =
-        changes.spent.keys().filter(|key| known.minutes.get(key).is_none()).collect();
-    if days.is_empty() && minutes.is_empty() {
-        return Ok(());
-    }
-    let mut transaction = engine.read().await?;
-    let read = async {
-        for key in days {
-            let last = read::last_part(&mut transaction, key).await?;
-            known.days.keep(key.clone(), last);
-        }
-        for key in minutes {
-            let spent = read::spent_in(&mut transaction, key).await?;
-            known.minutes.keep(key.clone(), spent);
-        }
-        Ok(())
-    };
-    let read = read.await;
-    transaction.end(read).await
-}
-
-/// Sums as they are afterwards.
-#[derive(Debug)]
-struct Sums {
-    days: Vec<(DayKey, Vec<(i64, DaySum)>)>,
-    minutes: Vec<(SpentKey, Wei)>,
+/// Sums as they are after an append: of a line its last parts.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    pub(super) days: Vec<(DayKey, Vec<(i64, DaySum)>)>,
+    pub(super) minutes: Vec<(SpentKey, Wei)>,
 }
 
 impl Sums {
@@ -147,20 +127,12 @@ impl Sums {
         })
     }
 
-    fn statements(&self) -> Vec<Statement> {
+    /// What writes them.
+    pub(super) fn statements(&self) -> Vec<Statement> {
         let days = self.days.iter().flat_map(|(key, parts)| {
             parts.iter().map(move |(part, sum)| statements::day(key, *part, sum))
         });
         let minutes = self.minutes.iter().map(|(key, spent)| statements::minute(key, spent));
         days.chain(minutes).collect()
-    }
-
-    fn keep(self, known: &mut Known) {
-        for (key, mut parts) in self.days {
-            known.days.keep(key, parts.pop());
-        }
-        for (key, spent) in self.minutes {
-            known.minutes.keep(key, spent);
-        }
     }
 }

@@ -121,17 +121,12 @@ async fn fold_minutes(
             vec![oldest.into(), ROWS.into()],
         )
         .await?;
-    let mut folded: BTreeMap<(String, String), (i64, Wei)> = BTreeMap::new();
+    let mut folded = BTreeMap::new();
     for columns in minutes {
         let (key, spent) = read::spent(columns)?;
-        let whose = folded.entry((key.stream, key.owner));
-        let (last, sum) = whose.or_insert_with(|| (key.minute, Wei::zero()));
-        *last = key.minute.max(*last);
-        *sum += &spent;
+        add_up(&mut folded, key, &spent);
     }
-    for ((stream, owner), (minute, spent)) in folded {
-        add_to_before(transaction, &SpentKey { minute, stream, owner }, &spent).await?;
-    }
+    write_before(transaction, folded).await?;
     Ok(Some(oldest))
 }
 
@@ -147,6 +142,7 @@ async fn join_spenders(
             vec![ROWS.into(), bounds.spenders.into()],
         )
         .await?;
+    let mut joined = BTreeMap::new();
     for columns in too_many {
         let (mut key, spent) = read::spent(columns)?;
         if key.stream.is_empty() && key.owner.is_empty() {
@@ -162,7 +158,24 @@ async fn join_spenders(
             key.owner.clear();
         }
         key.stream.clear();
-        add_to_before(transaction, &key, &spent).await?;
+        add_up(&mut joined, key, &spent);
+    }
+    write_before(transaction, joined).await
+}
+
+/// Spending by stream and owner, each with its last minute.
+type Spent = BTreeMap<(String, String), (i64, Wei)>;
+
+fn add_up(sums: &mut Spent, key: SpentKey, more: &Wei) {
+    let (last, sum) =
+        sums.entry((key.stream, key.owner)).or_insert_with(|| (key.minute, Wei::zero()));
+    *last = key.minute.max(*last);
+    *sum += more;
+}
+
+async fn write_before(transaction: &mut Transaction<'_>, sums: Spent) -> Result<(), EngineError> {
+    for ((stream, owner), (minute, spent)) in sums {
+        add_to_before(transaction, &SpentKey { minute, stream, owner }, &spent).await?;
     }
     Ok(())
 }

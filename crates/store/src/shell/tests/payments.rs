@@ -24,6 +24,7 @@ on_both_engines! {
     the_end_of_what_is_not_in_flight_changes_nothing,
     a_closed_store_appends_nothing_more,
     a_batch_that_comes_again_is_kept_once,
+    closed_accounts_that_come_again_are_kept_once,
     an_append_that_is_given_up_may_come_again,
     a_name_with_another_content_is_refused,
 }
@@ -254,6 +255,26 @@ async fn a_batch_that_comes_again_is_kept_once(place: Place) {
     assert_eq!(settled, run.settled().into_values().collect::<Vec<_>>());
     let restored = store.restore(run.wall).await.unwrap();
     assert_restored(&restored, &run);
+    store.close().await;
+}
+
+async fn closed_accounts_that_come_again_are_kept_once(place: Place) {
+    let store = place.open().await;
+    let mut run = Run::new();
+    for _ in 0..2 {
+        run.prepare(ASK).unwrap();
+        keep(&store, &mut run).await;
+    }
+    let closed = |session: &str| Entry::Closed {
+        at: run.wall,
+        recipient: [7; 20],
+        session_id: session.to_owned(),
+        left: Wei::zero(),
+    };
+    for _ in 0..2 {
+        store.append(vec![closed("a"), closed("b")]).await.unwrap();
+    }
+    assert_eq!(place.count(CLOSED).await, 2);
     store.close().await;
 }
 

@@ -14,6 +14,8 @@ use crate::shell::{ledger::Upkeep, store::Limits};
 
 on_both_engines! {
     rows_go_at_their_bounds_and_sums_stay,
+    what_was_folded_meanwhile_is_not_counted_again,
+    who_is_joined_with_an_owner_that_is_joined_too_is_counted,
     a_clock_that_was_ahead_folds_no_minutes_of_today,
     a_clock_that_was_ahead_deletes_no_payments,
     an_orchestrator_that_ever_changes_its_unit_still_adds_up,
@@ -59,6 +61,67 @@ async fn rows_go_at_their_bounds_and_sums_stay(place: Place) {
     assert_eq!(store.payments(PaymentId(0), 99).await.unwrap().len(), 1);
     let lines = store.report(UNIX_EPOCH).await.unwrap();
     assert_eq!(grand_total(lines.iter().map(|line| &line.totals)), expected);
+    store.close().await;
+}
+
+/// The writer goes on from what it knows, while it brings its tables within their bounds.
+async fn what_was_folded_meanwhile_is_not_counted_again(place: Place) {
+    let bounds = Upkeep { minutes: 2, day_lines: 1, ..Upkeep::default() };
+    let store = place.open_within(Limits { bounds, ..Limits::default() }).await;
+    let mut run = Run::new();
+    let mut payments = Vec::new();
+    for stream in 0..2 {
+        for _ in 0..3 {
+            payments.push(run.prepare(Ask { stream, ..ASK }).unwrap());
+            keep(&store, &mut run).await;
+            run.pass(Duration::from_secs(60));
+        }
+        run.pass(Duration::from_secs(86_400));
+    }
+    let at = run.wall;
+    let closed = |number: u64| Entry::Closed {
+        at,
+        recipient: [7; 20],
+        session_id: number.to_string(),
+        left: Wei::zero(),
+    };
+    // Enough for that, each time with a payment in front: the writer does not read them.
+    for batch in 0..12 {
+        payments.push(run.prepare(ASK).unwrap());
+        let mut entries = std::mem::take(&mut run.pending);
+        entries.extend((batch * 200..(batch + 1) * 200).map(closed));
+        store.append(entries).await.unwrap();
+    }
+    let folded = place.count("SELECT COUNT(*) FROM spent_before").await;
+    assert!(folded > 0, "nothing was folded");
+    // They add to minutes and days that are gone.
+    for payment in payments {
+        run.settle(payment, Ending::Withdrawn);
+        keep(&store, &mut run).await;
+    }
+    let in_all = grand_total(run.totals().values());
+    assert!(in_all.sent.is_zero() && in_all.in_flight.is_zero());
+    let lines = store.report(UNIX_EPOCH).await.unwrap();
+    assert_eq!(grand_total(lines.iter().map(|line| &line.totals)), in_all);
+    let restored = store.restore(run.wall).await.unwrap();
+    let spent: Wei = restored.spent.into_iter().map(|one| one.spent).sum();
+    assert!(spent.is_zero(), "{spent}");
+    store.close().await;
+}
+
+async fn who_is_joined_with_an_owner_that_is_joined_too_is_counted(place: Place) {
+    let bounds = Upkeep { minutes: 1, spenders: 1, ..Upkeep::default() };
+    let store = place.open_within(Limits { bounds, ..Limits::default() }).await;
+    let mut run = Run::new();
+    // All of one owner, a minute each.
+    for stream in (0..20).step_by(2) {
+        run.prepare(Ask { stream, ..ASK }).unwrap();
+        keep(&store, &mut run).await;
+        run.pass(Duration::from_secs(60));
+        let restored = store.restore(run.wall).await.unwrap();
+        let spent: Wei = restored.spent.into_iter().map(|one| one.spent).sum();
+        assert_eq!(spent, run.spent().into_values().sum(), "after {stream}");
+    }
     store.close().await;
 }
 
