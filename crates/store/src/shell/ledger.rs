@@ -159,7 +159,7 @@ async fn write_changes(
         let spent = &read::spent_in(transaction, &key).await? + &more;
         sums.minutes.push((key, spent));
     }
-    transaction.perform_all(sums.statements()).await?;
+    transaction.change_all(sums.statements()).await?;
     Ok(sums)
 }
 
@@ -172,7 +172,7 @@ async fn add_to_day(
     let last = read::last_part(transaction, key).await?;
     let parts = parts_with(last, more);
     let statements = parts.iter().map(|(part, sum)| statements::day(key, *part, sum));
-    transaction.perform_all(statements.collect()).await
+    transaction.change_all(statements.collect()).await
 }
 
 /// The last part of a line and what has to be added, as the parts that this makes.

@@ -56,17 +56,6 @@ impl Transaction<'_> {
         self.run(sql, true, statement.values).await
     }
 
-    /// Executes statements, one after another.
-    pub(super) async fn perform_all(
-        &mut self,
-        statements: Vec<Statement>,
-    ) -> Result<(), EngineError> {
-        for statement in statements {
-            self.perform(statement).await?;
-        }
-        Ok(())
-    }
-
     /// Executes statements of which each has to change a row.
     pub(super) async fn change_all(
         &mut self,
