@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use payer::{Ending, Entry, PaymentId, PaymentRecord, ReportLine, ReportTotals, Restored};
@@ -233,6 +233,11 @@ fn batches(run: &mut Run) -> Vec<Vec<Entry>> {
     batches
 }
 
+/// A closed account that nothing is left of.
+pub(super) fn closed(at: SystemTime, session: &str) -> Entry {
+    Entry::Closed { at, recipient: [7; 20], session_id: session.to_owned(), left: Wei::zero() }
+}
+
 pub(super) const CLOSED: &str = "SELECT COUNT(*) FROM closed_account";
 
 async fn a_batch_that_comes_again_is_kept_once(place: Place) {
@@ -265,14 +270,8 @@ async fn closed_accounts_that_come_again_are_kept_once(place: Place) {
         run.prepare(ASK).unwrap();
         keep(&store, &mut run).await;
     }
-    let closed = |session: &str| Entry::Closed {
-        at: run.wall,
-        recipient: [7; 20],
-        session_id: session.to_owned(),
-        left: Wei::zero(),
-    };
     for _ in 0..2 {
-        store.append(vec![closed("a"), closed("b")]).await.unwrap();
+        store.append(vec![closed(run.wall, "a"), closed(run.wall, "b")]).await.unwrap();
     }
     assert_eq!(place.count(CLOSED).await, 2);
     store.close().await;

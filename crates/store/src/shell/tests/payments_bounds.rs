@@ -8,7 +8,7 @@ use tickets::Wei;
 use super::{
     Place,
     payer_run::{Ask, Run},
-    payments::{ASK, CLOSED, assert_restored, grand_total, keep},
+    payments::{ASK, CLOSED, assert_restored, closed, grand_total, keep},
 };
 use crate::shell::{ledger::Upkeep, store::Limits};
 
@@ -79,12 +79,7 @@ async fn what_was_folded_meanwhile_is_not_counted_again(place: Place) {
         run.pass(Duration::from_secs(86_400));
     }
     let at = run.wall;
-    let closed = |number: u64| Entry::Closed {
-        at,
-        recipient: [7; 20],
-        session_id: number.to_string(),
-        left: Wei::zero(),
-    };
+    let closed = |number: u64| closed(at, &number.to_string());
     // Enough for that, each time with a payment in front: the writer does not read them.
     for batch in 0..12 {
         payments.push(run.prepare(ASK).unwrap());
@@ -154,11 +149,9 @@ async fn a_clock_that_was_ahead_deletes_no_payments(place: Place) {
         run.settle(payment, Ending::Failed);
     }
     keep(&store, &mut run).await;
-    let closed = |number: u64| Entry::Closed {
-        at: run.wall + Duration::from_secs(if number == 9 { 86_400 * 4_000 } else { 0 }),
-        recipient: [7; 20],
-        session_id: number.to_string(),
-        left: Wei::zero(),
+    let closed = |number: u64| {
+        let ahead = Duration::from_secs(if number == 9 { 86_400 * 4_000 } else { 0 });
+        closed(run.wall + ahead, &number.to_string())
     };
     // Enough for the tables to be brought within their bounds, and one more that waits for that.
     for batch in 0..8 {
