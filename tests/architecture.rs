@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 17] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("media", &[]),
     ("tickets", &[]),
     ("https", &[]),
@@ -28,6 +28,7 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("codec", &["media"]),
     ("orchestrator", &["media", "codec", "tickets"]),
     ("signer", &["media", "orchestrator", "tickets", "https"]),
+    ("rtp", &["media", "container"]),
     ("ingest", &["media", "container"]),
     ("segmenter", &["media", "container"]),
     ("router", &["media", "container", "orchestrator"]),
@@ -42,6 +43,7 @@ const EDGES: [(&str, &[&str]); 17] = [
             "container",
             "codec",
             "orchestrator",
+            "rtp",
             "ingest",
             "segmenter",
             "router",
@@ -72,7 +74,7 @@ const WRAPPED: [(&str, &[&str]); 12] = [
     ("rustls-native-certs", &["https"]),
 ];
 /// Crates that do no I/O at all.
-const WITHOUT_IO: [&str; 5] = ["media", "container", "segmenter", "tickets", "payer"];
+const WITHOUT_IO: [&str; 6] = ["media", "container", "rtp", "segmenter", "tickets", "payer"];
 /// Crates of others that never get in: second TLS stacks, and a second SQLite.
 const FORBIDDEN: [&str; 5] = ["ring", "openssl", "openssl-sys", "native-tls", "rusqlite"];
 /// The crate that may hold unsafe code.
