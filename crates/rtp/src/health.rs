@@ -77,3 +77,20 @@ pub struct TrackHealth {
     /// Interarrival jitter (RFC 3550 §6.4.1, §A.8).
     pub jitter: Duration,
 }
+
+impl TrackHealth {
+    /// How many access units or Opus packets were dropped for this reason.
+    #[must_use]
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
+        let counts = DropReason::ALL.iter().zip(self.dropped);
+        counts.filter(|(known, _)| **known == reason).map(|(_, count)| count).sum()
+    }
+}
+
+/// Counts an access unit or Opus packet that was dropped.
+pub(crate) fn count_drop(health: &mut TrackHealth, reason: DropReason) {
+    let at = DropReason::ALL.iter().position(|known| *known == reason);
+    if let Some(count) = at.and_then(|at| health.dropped.get_mut(at)) {
+        *count += 1;
+    }
+}

@@ -20,11 +20,21 @@
 //!
 //! Start reading at [`Receiver`], then `h264::Depacketizer` and `clock::Clocks`.
 
+mod clock;
+#[cfg(test)]
+mod fixture;
+pub mod fuzzing;
+mod h264;
 mod health;
+mod jitter;
 mod key_frames;
+mod opus;
 mod output;
 mod packet;
+mod placer;
 mod receiver;
+mod reorder;
+mod video;
 
 pub use health::{DropReason, TrackHealth};
 pub use key_frames::KeyFrameSchedule;

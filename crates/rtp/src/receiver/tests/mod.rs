@@ -1,0 +1,3 @@
+mod loss;
+mod session;
+mod sync;
