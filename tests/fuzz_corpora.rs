@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 type Target = fn(&[u8]);
 
 /// Every target of `tests/fuzz`, by name.
-const TARGETS: [(&str, Target); 11] = [
+const TARGETS: [(&str, Target); 13] = [
     ("amf0", ingest::fuzzing::amf0),
     ("annex_b", container::fuzzing::annex_b),
     ("asc", container::fuzzing::asc),
@@ -17,6 +17,8 @@ const TARGETS: [(&str, Target); 11] = [
     ("flv", container::fuzzing::flv),
     ("mp4", container::fuzzing::mp4),
     ("push", ingest::fuzzing::push),
+    ("rtp_h264", rtp::fuzzing::rtp_h264),
+    ("rtp_opus", rtp::fuzzing::rtp_opus),
     ("session", ingest::fuzzing::session),
     ("sps", container::fuzzing::sps),
     ("ts", container::fuzzing::ts),

@@ -2,10 +2,12 @@
 """Makes the fuzz corpora: small inputs that are valid, so that the fuzzer starts deep inside.
 
 RTMP, AMF0, FLV and parameter sets come from fixtures/ffmpeg-5.1/publish.rtmp; TS, MP4 and ADTS are
-made by the ffmpeg on this machine from synthetic pictures and tones.
+made by the ffmpeg on this machine from synthetic pictures and tones, and so are RTP packets, which it
+sends to a socket here.
 """
 
 import pathlib
+import socket
 import struct
 import subprocess
 import tempfile
@@ -30,6 +32,15 @@ FILES = [
     ("asc", "adts", [*TONE, *AAC, "-t", "0.2", "-f", "adts"]),
     ("annex_b", "stream", [*PICTURE, *X264, "-t", "0.6", "-f", "h264"]),
     ("annex_b", "with-aud", [*PICTURE, *X264, "-t", "0.3", "-bsf:v", "h264_metadata=aud=insert", "-f", "h264"]),
+]
+# What fits into packets whole, for the mode that can't cut.
+SMALL_SLICES = ["-slice-max-size", "200", "-bsf:v", "filter_units=remove_types=6"]
+# RTP streams: (target, name, ticks of a frame, arguments).
+RTP = [
+    ("rtp_h264", "mode-1", 9000, [*PICTURE, *X264, "-t", "0.6"]),
+    ("rtp_h264", "mode-0", 9000, [*PICTURE, *X264, *SMALL_SLICES, "-t", "0.3", "-rtpflags", "h264_mode0"]),
+    ("rtp_h264", "slices", 9000, [*PICTURE, *X264, "-t", "0.4", "-x264-params", "slices=3"]),
+    ("rtp_opus", "stereo", 960, [*TONE, "-c:a", "libopus", "-b:a", "16k", "-ac", "2", "-t", "0.2"]),
 ]
 
 # What a client says before the file it pushes.
@@ -111,6 +122,36 @@ def from_ffmpeg():
             write(target, name, data)
 
 
+def from_rtp():
+    for target, name, frame, arguments in RTP:
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        receiver.bind(("127.0.0.1", 0))
+        url = f"rtp://127.0.0.1:{receiver.getsockname()[1]}?pkt_size=240"
+        command = ["ffmpeg", "-v", "error", *arguments, "-bf", "0", "-f", "rtp", url]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        receiver.settimeout(0.2)
+        write(target, name, b"".join(records(receiver, frame)))
+
+
+def records(receiver, frame):
+    """Packets in the form that crates/rtp/src/fuzzing.rs reads."""
+    before = None
+    while True:
+        try:
+            packet = receiver.recv(2048)
+        except TimeoutError:
+            return
+        (stamp,) = struct.unpack(">I", packet[4:8])
+        step = 0 if before is None else (stamp - before) % 2**32
+        if step not in (0, frame):
+            raise ValueError(f"a step of {step} ticks")
+        before = stamp
+        switches = packet[1] >> 7 | (0x08 if step else 0)
+        payload = packet[12:]
+        yield bytes([switches, len(payload)]) + payload
+
+
 if __name__ == "__main__":
     from_capture()
     from_ffmpeg()
+    from_rtp()
