@@ -152,6 +152,11 @@ impl Reorder {
                 self.holes.push_back(Hole { numbers, seen: packet.arrived });
             }
             self.place = Some(Place { highest: number, ..place });
+            if number == place.next {
+                self.place = Some(Place { highest: number, next: number + 1, ..place });
+                self.released.push_back(Released::Packet(packet));
+                return;
+            }
         } else if self.held.contains_key(&number) {
             health.duplicate += 1;
             return;

@@ -1,3 +1,4 @@
+mod absurd;
 mod loss;
 mod session;
 mod sync;
