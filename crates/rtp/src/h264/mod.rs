@@ -185,7 +185,8 @@ impl Depacketizer {
         self.sets_in_doubt &= assembly.sps.is_empty() || assembly.pps.is_empty();
         if assembly.idr {
             if !assembly.first_slice.is_some_and(|slice| slice.at_top) {
-                return Err(DropReason::Malformed);
+                let reason = if self.flowing { DropReason::Malformed } else { DropReason::Loss };
+                return Err(reason);
             }
             if self.sets_in_doubt && self.sets.in_band() {
                 return Err(DropReason::Loss);

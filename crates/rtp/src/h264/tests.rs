@@ -236,6 +236,7 @@ fn after_a_hole_only_a_key_frame_with_its_sets_starts_again() {
     // The head is missing.
     rig.depacketizer.hole();
     assert_eq!(rig.picture(5, &[SPS, PPS, IDR_BELOW]), []);
+    assert_eq!(rig.dropped(DropReason::Loss), 4);
     assert_eq!(rig.picture(6, &[SPS, PPS, IDR]).len(), 1);
     assert_eq!(rig.picture(7, &[IDR]).len(), 1);
     assert!(!rig.depacketizer.awaits_key_frame());

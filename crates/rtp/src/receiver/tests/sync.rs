@@ -67,6 +67,10 @@ impl Source {
         }
     }
 
+    fn is_sound(&self) -> bool {
+        self.rate < 50.0
+    }
+
     fn timestamp(&self, at: f64) -> u32 {
         let jump = if at >= self.jump.0 { self.jump.1 } else { 0 };
         let ticks = (at * self.rate * (1.0 + self.ppm / 1e6)).round();
@@ -100,7 +104,8 @@ impl Played {
     /// How much earlier than the sound a picture captured at `at` is shown.
     fn offset(&self, at: f64) -> f64 {
         let nearest = |track: &[(f64, f64)]| {
-            *track.iter().min_by(|a, b| (a.0 - at).abs().total_cmp(&(b.0 - at).abs())).unwrap()
+            let next = track.partition_point(|unit| unit.0 < at).min(track.len() - 1);
+            track[next]
         };
         let (video, audio) = (nearest(&self.video), nearest(&self.audio));
         (audio.1 - audio.0) - (video.1 - video.0)
@@ -149,8 +154,13 @@ fn run(
 ) -> Played {
     let mut receiver = Receiver::new(ReceiverConfig::default(), start());
     let sets = [SPS, PPS].map(Bytes::from_static);
-    receiver.add_h264(VIDEO, &sets);
-    receiver.add_opus(AUDIO);
+    for (track, source) in [(VIDEO, video), (AUDIO, audio)] {
+        if source.is_sound() {
+            receiver.add_opus(track);
+        } else {
+            receiver.add_h264(track, &sets);
+        }
+    }
     let (mut played, mut sequence) = (Played::default(), [65_530_u16; 2]);
     let mut captured: [VecDeque<f64>; 2] = Default::default();
     for (arrival, event) in events {
@@ -167,7 +177,7 @@ fn run(
                         sequence: sequence[own],
                         timestamp: source.timestamp(*at),
                         marker: true,
-                        payload: Bytes::from_static(if *track == AUDIO { FRAME } else { IDR }),
+                        payload: Bytes::from_static(if source.is_sound() { FRAME } else { IDR }),
                         arrived: instant(*arrival),
                     },
                 );
@@ -189,8 +199,10 @@ fn run(
         while let Some(output) = receiver.poll_output() {
             match output {
                 Output::AccessUnit(unit) => {
-                    let at = captured[0].pop_front().unwrap();
-                    played.video.push((at, millis(unit.pts, 90.0)));
+                    let own = usize::from(unit.track == AUDIO);
+                    let at = captured[own].pop_front().unwrap();
+                    let out = if own == 0 { &mut played.video } else { &mut played.audio };
+                    out.push((at, millis(unit.pts, 90.0)));
                 }
                 Output::Opus(packet) => {
                     let at = captured[1].pop_front().unwrap();
@@ -318,4 +330,21 @@ fn reports_ahead_of_the_first_packet_count() {
     assert_eq!(played.health.map(|health| health.reports), [1, 1]);
     let worst = played.worst(4_000.0, 20_000.0);
     assert!(worst < 10.0, "{worst} ms apart");
+}
+
+#[test]
+fn layers_of_a_simulcast_are_laid_upon_each_other() {
+    let layer = Source {
+        ssrc: 3,
+        ppm: 0.0,
+        first_timestamp: 77,
+        delay: 40.0,
+        reports: Source::video().reports.iter().map(|(at, _)| (at + 250.0, -0.5)).collect(),
+        ..Source::video()
+    };
+    let video = Source { ppm: 0.0, ..Source::video() };
+    let played = play(&video, &layer, 60.0, steady);
+    // Half a picture apart would already be another one.
+    let worst = played.worst(10_000.0, 60_000.0);
+    assert!(worst < 2.0, "{worst} ms apart");
 }
