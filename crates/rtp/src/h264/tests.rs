@@ -192,6 +192,42 @@ fn changed_parameter_sets_are_announced_with_their_key_frame() {
     assert_eq!(announced(6, &[IDR]), Some((640, 360)));
 }
 
+/// The set with id 0 under id 1: its first bit after the level, 1, becomes 010.
+fn with_id_1(sps: &[u8]) -> Vec<u8> {
+    let mut raw = Vec::new();
+    for byte in sps {
+        if *byte != 3 || !raw.ends_with(&[0, 0]) {
+            raw.push(*byte);
+        }
+    }
+    let (head, body) = raw.split_at(4);
+    let bits = body.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+    let mut bits: Vec<u8> = [0, 1, 0].into_iter().chain(bits.skip(1)).collect();
+    bits.resize(bits.len().next_multiple_of(8), 0);
+    let mut sps = head.to_vec();
+    for byte in bits.chunks(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)) {
+        if byte <= 3 && sps.ends_with(&[0, 0]) {
+            sps.push(3);
+        }
+        sps.push(byte);
+    }
+    sps
+}
+
+#[test]
+fn a_set_with_another_id_takes_the_place_of_the_old_one() {
+    let mut rig = Rig::begun();
+    let larger = with_id_1(LARGER_SPS);
+    for (at, nalu) in [&larger[..], PPS, IDR].iter().enumerate() {
+        rig.sequence += 1;
+        let packet = packet(rig.sequence, 1, at == 2, nalu);
+        rig.depacketizer.push(&packet, &mut rig.health);
+    }
+    let parameters = rig.depacketizer.pop().unwrap().parameters.unwrap();
+    assert_eq!((parameters.width, parameters.height), (720, 576));
+    assert_eq!(parameters.sps, [larger]);
+}
+
 #[test]
 fn fragments_that_do_not_fit_break_their_picture_and_what_follows() {
     let whole = fragments(P, 1);
