@@ -1,6 +1,9 @@
 //! Commands of NetConnection and NetStream (`rtmp` §7.2).
 
-use super::amf0::{self, Amf0Error, Value};
+use super::{
+    amf0::{self, Amf0Error, Value},
+    enhanced::ClientCapabilities,
+};
 
 /// Why a command message can't be acted on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +26,7 @@ pub enum CommandError {
 /// came: encoders use 0, and fractions.
 #[derive(Debug)]
 pub(super) enum Command {
-    Connect { transaction: f64, app: String, object_encoding: f64 },
+    Connect { transaction: f64, app: String, object_encoding: f64, client: ClientCapabilities },
     ReleaseStream { transaction: f64 },
     FcPublish { transaction: f64 },
     CreateStream { transaction: f64 },
@@ -55,6 +58,7 @@ impl Command {
                     .and_then(|object| object.property("objectEncoding"))
                     .and_then(Value::as_number)
                     .unwrap_or(0.0),
+                client: ClientCapabilities::read(object.as_ref()),
             },
             "releaseStream" => Self::ReleaseStream { transaction },
             "FCPublish" => Self::FcPublish { transaction },

@@ -9,12 +9,14 @@ mod chunk;
 mod chunk_header;
 mod command;
 mod control;
+mod enhanced;
 mod publish_name;
 mod reply;
 mod session;
 
 pub use chunk::{ChunkError, ChunkErrorKind, ChunkLimits, ChunkReader, Message};
 pub use command::CommandError;
+pub use enhanced::ClientCapabilities;
 pub use publish_name::{PublishName, publish_name};
 pub use reply::ReplyError;
 pub use session::{

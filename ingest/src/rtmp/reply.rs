@@ -12,6 +12,8 @@ use rml_rtmp::{
     time::RtmpTimestamp,
 };
 
+use super::enhanced;
+
 /// Chunk size announced to peers. FFmpeg copies it for its own direction, which makes chunks cheap.
 const CHUNK_SIZE: u32 = 65_536;
 /// Acknowledgement window asked of peers, and kept towards them until they say another, in bytes.
@@ -80,22 +82,28 @@ impl Replies {
         self.send(message, stream_id)
     }
 
-    /// The answer to `connect`. The chunk size goes first: what follows is longer than 128 bytes.
+    /// The answer to `connect`; to a client of Enhanced RTMP with what the gateway can do. The chunk size goes first: what follows is longer than 128 bytes.
     pub(super) fn connected(
         &mut self,
         transaction: f64,
         object_encoding: f64,
+        enhanced: bool,
     ) -> Result<(), ReplyError> {
         self.window_ack_size()?;
         let limit_type = PeerBandwidthLimitType::Dynamic;
         self.send(RtmpMessage::SetPeerBandwidth { size: ACK_WINDOW, limit_type }, 0)?;
         let packet = self.serializer.set_max_chunk_size(CHUNK_SIZE, RtmpTimestamp::new(0))?;
         self.bytes.extend_from_slice(&packet.bytes);
-        let server =
-            object([("fmsVer", text("FMS/3,0,1,123")), ("capabilities", Amf0Value::Number(31.0))]);
+        let classic =
+            [("fmsVer", text("FMS/3,0,1,123")), ("capabilities", Amf0Value::Number(31.0))];
+        // Old hardware that never heard of it is not told.
+        let more = enhanced.then(enhanced::properties);
+        let server = classic.into_iter().chain(more.into_iter().flatten());
+        let server = server.map(|(name, value)| (name.to_owned(), value)).collect();
         let mut information =
             status(Level::Status, "NetConnection.Connect.Success", "Connection succeeded.");
         information.insert("objectEncoding".to_owned(), Amf0Value::Number(object_encoding));
+        let server = Amf0Value::Object(server);
         self.command("_result", transaction, server, vec![Amf0Value::Object(information)], 0)
     }
 
@@ -124,6 +132,11 @@ impl Replies {
     ) -> Result<(), ReplyError> {
         let information = Amf0Value::Object(status(level, code, description));
         self.command("onStatus", 0.0, Amf0Value::Null, vec![information], stream_id)
+    }
+
+    /// Asks the client to connect anew, to the same address, at the next place that suits it.
+    pub(super) fn reconnect_request(&mut self, description: &str) -> Result<(), ReplyError> {
+        self.status(0, Level::Status, "NetConnection.Connect.ReconnectRequest", description)
     }
 
     /// `onFCPublish` or `onFCUnpublish`, which some hardware encoders wait for.
@@ -168,10 +181,6 @@ impl std::fmt::Debug for Replies {
 
 fn text(text: &str) -> Amf0Value {
     Amf0Value::Utf8String(text.to_owned())
-}
-
-fn object<const N: usize>(properties: [(&str, Amf0Value); N]) -> Amf0Value {
-    Amf0Value::Object(properties.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 fn status(level: Level, code: &str, description: &str) -> HashMap<String, Amf0Value> {

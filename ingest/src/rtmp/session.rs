@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rml_rtmp::handshake::{Handshake, HandshakeError, HandshakeProcessResult, PeerType};
 
 use super::{
-    ChunkError, ChunkLimits, ChunkReader, CommandError, Message, PublishName,
+    ChunkError, ChunkLimits, ChunkReader, ClientCapabilities, CommandError, Message, PublishName,
     chunk::split_aggregate,
     command::{Command, Metadata},
     control::{kind, ping_request, window},
@@ -156,6 +156,7 @@ pub struct RtmpSession {
     replies: Replies,
     outputs: VecDeque<Output>,
     app: String,
+    client: ClientCapabilities,
     next_stream_id: u32,
     /// Start of the phase whose deadline runs; while publishing, the last byte's arrival.
     since: Instant,
@@ -179,6 +180,7 @@ impl RtmpSession {
             replies: Replies::new(),
             outputs: VecDeque::new(),
             app: String::new(),
+            client: ClientCapabilities::default(),
             next_stream_id: 1,
             since: now,
             ack_window: ACK_WINDOW,
@@ -260,6 +262,25 @@ impl RtmpSession {
             return u64::try_from(self.handshake_received).unwrap_or(0);
         }
         self.reader.position()
+    }
+
+    /// What the client said of itself in `connect`.
+    #[must_use]
+    pub const fn client(&self) -> &ClientCapabilities {
+        &self.client
+    }
+
+    /// Asks a publishing client that said it can to connect anew; answers whether it was asked. It goes
+    /// on publishing here until it suits it, and then leaves (Enhanced RTMP v2, "Reconnect Request").
+    ///
+    /// # Errors
+    /// When the reply does not serialise.
+    pub fn request_reconnect(&mut self, description: &str) -> Result<bool, SessionError> {
+        let asked = self.client.reconnect && matches!(self.state, State::Publishing(_));
+        if asked {
+            self.replies.reconnect_request(description)?;
+        }
+        Ok(asked)
     }
 
     /// Lets the waiting publisher in.
@@ -394,13 +415,14 @@ impl RtmpSession {
         stream_id: u32,
     ) -> Result<(), SessionError> {
         match command {
-            Command::Connect { transaction, app, object_encoding } => {
+            Command::Connect { transaction, app, object_encoding, client } => {
                 if self.state != State::Opened {
                     return Err(self.command_error(CommandError::ConnectedTwice));
                 }
                 self.app = app;
                 self.state = State::Connected;
-                self.replies.connected(transaction, object_encoding)?;
+                self.replies.connected(transaction, object_encoding, client.enhanced)?;
+                self.client = client;
             }
             Command::ReleaseStream { transaction } | Command::CheckBandwidth { transaction } => {
                 self.replies.result(transaction, None)?

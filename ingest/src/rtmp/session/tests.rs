@@ -142,6 +142,60 @@ fn connect_sets_sizes_first() {
     );
 }
 
+/// A client that says what FFmpeg 9 and the specification's example say.
+fn enhanced_client(caps: f64) -> (Client, String) {
+    let mut client = Client::new();
+    let list = Amf0Value::StrictArray(vec![text("hvc1"), text("av01")]);
+    let object = Amf0Value::Object(
+        [
+            ("app".to_owned(), text("live")),
+            ("fourCcList".to_owned(), list),
+            ("capsEx".to_owned(), Amf0Value::Number(caps)),
+        ]
+        .into(),
+    );
+    client.command(0, vec![text("connect"), Amf0Value::Number(1.0), object]).unwrap();
+    let said = String::from_utf8_lossy(client.session.writes()).into_owned();
+    client.replies();
+    (client, said)
+}
+
+#[test]
+fn who_speaks_enhanced_rtmp_is_told_what_is_taken() {
+    let (client, said) = enhanced_client(14.0);
+    let names = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"];
+    let codecs = ["avc1", "hvc1", "av01", "mp4a", "Opus"];
+    assert!(names.iter().chain(&codecs).all(|name| said.contains(name)), "{said}");
+    assert_eq!(client.session.client().codecs, ["hvc1", "av01"]);
+    assert!(!client.session.client().reconnect);
+    let mut old = Client::new();
+    let object = Amf0Value::Object([("app".to_owned(), text("live"))].into());
+    old.command(0, vec![text("connect"), Amf0Value::Number(1.0), object]).unwrap();
+    let said = String::from_utf8_lossy(old.session.writes()).into_owned();
+    assert!(!names.iter().any(|name| said.contains(name)), "{said}");
+}
+
+#[test]
+fn only_a_publisher_that_announced_it_is_asked_to_reconnect() {
+    for (caps, asked) in [(1.0, true), (15.0, true), (14.0, false)] {
+        let (mut client, _) = enhanced_client(caps);
+        assert!(!client.session.request_reconnect("moving").unwrap(), "not publishing yet");
+        client.call(1, "publish", vec![text("key"), text("live")]).unwrap();
+        client.session.poll_output();
+        client.session.accept_publish(client.now).unwrap();
+        client.replies();
+        assert_eq!(client.session.request_reconnect("moving").unwrap(), asked);
+        let expected: &[&str] = match asked {
+            true => &["onStatus status NetConnection.Connect.ReconnectRequest"],
+            false => &[],
+        };
+        assert_eq!(client.replies(), expected);
+        // It publishes on until it leaves.
+        client.send(9, 1, vec![0x17, 1, 0, 0, 0, 9]).unwrap();
+        assert!(matches!(client.session.poll_output(), Some(Output::Media(_))));
+    }
+}
+
 #[test]
 fn every_encoder_s_preamble_is_answered() {
     let mut client = Client::connected();
