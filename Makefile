@@ -20,7 +20,7 @@ SOAK_MINUTES ?= 20
 SEEDS ?= 1000
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help run build player evm test check fmt bench bench-overhead bench-signing bench-payments fuzz fuzz-all soak sim sim-mutations prove-2 prove-3 prove-4
+.PHONY: help run build player evm ffmpeg-current test check fmt bench bench-overhead bench-signing bench-payments fuzz fuzz-all soak sim sim-mutations prove-2 prove-3 prove-4
 .DEFAULT_GOAL := help
 
 help:
@@ -53,7 +53,16 @@ tests/evm/node_modules/.package-lock.json: tests/evm/package-lock.json
 	cd tests/evm && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-test: player evm tests/browser/node_modules/.package-lock.json
+# A current FFmpeg for the tests, which Debian's is not; a static binary, pinned by its hash.
+ffmpeg-current: tests/ffmpeg-current/installed/.requirements.txt
+tests/ffmpeg-current/installed/.requirements.txt: tests/ffmpeg-current/requirements.txt
+	scripts/need python
+	rm -rf tests/ffmpeg-current/installed
+	python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+	    --target tests/ffmpeg-current/installed --requirement $<
+	@cp $< $@
+
+test: player evm ffmpeg-current tests/browser/node_modules/.package-lock.json
 	scripts/need build test
 	$(CARGO) test --workspace --locked
 

@@ -9,10 +9,7 @@ use ingest::{
     ConnectionId, EndReason, PublisherEvent,
     push::{PushAnswer, PushRefusal},
 };
-use media::{
-    CodecParameters, Ladder, PresentationSegment, SequenceNumber, StreamName, Timestamp,
-    wall_clock_now,
-};
+use media::{Ladder, PresentationSegment, SequenceNumber, StreamName, Timestamp, wall_clock_now};
 use playback::{Directory, Presentation};
 use prometheus_client::metrics::gauge::Gauge;
 use router::{Router, StreamPolicy, StreamRoute};
@@ -344,9 +341,9 @@ impl StreamTask {
     fn handle(&mut self, now: Instant, event: PublisherEvent) {
         match event {
             PublisherEvent::Track(track) => {
-                if let CodecParameters::H264(video) = &track.parameters {
-                    let (width, height) = video.display_size();
-                    let default = || Ladder::for_source(width, height, video.frame_rate);
+                if let Some((_, picture)) = track.parameters.picture() {
+                    let (width, height) = picture.display_size();
+                    let default = || Ladder::for_source(width, height, picture.frame_rate);
                     self.settle_ladder(|configured| configured.unwrap_or_else(default));
                 }
                 self.segmenter.set_track(now, track);

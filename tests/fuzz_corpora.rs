@@ -8,13 +8,16 @@ use std::{collections::BTreeSet, fs, path::Path};
 type Target = fn(&[u8]);
 
 /// Every target of `tests/fuzz`, by name.
-const TARGETS: [(&str, Target); 13] = [
+const TARGETS: [(&str, Target); 16] = [
     ("amf0", ingest::fuzzing::amf0),
     ("annex_b", container::fuzzing::annex_b),
     ("asc", container::fuzzing::asc),
+    ("av1", container::fuzzing::av1),
     ("avcc", container::fuzzing::avcc),
     ("chunk_reader", ingest::fuzzing::chunk_reader),
+    ("enhanced_rtmp", container::fuzzing::enhanced_rtmp),
     ("flv", container::fuzzing::flv),
+    ("hevc", container::fuzzing::hevc),
     ("mp4", container::fuzzing::mp4),
     ("push", ingest::fuzzing::push),
     ("rtp_h264", rtp::fuzzing::rtp_h264),

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media::{AccessUnit, Chain, CodecParameters, Timescale, Track, TrackKind};
+use media::{AccessUnit, Chain, Timescale, Track, TrackKind};
 
 use self::audio_clock::AudioClock;
 use crate::event::{DiscontinuityReason, PublisherEvent};
@@ -30,6 +30,7 @@ const STRAGGLER_TIME: Duration = Duration::from_secs(2);
 const COMPOSITION_LIMIT_MS: i32 = 10_000;
 /// 90 kHz ticks in a millisecond.
 const VIDEO_TICKS_PER_MS: i64 = 90;
+const NANOS_PER_MS: i64 = 1_000_000;
 
 /// An access unit with the publisher's own stamps.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct StampedUnit {
     pub timestamp: u32,
     /// Presentation minus decoding time, in milliseconds; zero for audio.
     pub composition_time_ms: i32,
+    /// Added to the presentation time, in nanoseconds, below a millisecond; zero for audio.
+    pub offset_nanos: u32,
     /// A decoder can start here.
     pub random_access: bool,
     /// The coded bytes.
@@ -123,12 +126,10 @@ impl Timeline {
             self.jump(outlier.unit.arrived);
             self.accept(outlier.unit, outlier.stamp);
         }
-        let audio = match &track.parameters {
-            CodecParameters::Aac(aac) => {
-                Some(AudioClock::new(track.timescale, i64::from(aac.frame_samples)))
-            }
-            CodecParameters::H264(_) => None,
-        };
+        let audio = track
+            .parameters
+            .sound()
+            .map(|sound| AudioClock::new(track.timescale, i64::from(sound.frame_samples)));
         let lane = self.lane(track.kind());
         lane.audio = audio;
         if lane.track.as_ref().is_some_and(|old| old.timescale != track.timescale) {
@@ -279,7 +280,8 @@ impl Timeline {
                 let earliest = lane.last_dts.map_or(i64::MIN, |last| last + 1);
                 stats.repaired += u64::from(wanted < earliest);
                 let dts = wanted.max(earliest);
-                (dts, dts + composition_ticks(unit.composition_time_ms))
+                let offset = i64::from(unit.offset_nanos) * VIDEO_TICKS_PER_MS / NANOS_PER_MS;
+                (dts, dts + composition_ticks(unit.composition_time_ms) + offset)
             }
         };
         lane.last_dts = Some(dts);

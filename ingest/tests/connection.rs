@@ -246,13 +246,13 @@ async fn hostile_media_end_one_publish_and_say_where() {
     assert!(!text.contains("secret"));
     assert_eq!(ended(&mut gateway), Some(EndReason::ProtocolError));
 
-    // The video turns into HEVC, by an enhanced header.
+    // The video turns into VVC, by an enhanced header.
     let mut gateway = Gateway::new();
     let (mut client, served) = connect(&gateway);
     client.write_all(opening()).await.unwrap();
-    client.write_all(&message(9, b"\x90hvc1\x01\x02\x03")).await.unwrap();
+    client.write_all(&message(9, b"\x90vvc1\x01\x02\x03")).await.unwrap();
     let said = read_to_end(&mut client).await;
-    assert!(said.contains("NetStream.Publish.Rejected") && said.contains("hvc1"), "{said}");
+    assert!(said.contains("NetStream.Publish.Rejected") && said.contains("vvc1"), "{said}");
     drop(client);
     assert!(matches!(served.await.unwrap().result, Ok(ConnectionEnd::Refused(_))));
     assert!(matches!(ended(&mut gateway), Some(EndReason::Refused(_))));

@@ -8,26 +8,15 @@
 
 mod support;
 
-use std::{
-    io,
-    path::PathBuf,
-    pin::Pin,
-    process::Stdio,
-    sync::{Arc, Mutex},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::path::PathBuf;
 
-use ingest::{ConnectionEnd, ConnectionOutcome, EndReason, PublisherEvent};
-use media::{AccessUnit, CodecParameters, Track, TrackId};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    process::Command,
-    time::timeout,
-};
+use ingest::{ConnectionEnd, EndReason};
+use media::{CodecParameters, TrackId};
 
-use support::Gateway;
+use support::{
+    Gateway,
+    ffmpeg::{assert_clean, publish},
+};
 
 const PICTURE: &str = "testsrc2=size=160x90:rate=25";
 const TONE: &str = "sine=frequency=440:sample_rate=48000";
@@ -36,104 +25,6 @@ const H264: &str =
 const H264_B_FRAMES: &str =
     "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 25 -sc_threshold 0 -b:v 60k";
 const AAC: &str = "-c:a aac -b:a 32k -ac 1";
-
-/// Notes every byte read from the socket.
-struct Recorded {
-    socket: TcpStream,
-    read: Arc<Mutex<Vec<u8>>>,
-}
-
-impl AsyncRead for Recorded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        self.read.lock().unwrap().extend_from_slice(&buffer.filled()[before..]);
-        result
-    }
-}
-
-impl AsyncWrite for Recorded {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
-struct Published {
-    outcome: ConnectionOutcome,
-    tracks: Vec<Track>,
-    units: Vec<AccessUnit>,
-    discontinuities: usize,
-    ended: Option<EndReason>,
-    stderr: String,
-    bytes: Vec<u8>,
-}
-
-impl Published {
-    fn of(&self, track: TrackId) -> Vec<&AccessUnit> {
-        self.units.iter().filter(|unit| unit.track == track).collect()
-    }
-}
-
-/// Runs FFmpeg with these arguments and the URL `rtmp://127.0.0.1:PORT/` + `path`.
-async fn publish(gateway: &mut Gateway, arguments: &str, path: &str) -> Published {
-    let read = Arc::new(Mutex::new(Vec::new()));
-    let recorded = Arc::clone(&read);
-    let (port, mut server) =
-        gateway.listen(move |socket| Recorded { socket, read: recorded }).await;
-    let ffmpeg = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error"])
-        .args(arguments.split_whitespace())
-        .args(["-f", "flv"])
-        .arg(format!("rtmp://127.0.0.1:{port}/{path}"))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = timeout(Duration::from_secs(60), ffmpeg).await.unwrap().expect("ffmpeg runs");
-    let outcome =
-        timeout(Duration::from_secs(20), server.join_next()).await.unwrap().unwrap().unwrap();
-    let mut published = Published {
-        outcome,
-        tracks: Vec::new(),
-        units: Vec::new(),
-        discontinuities: 0,
-        ended: None,
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        bytes: read.lock().unwrap().clone(),
-    };
-    for event in gateway.drain() {
-        assert!(published.ended.is_none(), "event after the last");
-        match event {
-            PublisherEvent::Track(track) => published.tracks.push(track),
-            PublisherEvent::AccessUnit(unit) => published.units.push(unit),
-            PublisherEvent::Discontinuity(_) => published.discontinuities += 1,
-            PublisherEvent::Ended(reason) => published.ended = Some(reason),
-        }
-    }
-    published
-}
-
-fn assert_clean(published: &Published) {
-    assert_eq!(published.stderr, "");
-    assert!(matches!(published.outcome.result, Ok(ConnectionEnd::PeerClosed)));
-    assert_eq!(published.ended, Some(EndReason::Unpublished));
-    assert_eq!(published.discontinuities, 0);
-}
 
 #[tokio::test]
 async fn picture_and_sound_arrive_whole_and_in_time() {
@@ -151,6 +42,7 @@ async fn picture_and_sound_arrive_whole_and_in_time() {
                 assert_eq!((aac.object_type, aac.sampling_rate, aac.channels), (2, 48_000, 1));
                 assert_eq!(track.timescale.get(), 48_000);
             }
+            other => panic!("{other:?}"),
         }
     }
     let video = published.of(TrackId::VIDEO);

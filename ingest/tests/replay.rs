@@ -22,6 +22,29 @@ use proptest::prelude::*;
 
 const CAPTURE: &[u8] = include_bytes!("../../fixtures/ffmpeg-5.1/publish.rtmp");
 const OBS: &[u8] = include_bytes!("../../fixtures/obs-29.0/publish.rtmp");
+/// What FFmpeg 9 publishes over Enhanced RTMP, and the codecs of the tracks that come of it.
+const ENHANCED: [(&str, &[u8], &[&str]); 4] = [
+    (
+        "HEVC and AAC",
+        include_bytes!("../../fixtures/ffmpeg-9.0/hevc.rtmp"),
+        &["hvc1.1.6.L30.90", "mp4a.40.2"],
+    ),
+    (
+        "HEVC with open GOPs",
+        include_bytes!("../../fixtures/ffmpeg-9.0/hevc-open-gop.rtmp"),
+        &["hvc1.1.6.L30.90"],
+    ),
+    (
+        "AV1 and Opus",
+        include_bytes!("../../fixtures/ffmpeg-9.0/av1-opus.rtmp"),
+        &["av01.0.00M.08", "opus"],
+    ),
+    (
+        "HEVC and two tracks of AAC",
+        include_bytes!("../../fixtures/ffmpeg-9.0/two-audio-tracks.rtmp"),
+        &["hvc1.1.6.L30.90", "mp4a.40.2"],
+    ),
+];
 const HANDSHAKE: usize = 3073;
 
 fn now() -> Instant {
@@ -107,6 +130,60 @@ fn obs_publishes_whole_and_byte_by_byte() {
         }
     }
     assert!(units > 20, "{units} access units");
+}
+
+/// The codecs of the tracks, how many pictures there are, and how many of them decoding can start at.
+fn demuxed(replay: Replay) -> (Vec<String>, usize, usize) {
+    let mut demux = Demux::new();
+    let (mut codecs, mut pictures, mut starts) = (Vec::new(), 0, 0);
+    for (kind, timestamp, body) in replay.media {
+        demux.push(now(), &MediaMessage { kind, timestamp, body }).unwrap();
+        while let Some(event) = demux.poll_output() {
+            match event {
+                PublisherEvent::Track(track) => {
+                    codecs.push((track.id, track.parameters.rfc6381()));
+                }
+                PublisherEvent::AccessUnit(unit) if unit.track == TrackId::VIDEO => {
+                    pictures += 1;
+                    starts += usize::from(unit.random_access);
+                }
+                _ => {}
+            }
+        }
+    }
+    codecs.sort_unstable();
+    (codecs.into_iter().map(|(_, codec)| codec).collect(), pictures, starts)
+}
+
+#[test]
+fn enhanced_publishes_are_read_whole_and_byte_by_byte() {
+    for (name, capture, codecs) in ENHANCED {
+        let whole = replay([capture]);
+        assert_eq!(whole.consumed, u64::try_from(capture.len()).unwrap(), "{name}");
+        assert!(whole.unpublished, "{name}");
+        assert_eq!(replay(capture.chunks(1)), whole, "{name}");
+        let (found, pictures, starts) = demuxed(whole);
+        assert_eq!(found, codecs, "{name}");
+        let seconds = if name.contains("two") { 1 } else { 2 };
+        let expected = if name.contains("open") { 3 } else { seconds };
+        assert_eq!((pictures, starts), (25 * seconds, expected), "{name}");
+    }
+}
+
+#[test]
+fn damage_in_enhanced_bodies_is_dropped_or_ends_the_publish() {
+    for (_, capture, _) in ENHANCED {
+        for (kind, timestamp, body) in replay([capture]).media.into_iter().take(8) {
+            for at in 0..body.len().min(160) {
+                for value in [0x00, 0x7F, 0x80, 0xFF] {
+                    let mut damaged = body.to_vec();
+                    damaged[at] = value;
+                    let message = MediaMessage { kind, timestamp, body: damaged.into() };
+                    drop(Demux::new().push(now(), &message));
+                }
+            }
+        }
+    }
 }
 
 #[test]

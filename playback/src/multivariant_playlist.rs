@@ -6,6 +6,7 @@ use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, ClosedCaptionGroupId, MasterPlaylist, QuotedOrUnquoted,
     Resolution, VariantStream,
 };
+use media::VideoRange;
 
 /// The audio group's id.
 const AUDIO_GROUP: &str = "aud";
@@ -31,6 +32,7 @@ pub(crate) struct VideoVariant {
     pub(crate) size: (u32, u32),
     /// Thousandths of a frame per second.
     pub(crate) frame_rate: Option<u64>,
+    pub(crate) range: VideoRange,
 }
 
 /// The audio rendition as the playlist shows it.
@@ -82,17 +84,24 @@ fn stream_inf(video: &VideoVariant, audio: Option<&AudioVariant>) -> VariantStre
     };
     let (width, height) = video.size;
     // The library's own field prints a float as short as it can be; three decimals are wanted.
-    let frame_rate = video.frame_rate.map(|rate| {
-        let text = format!("{}.{:03}", rate / 1_000, rate % 1_000);
-        HashMap::from([("FRAME-RATE".to_owned(), QuotedOrUnquoted::Unquoted(text))])
-    });
+    let frame_rate = video
+        .frame_rate
+        .map(|rate| ("FRAME-RATE".to_owned(), format!("{}.{:03}", rate / 1_000, rate % 1_000)));
+    // The standard range is what a player assumes.
+    let range = (video.range != VideoRange::Sdr)
+        .then(|| ("VIDEO-RANGE".to_owned(), video.range.as_str().to_owned()));
+    let attributes: HashMap<_, _> = frame_rate
+        .into_iter()
+        .chain(range)
+        .map(|(name, value)| (name, QuotedOrUnquoted::Unquoted(value)))
+        .collect();
     VariantStream {
         uri: video.uri.clone(),
         bandwidth: video.bit_rates.peak + with_audio.peak,
         average_bandwidth: Some(video.bit_rates.average + with_audio.average),
         codecs: Some(codecs),
         resolution: Some(Resolution { width: width.into(), height: height.into() }),
-        other_attributes: frame_rate,
+        other_attributes: (!attributes.is_empty()).then_some(attributes),
         audio: audio.map(|_| AUDIO_GROUP.to_owned()),
         closed_captions: Some(ClosedCaptionGroupId::None),
         ..VariantStream::default()
@@ -135,6 +144,7 @@ mod tests {
             codec: "avc1.64001f".to_owned(),
             size: (1280, 720),
             frame_rate: Some(29_970),
+            range: VideoRange::Sdr,
         }
     }
 
@@ -173,6 +183,13 @@ mod tests {
         let pictures = text(&[video("source", 1)], None);
         assert!(!pictures.contains("AUDIO") && !pictures.contains("mp4a"), "{pictures}");
         assert!(render(&[], None, false).is_none());
+    }
+
+    #[test]
+    fn a_high_dynamic_range_is_told() {
+        let hdr = VideoVariant { range: VideoRange::Pq, ..video("source", 1) };
+        let text = text(&[hdr], None);
+        assert!(text.contains(",VIDEO-RANGE=PQ") && text.contains("FRAME-RATE=29.970"), "{text}");
     }
 
     #[test]

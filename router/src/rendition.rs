@@ -153,10 +153,12 @@ fn check_size(
 ) -> Result<(), BadRendition> {
     let (width, height) = (found.width, found.height);
     let (most_width, most_height) = (profile.width, profile.height);
-    let (source_width, source_height) = match &source.init.track.parameters {
-        CodecParameters::H264(it) => (it.width, it.height),
-        CodecParameters::Aac(_) => (most_width, most_height),
-    };
+    let (source_width, source_height) = source
+        .init
+        .track
+        .parameters
+        .picture()
+        .map_or((most_width, most_height), |(_, picture)| (picture.width, picture.height));
     let even = width.is_multiple_of(2) && height.is_multiple_of(2) && width > 0 && height > 0;
     let fits = if width >= height { width <= most_width } else { height <= most_height };
     let fills = |side: u32, most: u32| u64::from(side) * 10 >= u64::from(most) * 9;

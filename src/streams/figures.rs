@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use media::{
-    CodecParameters, PlaybackId, PresentationSegment, RenditionName, RenditionOutcome, Segment,
-    StreamName, TrackSegment,
+    PlaybackId, PresentationSegment, RenditionName, RenditionOutcome, Segment, StreamName,
+    TrackSegment,
 };
 
 use super::Streams;
@@ -87,8 +87,8 @@ impl Figures {
         let millis = u64::try_from(source.duration.to_std().as_millis()).unwrap_or(u64::MAX);
         let rate = bytes.saturating_mul(8_000).checked_div(millis).unwrap_or_default();
         self.peak = self.peak.max(rate);
-        if let Some(CodecParameters::H264(video)) = video.map(|it| &it.init.track.parameters) {
-            self.size = Some(video.display_size());
+        if let Some((_, picture)) = video.and_then(|it| it.init.track.parameters.picture()) {
+            self.size = Some(picture.display_size());
         }
     }
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes the fuzz corpora: small inputs that are valid, so that the fuzzer starts deep inside.
 
-RTMP, AMF0, FLV and parameter sets come from fixtures/ffmpeg-5.1/publish.rtmp; TS, MP4 and ADTS are
-made by the ffmpeg on this machine from synthetic pictures and tones, and so are RTP packets, which it
-sends to a socket here.
+RTMP, AMF0, FLV and parameter sets come from fixtures/ffmpeg-5.1/publish.rtmp, what is under the extended
+header from fixtures/ffmpeg-9.0; TS, MP4 and ADTS are made by the ffmpeg on this machine from synthetic
+pictures and tones, and so are RTP packets, which it sends to a socket here.
 """
 
 import pathlib
@@ -13,7 +13,9 @@ import subprocess
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-CAPTURE = HERE.parents[1] / "fixtures/ffmpeg-5.1/publish.rtmp"
+FIXTURES = HERE.parents[1] / "fixtures"
+CAPTURE = FIXTURES / "ffmpeg-5.1/publish.rtmp"
+ENHANCED = ["hevc", "hevc-open-gop", "av1-opus", "two-audio-tracks"]
 HANDSHAKE = 1 + 1536 + 1536
 PICTURE = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=1"]
 TONE = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=1"]
@@ -104,6 +106,29 @@ def from_capture():
                 write("annex_b", "length-prefixed", body[5:])
 
 
+def from_enhanced():
+    for name in ENHANCED:
+        stream = (FIXTURES / "ffmpeg-9.0" / f"{name}.rtmp").read_bytes()[HANDSHAKE:]
+        if name == "two-audio-tracks":
+            write("session", "enhanced", stream)
+        seen = {}
+        for kind, body in messages(stream):
+            if kind not in (8, 9):
+                continue
+            number = seen[kind] = seen.get(kind, 0) + 1
+            if number <= 3:
+                write("enhanced_rtmp", f"{name}-{'audio' if kind == 8 else 'video'}-{number}", body)
+            # Each has colours as metadata before its first picture.
+            if (name, kind) == ("hevc", 9) and number in (1, 3):
+                write("hevc", "record" if number == 1 else "access-unit", body[5 if number == 1 else 8 :])
+            elif (name, kind) == ("av1-opus", 9) and number in (2, 4):
+                write("av1", "record" if number == 2 else "temporal-unit", body[5:])
+    # 500 000 ns, then a coded frame; three tracks in three codecs.
+    write("enhanced_rtmp", "modifier", b"\x97\x02\x07\xa1\x20\x01hvc1\0\0\x28\0\0\0\x03\x26\x01\xaa")
+    tracks = b"\x96\x23hvc1\x00\0\0\x07\0\0\0\x03\x26\x01\xaaav01\x01\0\0\x03\x32\x01\x10avc1\x02\0\0\x05\0\0\0\x01\x65"
+    write("enhanced_rtmp", "many-tracks-many-codecs", tracks)
+
+
 def parameter_sets(avcc):
     write("avcc", "configuration", avcc)
     (length,) = struct.unpack(">H", avcc[6:8])
@@ -153,5 +178,6 @@ def records(receiver, frame):
 
 if __name__ == "__main__":
     from_capture()
+    from_enhanced()
     from_ffmpeg()
     from_rtp()

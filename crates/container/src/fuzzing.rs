@@ -1,18 +1,72 @@
 //! Bodies of the fuzz targets: any bytes are read without panic, and what was read holds together.
 
 use bytes::Bytes;
+use media::VideoCodec;
 
-use crate::{aac, avc, flv, mp4, ts};
+use crate::{aac, av1, avc, flv, hevc, mp4, opus, ts};
 
-/// FLV bodies, and the formats inside them.
+/// FLV bodies under either header, and the formats inside them.
 pub fn flv(data: &[u8]) {
     let body = Bytes::copy_from_slice(data);
-    if let Ok(flv::VideoTag::AccessUnit { payload, .. }) = flv::parse_video(&body) {
-        avc::fuzz_access_unit(&payload);
+    if let Ok(message) = flv::parse_video(&body) {
+        message.into_iter().filter_map(|tag| tag.tag.ok()).for_each(|tag| video_tag(&tag));
     }
-    if let Ok(flv::AudioTag::SequenceHeader(config)) = flv::parse_audio(&body) {
-        aac::fuzz_config(&config);
+    if let Ok(message) = flv::parse_audio(&body) {
+        message.into_iter().filter_map(|tag| tag.tag.ok()).for_each(|tag| audio_tag(&tag));
     }
+}
+
+/// Bodies under the extended header: whatever the first byte is, the bits that choose it are set.
+pub fn enhanced_rtmp(data: &[u8]) {
+    let Some((first, rest)) = data.split_first() else { return };
+    flv(&[&[first | 0x80], rest].concat());
+    flv(&[&[0x90 | first & 0x0F], rest].concat());
+}
+
+fn video_tag(tag: &flv::VideoTag) {
+    match tag {
+        flv::VideoTag::SequenceHeader { codec, record } => match codec {
+            VideoCodec::H264 => avc::fuzz_configuration(record),
+            VideoCodec::Hevc => hevc::fuzz_configuration(record),
+            VideoCodec::Av1 => av1::fuzz_configuration(record),
+        },
+        flv::VideoTag::AccessUnit { codec, payload, .. } => match codec {
+            VideoCodec::H264 => avc::fuzz_access_unit(payload),
+            VideoCodec::Hevc => hevc::fuzz_access_unit(payload),
+            VideoCodec::Av1 => av1::fuzz_temporal_unit(payload),
+        },
+        flv::VideoTag::EndOfSequence | flv::VideoTag::Metadata(_) | flv::VideoTag::Command => {}
+    }
+}
+
+fn audio_tag(tag: &flv::AudioTag) {
+    match tag {
+        flv::AudioTag::SequenceHeader { codec: flv::AudioCodec::Aac, config } => {
+            aac::fuzz_config(config);
+        }
+        flv::AudioTag::SequenceHeader { codec: flv::AudioCodec::Opus, config } => {
+            opus::fuzz_header(config);
+        }
+        flv::AudioTag::Frame { codec: flv::AudioCodec::Opus, payload } => {
+            opus::fuzz_packet(payload);
+        }
+        flv::AudioTag::Frame { .. } | flv::AudioTag::Silence | flv::AudioTag::ChannelOrder(_) => {}
+    }
+}
+
+/// `HEVCDecoderConfigurationRecord`s and access units of H.265; one record that is read survives being
+/// written and read again.
+pub fn hevc(data: &[u8]) {
+    let data = Bytes::copy_from_slice(data);
+    hevc::fuzz_configuration(&data);
+    hevc::fuzz_access_unit(&data);
+    hevc::fuzz_sps(&data);
+}
+
+/// `AV1CodecConfigurationRecord`s and temporal units.
+pub fn av1(data: &[u8]) {
+    av1::fuzz_configuration(data);
+    av1::fuzz_temporal_unit(&Bytes::copy_from_slice(data));
 }
 
 /// `AVCDecoderConfigurationRecord`s; one that is read survives being written and read again.

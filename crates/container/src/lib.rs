@@ -3,8 +3,8 @@
 //! This crate owns every format the gateway speaks below its protocols. It deliberately knows no
 //! socket, no clock and no policy: what to do about a malformed unit is its caller's business.
 //!
-//! - On the way in: [`flv`] opens the message bodies of RTMP, [`avc`] and [`aac`] read what they
-//!   carry.
+//! - On the way in: [`flv`] opens the message bodies of RTMP, classic and enhanced; [`avc`], [`hevc`],
+//!   [`av1`], [`aac`] and [`opus`] read what they carry.
 //! - On the way out: [`cmaf`] writes init segments and fragments around samples that stay where they
 //!   are; [`ts`] writes transport streams for those who want them.
 //! - What comes back from elsewhere: [`ts::read`] and [`mp4::read`] take whole files and answer
@@ -17,13 +17,17 @@
 //! Start reading at [`cmaf::fragment()`] and [`avc::normalize()`], the media path.
 
 pub mod aac;
+pub mod av1;
 pub mod avc;
 mod bits;
 pub mod cmaf;
 pub mod demuxed;
 pub mod flv;
 pub mod fuzzing;
+pub mod hevc;
 pub mod mp4;
+pub mod nalu;
+pub mod opus;
 pub mod ts;
 
 pub use demuxed::{Demuxed, DemuxedSample, DemuxedTrack};

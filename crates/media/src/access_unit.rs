@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use crate::{Chain, TrackId};
 
-/// One timed, decodable unit of any track: a coded picture, or one AAC frame.
+/// One timed, decodable unit of any track: a coded picture, one AAC frame, or one Opus packet.
 ///
-/// A video payload is length-prefixed NAL units with 4-byte lengths (ISO/IEC 14496-15 §5.2.3), ready
-/// for an `avc1` sample; an audio payload is one raw AAC frame without ADTS header.
+/// A payload is ready for a sample of its track. For H.264 and H.265 that is length-prefixed NAL units
+/// with 4-byte lengths (ISO/IEC 14496-15 §5.2.3), for AV1 a temporal unit's OBUs without temporal
+/// delimiters, for AAC one raw frame without ADTS header, for Opus one packet.
 #[derive(Clone, Debug)]
 pub struct AccessUnit {
     /// The track it belongs to.
@@ -16,7 +17,8 @@ pub struct AccessUnit {
     pub dts: i64,
     /// Presentation time, in ticks of the track's timescale.
     pub pts: i64,
-    /// A decoder can start here (an IDR picture; every AAC frame).
+    /// A decoder can start here: an IDR picture of H.264, an intra random access point of H.265, a shown
+    /// key frame of AV1, every audio frame.
     pub random_access: bool,
     /// The coded bytes, shared with the buffer they arrived in.
     pub payload: Chain,

@@ -10,11 +10,15 @@
 //! Start reading at [`AccessUnit`], then [`Segment`], then [`PresentationSegment`].
 
 mod access_unit;
+mod av1_parameters;
 mod calendar;
 mod chain;
 mod clock;
 mod codec_parameters;
+mod hevc_parameters;
 mod name;
+mod opus_parameters;
+mod picture_format;
 mod presentation;
 mod redacted;
 mod rendition;
@@ -23,11 +27,17 @@ mod time;
 mod track;
 
 pub use access_unit::AccessUnit;
+pub use av1_parameters::Av1Parameters;
 pub use calendar::civil_date;
 pub use chain::Chain;
 pub use clock::wall_clock_now;
-pub use codec_parameters::{AacParameters, CodecParameters, H264Parameters};
+pub use codec_parameters::{
+    AacParameters, CodecParameters, H264Parameters, SoundFormat, VideoCodec,
+};
+pub use hevc_parameters::{HevcParameters, HevcProfile};
 pub use name::{NameError, PlaybackId, RESERVED_PLAYBACK_IDS, StreamName};
+pub use opus_parameters::OpusParameters;
+pub use picture_format::{Colour, PictureFormat, VideoRange};
 pub use presentation::{GapReason, PresentationSegment, RenditionOutcome, RenditionSegment};
 pub use redacted::Redacted;
 pub use rendition::{

@@ -35,7 +35,8 @@ pub enum TrackKind {
 pub struct Track {
     /// Its number within the stream.
     pub id: TrackId,
-    /// Ticks per second of its timestamps: 90 000 for video, the core sampling rate for AAC.
+    /// Ticks per second of its timestamps: 90 000 for video, the core sampling rate for AAC, 48 000
+    /// for Opus.
     pub timescale: Timescale,
     /// How its access units are coded.
     pub parameters: CodecParameters,
@@ -45,9 +46,6 @@ impl Track {
     /// What it carries.
     #[must_use]
     pub const fn kind(&self) -> TrackKind {
-        match self.parameters {
-            CodecParameters::H264(_) => TrackKind::Video,
-            CodecParameters::Aac(_) => TrackKind::Audio,
-        }
+        self.parameters.kind()
     }
 }

@@ -1,13 +1,14 @@
-//! AAC in FLV.
+//! AAC in FLV, Opus in Enhanced RTMP.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use container::{
     aac,
-    flv::{self, AudioTag},
+    flv::{AudioCodec, AudioTag, FlvError},
+    opus,
 };
-use media::{AacParameters, Chain, CodecParameters, Timescale, Track, TrackId};
+use media::{Chain, CodecParameters, Timescale, Track, TrackId};
 
 use super::Unit;
 use crate::timeline::Timeline;
@@ -15,54 +16,92 @@ use crate::timeline::Timeline;
 /// The state of an audio track.
 #[derive(Debug, Default)]
 pub(super) struct AudioTrack {
-    /// The last sequence header, as it came.
-    header: Option<Bytes>,
-    parameters: Option<Arc<AacParameters>>,
+    /// The last sequence header, and of which codec, as it came.
+    header: Option<(AudioCodec, Bytes)>,
+    /// The codec that is announced.
+    announced: Option<AudioCodec>,
     /// The operator has been told that this audio can't be read.
     warned: bool,
 }
 
 impl AudioTrack {
-    /// Reads a body. The error is for a body that is dropped, with a warning the first time.
+    /// Reads a tag. The error is for a body that is dropped, with a warning the first time.
     pub(super) fn read(
         &mut self,
-        body: &Bytes,
+        tag: Result<AudioTag, FlvError>,
         timeline: &mut Timeline,
     ) -> Result<Option<Unit>, Option<String>> {
-        match flv::parse_audio(body) {
-            Ok(AudioTag::SequenceHeader(config)) => {
-                self.set_header(config, timeline)?;
+        match tag {
+            Ok(AudioTag::SequenceHeader { codec, config }) => {
+                self.set_header(codec, config, timeline)?;
                 Ok(None)
             }
-            Ok(AudioTag::Frame(frame)) if self.parameters.is_some() => {
-                let payload = Chain::from(frame);
+            Ok(AudioTag::Frame { codec, payload }) => {
+                if self.announced != Some(codec) {
+                    self.announce_opus(codec, &payload, timeline)?;
+                }
+                let payload = Chain::from(payload);
                 Ok(Some(Unit { composition_time_ms: 0, random_access: true, payload }))
             }
-            Ok(AudioTag::Frame(_)) => Err(None),
-            Ok(AudioTag::Silence) => Ok(None),
+            Ok(AudioTag::Silence | AudioTag::ChannelOrder(_)) => Ok(None),
             Err(error) => Err(self.warn(&error)),
         }
     }
 
-    fn set_header(&mut self, config: Bytes, timeline: &mut Timeline) -> Result<(), Option<String>> {
+    /// Says that a message can't be read.
+    pub(super) fn lost(&mut self, error: &FlvError) -> Option<String> {
+        self.warn(error)
+    }
+
+    fn set_header(
+        &mut self,
+        codec: AudioCodec,
+        config: Bytes,
+        timeline: &mut Timeline,
+    ) -> Result<(), Option<String>> {
         // Encoders repeat the header; only different bytes mean something.
-        if self.header.as_ref() == Some(&config) {
+        let header = (codec, config);
+        if self.header.as_ref() == Some(&header) {
             return Ok(());
         }
-        let parameters = aac::parse_audio_specific_config(&config);
-        self.header = Some(config);
-        self.parameters = None;
+        let (_, config) = self.header.insert(header);
+        self.announced = None;
+        // How long Opus packets are is said by the packets.
+        if codec == AudioCodec::Opus {
+            return Ok(());
+        }
+        let parameters = aac::parse_audio_specific_config(config);
         let parameters = Arc::new(parameters.map_err(|error| self.warn(&error))?);
-        let Some(timescale) = Timescale::new(parameters.sampling_rate) else {
+        self.announce(AudioCodec::Aac, CodecParameters::Aac(parameters), timeline)
+    }
+
+    /// Announces an Opus track with its first packet; the error is for a frame that has no header.
+    fn announce_opus(
+        &mut self,
+        codec: AudioCodec,
+        packet: &Bytes,
+        timeline: &mut Timeline,
+    ) -> Result<(), Option<String>> {
+        let header = self.header.as_ref().filter(|(of, _)| *of == codec);
+        let Some((AudioCodec::Opus, header)) = header else { return Err(None) };
+        let parameters = opus::parse_parameters(header, packet);
+        let parameters = Arc::new(parameters.map_err(|error| self.warn(&error))?);
+        self.announce(AudioCodec::Opus, CodecParameters::Opus(parameters), timeline)
+    }
+
+    fn announce(
+        &mut self,
+        codec: AudioCodec,
+        parameters: CodecParameters,
+        timeline: &mut Timeline,
+    ) -> Result<(), Option<String>> {
+        let rate = parameters.sound().map_or(0, |sound| sound.sampling_rate);
+        let Some(timescale) = Timescale::new(rate) else {
             return Err(self.warn(&"sampling rate of zero"));
         };
-        self.parameters = Some(Arc::clone(&parameters));
+        self.announced = Some(codec);
         self.warned = false;
-        timeline.set_track(Track {
-            id: TrackId::AUDIO,
-            timescale,
-            parameters: CodecParameters::Aac(parameters),
-        });
+        timeline.set_track(Track { id: TrackId::AUDIO, timescale, parameters });
         Ok(())
     }
 

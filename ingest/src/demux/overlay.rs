@@ -1,9 +1,10 @@
-//! Which H.264 parameter sets hold.
+//! Which parameter sets hold.
 
 use bytes::Bytes;
 
 /// Puts the sets found in the stream over those in force: a set with the same id is replaced, a new
-/// id is added. Answers whether anything changed (ISO/IEC 14496-10 §7.4.1.2.1).
+/// id is added. Answers whether anything changed (ISO/IEC 14496-10 §7.4.1.2.1, ISO/IEC 23008-2
+/// §7.4.2.4.2).
 ///
 /// Sets that repeat byte for byte change nothing: many encoders send them with every IDR picture.
 pub(super) fn overlay(
@@ -27,12 +28,12 @@ pub(super) fn overlay(
     changed
 }
 
-/// `seq_parameter_set_id`: after NAL header, profile, constraints and level (§7.3.2.1.1).
+/// `seq_parameter_set_id` of H.264: after NAL header, profile, constraints and level (§7.3.2.1.1).
 pub(super) fn sps_id(nalu: &[u8]) -> Option<u32> {
     exp_golomb(nalu.get(4..)?)
 }
 
-/// `pic_parameter_set_id`: right after the NAL header (§7.3.2.2).
+/// `pic_parameter_set_id` of H.264: right after the NAL header (§7.3.2.2).
 pub(super) fn pps_id(nalu: &[u8]) -> Option<u32> {
     exp_golomb(nalu.get(1..)?)
 }

@@ -66,6 +66,7 @@ impl Publish {
                 PublisherEvent::Track(Track { parameters: CodecParameters::Aac(aac), .. }) => {
                     format!("audio {} at {}", aac.object_type, aac.sampling_rate)
                 }
+                PublisherEvent::Track(track) => track.parameters.rfc6381(),
                 PublisherEvent::AccessUnit(unit) => {
                     let kind = if unit.track == TrackId::VIDEO { "picture" } else { "frame" };
                     let bytes = unit.payload.len();
@@ -148,8 +149,8 @@ fn composition_times_shift_presentation_both_ways() {
 }
 
 #[test]
-fn video_that_is_not_h264_ends_the_publish_by_name() {
-    for (body, name) in [(&b"\x90hvc1"[..], "hvc1"), (&b"\x90av01"[..], "av01"), (b"\x12", "")] {
+fn video_that_is_not_supported_ends_the_publish_by_name() {
+    for (body, name) in [(&b"\x90vp09"[..], "vp09"), (b"\x90vvc1", "vvc1"), (b"\x12", "Sorenson")] {
         let mut publish = Publish::default();
         publish.video(header(&SPS));
         let error = publish.push(MediaKind::Video, body.to_vec()).unwrap_err();
@@ -191,3 +192,5 @@ fn he_aac_runs_on_its_core_rate() {
         assert_eq!(unit.dts, dts);
     }
 }
+
+mod enhanced;

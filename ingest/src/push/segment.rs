@@ -12,9 +12,7 @@ use container::{
     mp4::{self, Mp4Error},
     ts::{self, TsError},
 };
-use media::{
-    AccessUnit, CodecParameters, MediaDuration, Timescale, Timestamp, Track, TrackId, TrackKind,
-};
+use media::{AccessUnit, MediaDuration, Timescale, Timestamp, Track, TrackId, TrackKind};
 
 use super::PushContainer;
 use crate::event::{DiscontinuityReason, PublisherEvent};
@@ -218,11 +216,10 @@ impl Lane {
     }
 
     fn audio(track: DemuxedTrack) -> Self {
-        let (rate, frame) = match &track.parameters {
-            CodecParameters::Aac(aac) => (aac.sampling_rate, aac.frame_samples),
-            CodecParameters::H264(_) => (track.timescale.get(), 1),
-        };
-        let timescale = Timescale::new(rate).unwrap_or(track.timescale);
+        let sound = track.parameters.sound();
+        let rate = sound.map(|sound| sound.sampling_rate);
+        let frame = sound.map_or(1, |sound| sound.frame_samples);
+        let timescale = rate.and_then(Timescale::new).unwrap_or(track.timescale);
         let frame = Timestamp::new(i64::from(frame), timescale).rescale(track.timescale);
         Self::new(track, TrackId::AUDIO, timescale, frame.ticks())
     }

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, time::Instant};
 
-use media::{CodecParameters, StreamName, Track, TrackKind};
+use media::{StreamName, Track, TrackKind};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, warn};
 
@@ -93,15 +93,14 @@ impl Publisher {
 
     fn tell_track(&mut self, track: &Track) {
         let codec = track.parameters.rfc6381();
-        let (told, what) = match &track.parameters {
-            CodecParameters::H264(h264) => (0, format!("{}x{}", h264.width, h264.height)),
-            CodecParameters::Aac(aac) => {
-                (1, format!("{} Hz, {} channels", aac.sampling_rate, aac.channels))
-            }
-        };
-        let kind = match track.kind() {
-            TrackKind::Video => "video",
-            TrackKind::Audio => "audio",
+        let picture = track.parameters.picture();
+        let picture = picture.map(|(_, it)| format!("{}x{}", it.width, it.height));
+        let sound = track.parameters.sound();
+        let sound = sound.map(|it| format!("{} Hz, {} channels", it.sampling_rate, it.channels));
+        let what = picture.or(sound).unwrap_or_default();
+        let (told, kind) = match track.kind() {
+            TrackKind::Video => (0, "video"),
+            TrackKind::Audio => (1, "audio"),
         };
         let (connection, stream) = (self.connection, &self.stream);
         // A publisher that changes its parameters all the time must not fill the log.

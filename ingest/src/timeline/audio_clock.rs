@@ -12,7 +12,7 @@ use super::ticks;
 const FRACTION: i64 = 256;
 const AVERAGE_FRAMES: i64 = 64;
 
-/// The clock of one AAC track.
+/// The clock of one audio track.
 #[derive(Debug)]
 pub(super) struct AudioClock {
     timescale: Timescale,

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use media::{AacParameters, H264Parameters, TrackId};
+use media::{AacParameters, CodecParameters, H264Parameters, TrackId};
 use proptest::prelude::*;
 
 use super::*;
@@ -67,6 +67,7 @@ impl Line {
             kind,
             timestamp,
             composition_time_ms,
+            offset_nanos: 0,
             random_access: true,
             payload: Chain::new(),
             arrived: self.now,
@@ -274,6 +275,7 @@ fn units_without_a_track_are_counted() {
         kind: TrackKind::Video,
         timestamp: 0,
         composition_time_ms: 0,
+        offset_nanos: 0,
         random_access: true,
         payload: Chain::new(),
         arrived: start(),
@@ -309,5 +311,25 @@ proptest! {
             last[lane] = dts;
         }
         prop_assert_eq!(out + stragglers, u64::try_from(units.len()).unwrap());
+    }
+}
+
+#[test]
+fn nanoseconds_move_presentation_alone() {
+    let mut timeline = Timeline::new();
+    timeline.set_track(video_track());
+    assert!(matches!(timeline.poll_output(), Some(PublisherEvent::Track(_))));
+    for (timestamp, offset_nanos, expected) in [(0, 0, (0, 0)), (40, 500_000, (3_600, 3_645))] {
+        timeline.push(StampedUnit {
+            kind: TrackKind::Video,
+            timestamp,
+            composition_time_ms: 0,
+            offset_nanos,
+            random_access: true,
+            payload: Chain::new(),
+            arrived: start(),
+        });
+        let Some(PublisherEvent::AccessUnit(unit)) = timeline.poll_output() else { panic!() };
+        assert_eq!((unit.dts, unit.pts), expected);
     }
 }

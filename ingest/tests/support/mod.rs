@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
+#[allow(dead_code, reason = "not every test runs FFmpeg")]
+pub(crate) mod ffmpeg;
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},

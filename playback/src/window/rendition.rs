@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use media::{CodecParameters, FrameRate, RenditionProfile};
+use media::{FrameRate, RenditionProfile};
 
 use super::{
     entry::{Entry, Map, Slot},
@@ -61,27 +61,28 @@ impl Rendition {
     /// It as a video variant, once its codec is known.
     pub(super) fn video_variant(&self, base: &str) -> Option<VideoVariant> {
         let parameters = &self.map.as_ref()?.init.track.parameters;
-        let CodecParameters::H264(h264) = parameters else { return None };
-        let frame_rate = self.frames.millihertz(h264.frame_rate);
-        let stated = || h264.frame_rate.map(FrameRate::millihertz);
+        let (_, picture) = parameters.picture()?;
+        let frame_rate = self.frames.millihertz(picture.frame_rate);
+        let stated = || picture.frame_rate.map(FrameRate::millihertz);
         Some(VideoVariant {
             uri: self.uri(base),
             bit_rates: self.bit_rates(),
             codec: parameters.rfc6381(),
-            size: h264.display_size(),
+            size: picture.display_size(),
             frame_rate: frame_rate.or_else(stated),
+            range: picture.video_range(),
         })
     }
 
     /// It as the audio rendition, once its codec is known.
     pub(super) fn audio_variant(&self, base: &str) -> Option<AudioVariant> {
         let parameters = &self.map.as_ref()?.init.track.parameters;
-        let CodecParameters::Aac(aac) = parameters else { return None };
+        let sound = parameters.sound()?;
         Some(AudioVariant {
             uri: self.uri(base),
             bit_rates: self.bit_rates(),
             codec: parameters.rfc6381(),
-            channels: aac.channels,
+            channels: sound.channels,
         })
     }
 

@@ -100,10 +100,7 @@ impl Segmenter {
 
 /// An empty queue for audio of these parameters.
 pub(super) fn audio_queue(init: &Arc<media::InitSegment>) -> AudioQueue {
-    let frame = match &init.track.parameters {
-        media::CodecParameters::Aac(aac) => aac.frame_samples,
-        media::CodecParameters::H264(_) => 1_024,
-    };
+    let frame = init.track.parameters.sound().map_or(1_024, |sound| sound.frame_samples);
     AudioQueue::new(init.track.timescale, frame)
 }
 

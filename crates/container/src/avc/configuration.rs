@@ -6,9 +6,10 @@ use media::H264Parameters;
 
 use super::{
     AvcError,
-    nalu::{NALU_PPS, NALU_SPS, check_length_size, nalu_type},
+    nalu::{NALU_PPS, NALU_SPS, nalu_type},
     sps,
 };
+use crate::nalu::check_length_size;
 
 const VERSION: u8 = 1;
 /// Sequence parameter sets are counted in 5 bits, and have that many ids.
@@ -30,7 +31,7 @@ pub struct DecoderConfiguration {
 ///
 /// # Errors
 ///
-/// `ConfigurationVersion`, `TruncatedConfiguration`, `LengthSize`, and those of
+/// `ConfigurationVersion`, `TruncatedConfiguration`, `Nalu`, and those of
 /// [`parameters_from_sets`].
 pub fn parse_decoder_configuration(avcc: &Bytes) -> Result<DecoderConfiguration, AvcError> {
     let truncated = || AvcError::TruncatedConfiguration { len: avcc.len() };

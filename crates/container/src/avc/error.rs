@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::nalu::NaluError;
+
 /// Why H.264 bytes can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AvcError {
@@ -16,12 +18,6 @@ pub enum AvcError {
     ConfigurationVersion {
         /// The version.
         version: u8,
-    },
-    /// NAL unit lengths are of 1, 2 or 4 bytes.
-    #[error("NAL unit length size {size}")]
-    LengthSize {
-        /// The size, in bytes.
-        size: u8,
     },
     /// There is no sequence or no picture parameter set.
     #[error("no {0} parameter set")]
@@ -53,18 +49,7 @@ pub enum AvcError {
         /// Height, in samples.
         height: u64,
     },
-    /// A NAL unit's length reaches past the end of its access unit.
-    #[error("NAL unit at byte {position} of {len} is cut short")]
-    TruncatedNalu {
-        /// Where its length starts.
-        position: usize,
-        /// Bytes of the access unit.
-        len: usize,
-    },
-    /// More NAL units than any access unit has.
-    #[error("more than {limit} NAL units in one access unit")]
-    TooManyNalus {
-        /// The limit.
-        limit: usize,
-    },
+    /// An access unit that can't be taken apart.
+    #[error(transparent)]
+    Nalu(#[from] NaluError),
 }

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::{
-    annex_b_nalus, decoder_configuration_record, nalus, normalize, parameters_from_sets,
+    annex_b_nalus, decoder_configuration_record, normalize, parameters_from_sets,
     parse_decoder_configuration,
 };
+use crate::nalu::nalus;
 
 /// Any access unit: what is normalized once stays as it is.
 pub(crate) fn fuzz_access_unit(payload: &Bytes) {

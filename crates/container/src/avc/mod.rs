@@ -17,10 +17,13 @@ pub use configuration::{
     parse_decoder_configuration,
 };
 pub use error::AvcError;
-pub use nalu::{NaluReader, nalus};
-pub use normalize::{MAX_NALUS, NormalizedAccessUnit, normalize};
+pub use normalize::{NormalizedAccessUnit, normalize};
+
+/// NAL units are framed as in every codec that has them.
+pub use crate::nalu::{MAX_NALUS, NaluReader, nalus};
 
 pub(crate) use self::fuzz::{fuzz_access_unit, fuzz_annex_b, fuzz_configuration, fuzz_sps};
+pub(crate) use self::sps::{EXTENDED_SAR, SAMPLE_ASPECT_RATIOS};
 
 mod fuzz;
 

@@ -16,9 +16,9 @@ use super::AvcError;
 /// 6.2 (§A.3.1), in samples.
 const MAX_SIDE: u64 = 1055 * 16;
 /// `Extended_SAR` of Table E-1.
-const EXTENDED_SAR: u8 = 255;
-/// Table E-1, from `aspect_ratio_idc` 1 on.
-const SAMPLE_ASPECT_RATIOS: [(u16, u16); 16] = [
+pub(crate) const EXTENDED_SAR: u8 = 255;
+/// Table E-1, from `aspect_ratio_idc` 1 on; H.265 has the same.
+pub(crate) const SAMPLE_ASPECT_RATIOS: [(u16, u16); 16] = [
     (1, 1),
     (12, 11),
     (10, 11),

@@ -9,6 +9,7 @@ use media::{FrameRate, H264Parameters};
 use proptest::prelude::*;
 
 use super::*;
+use crate::nalu::{MAX_NALUS, NaluError, nalus};
 
 /// High, 1920x1080 (cropped from 1088), B-pictures, 30000/1001 fixed.
 const SPS_CFR: &str = "67640028acd940780227e5c04400000fa40003a9823c60c658";
@@ -156,7 +157,7 @@ fn configuration_record_is_read_back() {
     }
     record[4] = 0xFE;
     let read = |record: &[u8]| parse_decoder_configuration(&Bytes::copy_from_slice(record));
-    assert_eq!(read(&record), Err(AvcError::LengthSize { size: 3 }));
+    assert_eq!(read(&record), Err(NaluError::LengthSize { size: 3 }.into()));
     record[4] = 0xFF;
     assert_eq!(read(&record[..20]), Err(AvcError::TruncatedConfiguration { len: 20 }));
     assert_eq!(read(&[]), Err(AvcError::TruncatedConfiguration { len: 0 }));
@@ -245,15 +246,16 @@ fn nothing_to_show() {
 #[test]
 fn malformed_access_units_are_refused() {
     let cut = Bytes::from_static(&[0, 0, 0, 1, 0x41, 0, 0, 0, 9, 0x41]);
-    assert_eq!(normalize(&cut, 4), Err(AvcError::TruncatedNalu { position: 5, len: 10 }));
-    assert_eq!(normalize(&cut.slice(..7), 4), Err(AvcError::TruncatedNalu { position: 5, len: 7 }));
-    assert_eq!(normalize(&cut, 3), Err(AvcError::LengthSize { size: 3 }));
+    assert_eq!(normalize(&cut, 4), Err(NaluError::TruncatedNalu { position: 5, len: 10 }.into()));
+    let cut_shorter = normalize(&cut.slice(..7), 4);
+    assert_eq!(cut_shorter, Err(NaluError::TruncatedNalu { position: 5, len: 7 }.into()));
+    assert_eq!(normalize(&cut, 3), Err(NaluError::LengthSize { size: 3 }.into()));
     let many = framed(&vec![&[0x41_u8][..]; MAX_NALUS + 1], 1);
-    assert_eq!(normalize(&many, 1), Err(AvcError::TooManyNalus { limit: MAX_NALUS }));
+    assert_eq!(normalize(&many, 1), Err(NaluError::TooManyNalus { limit: MAX_NALUS }.into()));
     let read: Vec<_> = nalus(&cut, 4).collect();
     assert_eq!(read.len(), 2);
     assert!(read[0].is_ok() && read[1].is_err());
-    assert_eq!(nalus(&cut, 0).collect::<Vec<_>>(), [Err(AvcError::LengthSize { size: 0 })]);
+    assert_eq!(nalus(&cut, 0).collect::<Vec<_>>(), [Err(NaluError::LengthSize { size: 0 })]);
 }
 
 #[test]

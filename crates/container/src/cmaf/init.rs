@@ -1,21 +1,17 @@
 //! The header of a track: `ftyp` and `moov`.
 
 use bytes::Bytes;
-use media::{AacParameters, CodecParameters, H264Parameters, InitSegment, Track, TrackId};
+use media::{InitSegment, Track, TrackId, TrackKind};
 use mp4_atom::{
-    Atom, Audio, Avc1, Avcc, Codec, Dinf, Dref, Edts, Elst, ElstEntry, Encode, Esds, FixedPoint,
-    FourCC, Ftyp, Hdlr, Mdhd, Mdia, Minf, Moov, Mp4a, Mvex, Mvhd, Pasp, Smhd, Stbl, Stco, Stsd,
-    Tkhd, Trak, Trex, Url, Visual, Vmhd,
-    esds::{DecoderConfig, DecoderSpecific, EsDescriptor, SLConfig},
+    Dinf, Dref, Edts, Elst, ElstEntry, Encode, FixedPoint, FourCC, Ftyp, Hdlr, Mdhd, Mdia, Minf,
+    Moov, Mvex, Mvhd, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Vmhd,
 };
 
-use super::CmafError;
-use crate::avc;
+use super::{
+    CmafError,
+    sample_entry::{sample_entry, side, whole},
+};
 
-/// `objectTypeIndication` of ISO/IEC 14496-3 audio (ISO/IEC 14496-1 Table 5).
-const OBJECT_TYPE_MPEG4_AUDIO: u8 = 0x40;
-/// `streamType` of audio (ISO/IEC 14496-1 Table 6).
-const STREAM_TYPE_AUDIO: u8 = 5;
 /// Ticks per second of the movie clock, which nothing in a fragmented file uses.
 const MOVIE_TIMESCALE: u32 = 1000;
 
@@ -91,20 +87,20 @@ fn trak(described: &DescribedTrack<'_>) -> Result<Trak, CmafError> {
         dinf: Dinf { dref: Dref { entries: vec![Url::default().into()] } },
         ..Minf::default()
     };
-    let (handler, name, entry) = match &track.parameters {
-        CodecParameters::H264(parameters) => {
-            let (width, height) = parameters.display_size();
-            tkhd.width = whole(side(parameters, width)?);
-            tkhd.height = whole(side(parameters, height)?);
-            minf.vmhd = Some(Vmhd::default());
-            (b"vide", "video", Codec::from(avc1(parameters)?))
-        }
-        CodecParameters::Aac(parameters) => {
-            tkhd.volume = FixedPoint::new(1, 0);
-            minf.smhd = Some(Smhd::default());
-            (b"soun", "audio", Codec::from(mp4a(parameters)))
-        }
+    let entry = sample_entry(&track.parameters)?;
+    let (handler, name) = match track.kind() {
+        TrackKind::Video => (b"vide", "video"),
+        TrackKind::Audio => (b"soun", "audio"),
     };
+    if let Some((_, picture)) = track.parameters.picture() {
+        let (width, height) = picture.display_size();
+        tkhd.width = whole(side(&picture, width)?);
+        tkhd.height = whole(side(&picture, height)?);
+        minf.vmhd = Some(Vmhd::default());
+    } else {
+        tkhd.volume = FixedPoint::new(1, 0);
+        minf.smhd = Some(Smhd::default());
+    }
     minf.stbl =
         Stbl { stsd: Stsd { codecs: vec![entry] }, stco: Some(Stco::default()), ..Stbl::default() };
     let mdhd =
@@ -122,59 +118,4 @@ fn edit_from(media_time: u64) -> Edts {
         media_rate: FixedPoint::new(1, 0),
     };
     Edts { elst: Some(Elst { entries: vec![entry] }) }
-}
-
-fn whole(value: u16) -> FixedPoint<u16> {
-    FixedPoint::new(value, 0)
-}
-
-fn side(parameters: &H264Parameters, side: u32) -> Result<u16, CmafError> {
-    let (width, height) = (parameters.width, parameters.height);
-    u16::try_from(side).map_err(|_| CmafError::PictureSize { width, height })
-}
-
-fn avc1(parameters: &H264Parameters) -> Result<Avc1, CmafError> {
-    let record = avc::decoder_configuration_record(parameters);
-    let (h_spacing, v_spacing) = parameters.sample_aspect_ratio;
-    let pasp = (h_spacing != v_spacing && h_spacing != 0 && v_spacing != 0)
-        .then(|| Pasp { h_spacing: h_spacing.into(), v_spacing: v_spacing.into() });
-    Ok(Avc1 {
-        visual: Visual {
-            data_reference_index: 1,
-            width: side(parameters, parameters.width)?,
-            height: side(parameters, parameters.height)?,
-            ..Visual::default()
-        },
-        avcc: Avcc::decode_body(&mut record.as_ref())?,
-        pasp,
-        ..Avc1::default()
-    })
-}
-
-/// The publisher's `AudioSpecificConfig` goes in as it came.
-fn mp4a(parameters: &AacParameters) -> Mp4a {
-    let dec_specific = DecoderSpecific {
-        raw: parameters.audio_specific_config.to_vec(),
-        ..DecoderSpecific::default()
-    };
-    let dec_config = DecoderConfig {
-        object_type_indication: OBJECT_TYPE_MPEG4_AUDIO,
-        stream_type: STREAM_TYPE_AUDIO,
-        dec_specific: Some(dec_specific),
-        ..DecoderConfig::default()
-    };
-    let es_desc =
-        EsDescriptor { dec_config, sl_config: SLConfig::default(), ..EsDescriptor::default() };
-    Mp4a {
-        audio: Audio {
-            data_reference_index: 1,
-            channel_count: parameters.channels.into(),
-            sample_size: 16,
-            // A rate that does not fit is told by the AudioSpecificConfig alone.
-            sample_rate: whole(u16::try_from(parameters.sampling_rate).unwrap_or(0)),
-        },
-        esds: Esds { es_desc },
-        btrt: None,
-        taic: None,
-    }
 }

@@ -7,6 +7,7 @@
 mod error;
 mod fragment;
 mod init;
+mod sample_entry;
 
 pub use error::CmafError;
 pub use fragment::fragment;

@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use media::{
-    AacParameters, Chain, CodecParameters, H264Parameters, Sample, Timescale, Track, TrackId,
+    AacParameters, Chain, CodecParameters, H264Parameters, OpusParameters, Sample, Timescale,
+    Track, TrackId,
 };
-use mp4_atom::{Codec, Decode, Ftyp, Moof, Moov};
+use mp4_atom::{Codec, Colr, Decode, Ftyp, Moof, Moov};
 
 use super::*;
-use crate::{aac, avc};
+use crate::{aac, av1, avc, hevc};
 
 /// Of libx264: Main, 720x576 interlaced, 16:11.
 const SPS: [u8; 34] = [
@@ -79,6 +80,61 @@ fn video_header_describes_a_fragmented_track() {
     assert_eq!((pasp.h_spacing, pasp.v_spacing), (16, 11));
     let record = avc::decoder_configuration_record(&h264());
     assert!(init.bytes.windows(record.len()).any(|window| window == record));
+}
+
+#[test]
+fn hevc_and_av1_have_their_entries_with_colours() {
+    let track = |parameters| Track { parameters, ..video(h264()) };
+    let hevc = hevc::parse_decoder_configuration(&hevc::hex(hevc::HDR)).unwrap().parameters;
+    let record = hevc::decoder_configuration_record(&hevc);
+    let init = init_segment(&track(CodecParameters::Hevc(Arc::new(hevc)))).unwrap();
+    let (_, moov) = header(&init.bytes);
+    assert_eq!(moov.trak[0].tkhd.width.integer(), 424, "318 samples, 4:3 each");
+    let Codec::Hvc1(hvc1) = entry(&moov) else { panic!("hvc1") };
+    assert_eq!((hvc1.visual.width, hvc1.visual.height), (318, 178));
+    assert_eq!(hvc1.pasp.as_ref().map(|pasp| (pasp.h_spacing, pasp.v_spacing)), Some((4, 3)));
+    assert!(init.bytes.windows(record.len()).any(|window| window == record));
+    let colours = |colr: Option<&Colr>| match colr {
+        Some(&Colr::Nclx { colour_primaries, transfer_characteristics, .. }) => {
+            Some((colour_primaries, transfer_characteristics))
+        }
+        _ => None,
+    };
+    assert_eq!(colours(hvc1.colr.as_ref()), Some((9, 16)));
+
+    for (record, size, colour) in
+        [(av1::SVT, (640, 360), None), (av1::AOM, (318, 178), Some((9, 18)))]
+    {
+        let record = hevc::hex(record);
+        let parameters = av1::parse_codec_configuration(&record).unwrap().unwrap();
+        let init = init_segment(&track(CodecParameters::Av1(Arc::new(parameters)))).unwrap();
+        let (_, moov) = header(&init.bytes);
+        let Codec::Av01(av01) = entry(&moov) else { panic!("av01") };
+        assert_eq!((av01.visual.width, av01.visual.height), size);
+        assert_eq!(colours(av01.colr.as_ref()), colour);
+        assert!(init.bytes.windows(record.len()).any(|window| window == record));
+    }
+}
+
+#[test]
+fn opus_has_its_identification_header() {
+    let parameters = OpusParameters {
+        channels: 2,
+        pre_skip: 312,
+        input_sample_rate: 44_100,
+        output_gain: -3,
+        packet_samples: 960,
+    };
+    let track = Track {
+        timescale: Timescale::new(OpusParameters::SAMPLING_RATE).unwrap(),
+        parameters: CodecParameters::Opus(Arc::new(parameters)),
+        ..audio(&[0x11, 0x90])
+    };
+    let (_, moov) = header(&init_segment(&track).unwrap().bytes);
+    let Codec::Opus(opus) = entry(&moov) else { panic!("Opus") };
+    assert_eq!((opus.dops.output_channel_count, opus.dops.pre_skip), (2, 312));
+    assert_eq!((opus.dops.input_sample_rate, opus.dops.output_gain), (44_100, -3));
+    assert_eq!(opus.audio.sample_rate.integer(), 48_000);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `moov`: the tracks and what holds for all of their samples.
 
 use bytes::Bytes;
-use media::{CodecParameters, Timescale, TrackKind};
+use media::{Timescale, TrackKind};
 use mp4_atom::{Elst, Mdhd, Mvhd, Tkhd, Trex};
 
 use super::{
@@ -133,10 +133,7 @@ impl MovieTrack {
     }
 
     pub(super) const fn kind(&self) -> TrackKind {
-        match self.entry.parameters {
-            CodecParameters::H264(_) => TrackKind::Video,
-            CodecParameters::Aac(_) => TrackKind::Audio,
-        }
+        self.entry.parameters.kind()
     }
 
     /// Its samples; `None` where it has none.

@@ -1,18 +1,36 @@
-//! Length-prefixed NAL units (ISO/IEC 14496-15 §5.2.3).
+//! Length-prefixed NAL units, as samples of H.264 and of H.265 hold them (ISO/IEC 14496-15 §4.3.3).
+
+mod normalize;
 
 use bytes::Bytes;
+use thiserror::Error;
 
-use super::AvcError;
+pub use self::normalize::MAX_NALUS;
+pub(crate) use self::normalize::normalize;
 
-pub(super) const NALU_IDR: u8 = 5;
-pub(super) const NALU_SPS: u8 = 7;
-pub(super) const NALU_PPS: u8 = 8;
-pub(super) const NALU_DELIMITER: u8 = 9;
-pub(super) const NALU_FILLER: u8 = 12;
-
-/// `nal_unit_type`; `None` for no bytes.
-pub(super) fn nalu_type(nalu: &[u8]) -> Option<u8> {
-    nalu.first().map(|byte| byte & 0x1F)
+/// Why an access unit can't be taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NaluError {
+    /// NAL unit lengths are of 1, 2 or 4 bytes.
+    #[error("NAL unit length size {size}")]
+    LengthSize {
+        /// The size, in bytes.
+        size: u8,
+    },
+    /// A NAL unit's length reaches past the end of its access unit.
+    #[error("NAL unit at byte {position} of {len} is cut short")]
+    TruncatedNalu {
+        /// Where its length starts.
+        position: usize,
+        /// Bytes of the access unit.
+        len: usize,
+    },
+    /// More NAL units than any access unit has.
+    #[error("more than {limit} NAL units in one access unit")]
+    TooManyNalus {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 /// Whether lengths of this size exist.
@@ -20,34 +38,34 @@ pub(super) fn nalu_type(nalu: &[u8]) -> Option<u8> {
 /// # Errors
 ///
 /// `LengthSize`.
-pub(super) const fn check_length_size(size: u8) -> Result<(), AvcError> {
+pub(crate) const fn check_length_size(size: u8) -> Result<(), NaluError> {
     match size {
         1 | 2 | 4 => Ok(()),
-        _ => Err(AvcError::LengthSize { size }),
+        _ => Err(NaluError::LengthSize { size }),
     }
 }
 
 /// Where a NAL unit lies in its access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NaluSpan {
+pub(crate) struct NaluSpan {
     /// Offset of its length.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Offset of its first byte.
-    pub(super) body: usize,
+    pub(crate) body: usize,
     /// Offset after its last byte.
-    pub(super) end: usize,
+    pub(crate) end: usize,
 }
 
 /// Walks the NAL units of an access unit; ends after the first error.
 #[derive(Clone, Debug)]
-pub(super) struct NaluSpans<'a> {
+pub(crate) struct NaluSpans<'a> {
     data: &'a [u8],
     length_size: usize,
     position: usize,
 }
 
 impl<'a> NaluSpans<'a> {
-    pub(super) fn new(data: &'a [u8], length_size: u8) -> Self {
+    pub(crate) fn new(data: &'a [u8], length_size: u8) -> Self {
         Self { data, length_size: usize::from(length_size), position: 0 }
     }
 
@@ -62,7 +80,7 @@ impl<'a> NaluSpans<'a> {
 }
 
 impl Iterator for NaluSpans<'_> {
-    type Item = Result<NaluSpan, AvcError>;
+    type Item = Result<NaluSpan, NaluError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.position >= self.data.len() {
@@ -71,7 +89,7 @@ impl Iterator for NaluSpans<'_> {
         let span = self.span();
         let (position, len) = (self.position, self.data.len());
         self.position = span.map_or(len, |span| span.end);
-        Some(span.ok_or(AvcError::TruncatedNalu { position, len }))
+        Some(span.ok_or(NaluError::TruncatedNalu { position, len }))
     }
 }
 
@@ -79,7 +97,7 @@ impl Iterator for NaluSpans<'_> {
 #[derive(Clone, Debug)]
 pub struct NaluReader<'a> {
     payload: &'a Bytes,
-    spans: Result<NaluSpans<'a>, Option<AvcError>>,
+    spans: Result<NaluSpans<'a>, Option<NaluError>>,
 }
 
 /// The NAL units of an access unit whose lengths have `length_size` bytes, as slices. Empty ones are
@@ -95,7 +113,7 @@ pub fn nalus(payload: &Bytes, length_size: u8) -> NaluReader<'_> {
 }
 
 impl Iterator for NaluReader<'_> {
-    type Item = Result<Bytes, AvcError>;
+    type Item = Result<Bytes, NaluError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let spans = match &mut self.spans {

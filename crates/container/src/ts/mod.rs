@@ -9,6 +9,7 @@
 
 mod adts;
 mod clock;
+mod coding;
 mod elementary;
 mod error;
 mod h264;

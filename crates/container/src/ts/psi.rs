@@ -15,6 +15,7 @@ const MAX_SECTION_LENGTH: usize = 1021;
 
 /// `stream_type` of H.264 video.
 pub(super) const STREAM_TYPE_H264: u8 = 0x1B;
+pub(super) const STREAM_TYPE_HEVC: u8 = 0x24;
 /// `stream_type` of AAC with ADTS headers.
 pub(super) const STREAM_TYPE_ADTS: u8 = 0x0F;
 

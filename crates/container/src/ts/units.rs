@@ -1,8 +1,9 @@
 //! Samples turned into PES-sized units with their times on the transport stream's clock.
 
-use media::{CodecParameters, H264Parameters, Sample, Timescale, TrackSegment};
+use bytes::Bytes;
+use media::{CodecParameters, Sample, Timescale, TrackSegment};
 
-use super::{TsError, clock, packet::UnitWriter};
+use super::{TsError, clock, coding::Coding, packet::UnitWriter};
 use crate::aac::{self, ADTS_HEADER_LEN};
 
 /// What the writer adds to every time, in 90 kHz ticks: 10 s, so that composition offsets, audio
@@ -10,31 +11,28 @@ use crate::aac::{self, ADTS_HEADER_LEN};
 pub const TIMESTAMP_MARGIN: i64 = 900_000;
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
-/// An access unit delimiter that allows any slice type (ISO/IEC 14496-10 §7.3.2.4).
-const ACCESS_UNIT_DELIMITER: [u8; 6] = [0, 0, 0, 1, 0x09, 0xF0];
 /// The longest stretch of audio in one PES packet, in 90 kHz ticks; also the PCR interval of a
 /// program without video.
 const AUDIO_PES_DURATION: i64 = 9_000;
 /// Audio bytes in one PES packet, so that its 16-bit length holds.
 const AUDIO_PES_LEN: usize = 60_000;
 
-const NALU_IDR: u8 = 5;
-const NALU_SPS: u8 = 7;
-const NALU_PPS: u8 = 8;
-const NALU_DELIMITER: u8 = 9;
-
 /// One picture to be written. Times are in unwrapped 90 kHz ticks, the margin included.
 #[derive(Debug)]
 pub(super) struct VideoUnit<'a> {
     pub(super) dts: i64,
     pub(super) pts: i64,
-    pub(super) idr: bool,
+    pub(super) random_access: bool,
+    pub(super) coding: Coding,
     /// Parameter sets to put in front.
-    parameters: Option<&'a H264Parameters>,
+    sets: Option<ParameterSets<'a>>,
     sample: &'a Sample,
     /// Bytes of the Annex B access unit.
     pub(super) len: usize,
 }
+
+/// The parameter sets of a track, kind by kind.
+type ParameterSets<'a> = [&'a [Bytes]; 3];
 
 /// Consecutive AAC frames to be written as one PES packet.
 #[derive(Debug)]
@@ -114,8 +112,12 @@ pub(super) fn video<'a>(
     track: &'a TrackSegment,
     decoding: &mut DecodingClock,
 ) -> Result<Units<VideoUnit<'a>>, TsError> {
-    let CodecParameters::H264(parameters) = &track.init.track.parameters else {
-        return Err(TsError::WrongCodec("video"));
+    let (coding, sets): (_, ParameterSets<'a>) = match &track.init.track.parameters {
+        CodecParameters::H264(it) => (Coding::Avc, [&[], &it.sps, &it.pps]),
+        CodecParameters::Hevc(it) => (Coding::Hevc, [&it.vps, &it.sps, &it.pps]),
+        CodecParameters::Av1(_) | CodecParameters::Aac(_) | CodecParameters::Opus(_) => {
+            return Err(TsError::WrongCodec("video"));
+        }
     };
     let timescale = track.init.track.timescale;
     let margin = |ticks| clock::to_90k(ticks, timescale).saturating_add(TIMESTAMP_MARGIN);
@@ -123,18 +125,20 @@ pub(super) fn video<'a>(
     decoding.admit(&track.samples, timescale);
     let mut list = Vec::with_capacity(track.samples.len());
     for (index, sample) in track.samples.iter().enumerate() {
-        let contents = Contents::of(sample).ok_or(TsError::MalformedSample { sample: index })?;
-        let parameters = contents.wants_parameters().then_some(parameters.as_ref());
+        let contents = Contents::of(sample, coding);
+        let contents = contents.ok_or(TsError::MalformedSample { sample: index })?;
+        let sets = contents.wants_parameters(coding).then_some(sets);
         let sets_len =
-            parameters.map_or(0, |sets| sets_of(sets).map(|s| START_CODE.len() + s.len()).sum());
+            sets.map_or(0, |sets| sets_of(sets).map(|s| START_CODE.len() + s.len()).sum());
         let pts = margin(time.saturating_add(i64::from(sample.composition_offset)));
         list.push(VideoUnit {
             dts: decoding.decoding_time(margin(time), pts),
             pts,
-            idr: contents.idr,
-            parameters,
+            random_access: contents.random_access,
+            coding,
+            sets,
             sample,
-            len: ACCESS_UNIT_DELIMITER.len() + sets_len + contents.annex_b_len,
+            len: coding.delimiter().len() + sets_len + contents.annex_b_len,
         });
         time = time.saturating_add(i64::from(sample.duration));
     }
@@ -180,14 +184,14 @@ pub(super) fn audio(track: &TrackSegment) -> Result<Units<AudioUnit<'_>>, TsErro
 impl VideoUnit<'_> {
     /// Writes the access unit in Annex B form: delimiter, parameter sets, NAL units.
     pub(super) fn write(&self, out: &mut UnitWriter<'_>) {
-        out.write(&ACCESS_UNIT_DELIMITER);
-        for set in self.parameters.into_iter().flat_map(sets_of) {
+        out.write(self.coding.delimiter());
+        for set in self.sets.into_iter().flat_map(sets_of) {
             out.write(&START_CODE);
             out.write(set);
         }
         let mut cursor = Cursor::new(self.sample);
-        while let Some((len, kind)) = cursor.next_nalu() {
-            let keep = kind != Some(NALU_DELIMITER) && len > 0;
+        while let Some((len, first)) = cursor.next_nalu() {
+            let keep = len > 0 && !first.is_some_and(|first| self.coding.is_delimiter(first));
             if keep {
                 out.write(&START_CODE);
             }
@@ -212,31 +216,34 @@ impl AudioUnit<'_> {
     }
 }
 
-fn sets_of(parameters: &H264Parameters) -> impl Iterator<Item = &[u8]> {
-    parameters.sps.iter().chain(&parameters.pps).map(AsRef::as_ref)
+fn sets_of(sets: ParameterSets<'_>) -> impl Iterator<Item = &[u8]> {
+    sets.into_iter().flatten().map(AsRef::as_ref)
 }
 
 /// What an access unit of length-prefixed NAL units holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Contents {
-    idr: bool,
-    sps: bool,
-    pps: bool,
+    random_access: bool,
+    /// Kinds of parameter sets in it, a bit each.
+    sets: u8,
     /// Bytes of its NAL units with start codes, delimiters left out.
     annex_b_len: usize,
 }
 
 impl Contents {
     /// `None` where a length reaches past the sample.
-    fn of(sample: &Sample) -> Option<Self> {
+    fn of(sample: &Sample, coding: Coding) -> Option<Self> {
         let mut contents = Self::default();
         let mut cursor = Cursor::new(sample);
-        while let Some((len, kind)) = cursor.next_nalu() {
-            contents.idr |= kind == Some(NALU_IDR);
-            contents.sps |= kind == Some(NALU_SPS);
-            contents.pps |= kind == Some(NALU_PPS);
-            if kind != Some(NALU_DELIMITER) && len > 0 {
-                contents.annex_b_len += START_CODE.len() + len;
+        while let Some((len, first)) = cursor.next_nalu() {
+            if len > 0
+                && let Some(first) = first
+            {
+                contents.random_access |= coding.is_random_access(first);
+                contents.sets |= coding.set(first);
+                if !coding.is_delimiter(first) {
+                    contents.annex_b_len += START_CODE.len() + len;
+                }
             }
             if cursor.take(len, |_| ()) != len {
                 return None;
@@ -245,10 +252,10 @@ impl Contents {
         cursor.at_end().then_some(contents)
     }
 
-    /// An IDR picture needs both sets in front of it. With only one in-band, the track's pair comes
-    /// first and the one in-band repeats or replaces its fellow.
-    const fn wants_parameters(&self) -> bool {
-        self.idr && !(self.sps && self.pps)
+    /// A random access point needs every kind of set in front of it. With only some in-band, the
+    /// track's come first and those in-band repeat or replace their fellows.
+    const fn wants_parameters(&self, coding: Coding) -> bool {
+        self.random_access && self.sets != coding.every_set()
     }
 }
 
@@ -290,7 +297,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Cursor<'a, I> {
         len - missing
     }
 
-    /// Length and type of the next NAL unit, before its first byte; `None` at the end, or where a
+    /// Length and first byte of the next NAL unit, before that byte; `None` at the end, or where a
     /// length is cut short.
     fn next_nalu(&mut self) -> Option<(usize, Option<u8>)> {
         let mut len = 0_usize;
@@ -301,6 +308,6 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Cursor<'a, I> {
             return None;
         }
         self.refill();
-        Some((len, self.current.first().map(|byte| byte & 0x1F)))
+        Some((len, self.current.first().copied()))
     }
 }

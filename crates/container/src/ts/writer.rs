@@ -5,6 +5,7 @@ use media::TrackSegment;
 
 use super::{
     TsError, clock,
+    coding::Coding,
     packet::{self, AdaptationField, PACKET_LEN, PAYLOAD_LEN, UnitWriter},
     pes::{self, PesHeader},
     psi::{self, ProgramEntry, StreamEntry},
@@ -38,7 +39,7 @@ pub struct TsWriter {
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     continuity: Continuity,
-    /// The PMT written last: whether it lists video and audio, and its version.
+    /// The PMT written last: which video and whether audio it lists, and its version.
     program: Option<Program>,
     decoding: DecodingClock,
     /// Unwrapped PCR written last.
@@ -57,7 +58,7 @@ struct Continuity {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Program {
-    video: bool,
+    video: Option<Coding>,
     audio: bool,
     version: u8,
 }
@@ -113,11 +114,15 @@ impl TsWriter {
         };
         let out = Vec::with_capacity(estimated_len(&video, &audio));
         let mut writer = SegmentWriter { state, out, discontinuity, header: Vec::new() };
-        writer.tables(!video.list.is_empty(), !audio.list.is_empty());
+        writer.tables(coding_of(&video), !audio.list.is_empty());
         writer.media(&video, &audio);
         self.state = writer.state;
         Ok(Bytes::from(writer.out))
     }
+}
+
+fn coding_of(video: &Units<VideoUnit<'_>>) -> Option<Coding> {
+    video.list.first().map(|unit| unit.coding)
 }
 
 /// An upper bound of the segment's length, extra PCR packets aside.
@@ -157,30 +162,31 @@ pub(super) struct SegmentWriter {
 impl SegmentWriter {
     /// Writes further pictures of a segment without audio, behind its tables when they are the first.
     pub(super) fn further(&mut self, video: &TrackSegment) -> Result<(), TsError> {
+        let start = units::start(video)?;
         if self.out.is_empty() {
-            self.discontinuity = self.state.start_time_base(units::start(video)?);
-            self.tables(true, false);
+            self.discontinuity = self.state.start_time_base(start);
         }
         let video = units::video(video, &mut self.state.decoding)?;
+        if self.out.is_empty() {
+            self.tables(coding_of(&video), false);
+        }
         self.units(&video, &Units::none());
         Ok(())
     }
 
-    fn tables(&mut self, video: bool, audio: bool) {
+    fn tables(&mut self, video: Option<Coding>, audio: bool) {
         let program = match self.state.program {
             Some(last) if (last.video, last.audio) == (video, audio) => last,
             Some(last) => Program { video, audio, version: last.version.wrapping_add(1) & 0x1F },
             None => Program { video, audio, version: 0 },
         };
         self.state.program = Some(program);
-        let streams = [
-            (video, StreamEntry { stream_type: psi::STREAM_TYPE_H264, pid: VIDEO_PID }),
-            (audio, StreamEntry { stream_type: psi::STREAM_TYPE_ADTS, pid: AUDIO_PID }),
-        ];
-        let streams: Vec<_> =
-            streams.into_iter().filter_map(|(there, entry)| there.then_some(entry)).collect();
+        let picture = video.map(|it| StreamEntry { stream_type: it.stream_type(), pid: VIDEO_PID });
+        let sound =
+            audio.then_some(StreamEntry { stream_type: psi::STREAM_TYPE_ADTS, pid: AUDIO_PID });
+        let streams: Vec<_> = picture.into_iter().chain(sound).collect();
         let pat = psi::write_pat(PROGRAM);
-        let pcr_pid = if video { VIDEO_PID } else { AUDIO_PID };
+        let pcr_pid = if video.is_some() { VIDEO_PID } else { AUDIO_PID };
         let pmt = psi::write_pmt(PROGRAM.program_number, program.version, pcr_pid, &streams);
         let continuity = &mut self.state.continuity;
         write_table(&mut self.out, psi::PAT_PID, &mut continuity.pat, pat);
@@ -224,7 +230,7 @@ impl SegmentWriter {
     }
 
     fn picture(&mut self, unit: &VideoUnit<'_>, time: i64) {
-        let field = AdaptationField { random_access: unit.idr, ..self.pcr_field(time) };
+        let field = AdaptationField { random_access: unit.random_access, ..self.pcr_field(time) };
         let (pts, dts) = (clock::wrap(unit.pts), clock::wrap(unit.dts));
         let header = PesHeader {
             stream_id: pes::STREAM_ID_VIDEO,

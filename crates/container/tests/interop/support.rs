@@ -173,11 +173,11 @@ fn tags(file: &[u8]) -> Vec<(u8, i64, Bytes)> {
 pub(crate) fn flv_video(file: &[u8]) -> Stream {
     let (mut configuration, mut units) = (None, Vec::new());
     for (_, timestamp, body) in tags(file).into_iter().filter(|tag| tag.0 == 9) {
-        match flv::parse_video(&body).unwrap() {
-            VideoTag::SequenceHeader(record) => {
+        match flv::parse_video(&body).unwrap().into_iter().next().unwrap().tag.unwrap() {
+            VideoTag::SequenceHeader { record, .. } => {
                 configuration = Some(avc::parse_decoder_configuration(&record).unwrap());
             }
-            VideoTag::AccessUnit { composition_time_ms, payload, keyframe_hint } => {
+            VideoTag::AccessUnit { composition_time_ms, payload, keyframe_hint, .. } => {
                 let length_size = configuration.as_ref().unwrap().nalu_length_size;
                 let unit = avc::normalize(&payload, length_size).unwrap();
                 assert_eq!(unit.idr, keyframe_hint);
@@ -189,7 +189,7 @@ pub(crate) fn flv_video(file: &[u8]) -> Stream {
                     unit.payload,
                 ));
             }
-            VideoTag::EndOfSequence | VideoTag::Command => {}
+            VideoTag::EndOfSequence | VideoTag::Metadata(_) | VideoTag::Command => {}
         }
     }
     let track = Track {
@@ -204,15 +204,15 @@ pub(crate) fn flv_video(file: &[u8]) -> Stream {
 pub(crate) fn flv_audio(file: &[u8]) -> Stream {
     let (mut parameters, mut units) = (None, Vec::new());
     for (_, _, body) in tags(file).into_iter().filter(|tag| tag.0 == 8) {
-        match flv::parse_audio(&body).unwrap() {
-            AudioTag::SequenceHeader(config) => {
+        match flv::parse_audio(&body).unwrap().into_iter().next().unwrap().tag.unwrap() {
+            AudioTag::SequenceHeader { config, .. } => {
                 parameters = Some(aac::parse_audio_specific_config(&config).unwrap());
             }
-            AudioTag::Frame(frame) => {
+            AudioTag::Frame { payload: frame, .. } => {
                 let dts = 1024 * i64::try_from(units.len()).unwrap();
                 units.push((dts, dts, true, frame.into()));
             }
-            AudioTag::Silence => {}
+            AudioTag::Silence | AudioTag::ChannelOrder(_) => {}
         }
     }
     let parameters = parameters.unwrap();

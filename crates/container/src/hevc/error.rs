@@ -1,0 +1,57 @@
+//! Why H.265 bytes can't be read.
+
+use thiserror::Error;
+
+use crate::nalu::NaluError;
+
+/// Why H.265 bytes can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HevcError {
+    /// The configuration record ends too early.
+    #[error("configuration record of {len} bytes is cut short at byte {position}")]
+    TruncatedConfiguration {
+        /// Where something is missing.
+        position: usize,
+        /// Bytes of the record.
+        len: usize,
+    },
+    /// A version of the configuration record other than 1.
+    #[error("configuration record version {version} at byte 0")]
+    ConfigurationVersion {
+        /// The version.
+        version: u8,
+    },
+    /// There is no video, sequence or picture parameter set.
+    #[error("no {0} parameter set")]
+    MissingParameterSet(
+        /// `video`, `sequence` or `picture`.
+        &'static str,
+    ),
+    /// A parameter set of another NAL unit type than it should be, too long, or one too many.
+    #[error("{kind} parameter set {index}: {reason}")]
+    ParameterSet {
+        /// `video`, `sequence` or `picture`.
+        kind: &'static str,
+        /// Its place in the list.
+        index: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A sequence parameter set that ends too early, or says what can't be.
+    #[error("sequence parameter set: {0}")]
+    Sps(
+        /// The syntax element at fault.
+        &'static str,
+    ),
+    /// A picture that is empty after cropping, or larger than any level allows.
+    #[error("picture of {width}x{height}")]
+    PictureSize {
+        /// Width, in samples.
+        width: u64,
+        /// Height, in samples.
+        height: u64,
+    },
+    /// An access unit that can't be taken apart.
+    #[error(transparent)]
+    Nalu(#[from] NaluError),
+}
