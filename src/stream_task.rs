@@ -341,7 +341,8 @@ impl StreamTask {
     fn handle(&mut self, now: Instant, event: PublisherEvent) {
         match event {
             PublisherEvent::Track(track) => {
-                if let Some((_, picture)) = track.parameters.picture() {
+                if let Some((codec, picture)) = track.parameters.picture() {
+                    self.route.set_source(codec);
                     let (width, height) = picture.display_size();
                     let default = || Ladder::for_source(width, height, picture.frame_rate);
                     self.settle_ladder(|configured| configured.unwrap_or_else(default));

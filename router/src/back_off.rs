@@ -65,6 +65,24 @@ impl BackOff {
         self.pause(now + config.price_pause, cap.rejection());
     }
 
+    /// Leaves an orchestrator that can't do what the stream needs alone for a while.
+    pub(crate) fn incapable(&mut self, now: Instant, config: &RouterConfig) {
+        self.pause(now + config.incapable_pause, Rejection::Incapable);
+    }
+
+    /// The stream needs something else now: who could not do the other may be asked.
+    pub(crate) fn needs_changed(&mut self) {
+        if self.why == Some(Rejection::Incapable) {
+            self.until = None;
+            self.why = None;
+        }
+    }
+
+    /// Whether it is left alone at `now` because it can't do what the stream needs.
+    pub(crate) fn is_incapable(&self, now: Instant) -> bool {
+        self.why == Some(Rejection::Incapable) && !self.is_over(now, true)
+    }
+
     /// The cap is another now: who asked too much for the last one may be asked again.
     pub(crate) fn cap_changed(&mut self) {
         if matches!(self.why, Some(Rejection::Price | Rejection::PriceUnknown)) {

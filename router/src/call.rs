@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration, time::Instant};
 
-use media::{Ladder, Segment};
+use media::{Ladder, Segment, VideoCodec};
 
 use crate::{
     attempt::{AttemptId, Delivery},
@@ -18,6 +18,8 @@ use crate::{
 pub enum Call {
     /// [`Dispatcher::set_ladder`].
     SetLadder(Arc<Ladder>),
+    /// [`Dispatcher::set_source`].
+    SetSource(VideoCodec),
     /// [`Dispatcher::set_target_duration`].
     SetTargetDuration(Duration),
     /// [`Dispatcher::push`].
@@ -41,6 +43,7 @@ impl Dispatcher {
     pub fn apply(&mut self, now: Instant, fleet: &mut Fleet, call: Call) -> bool {
         match call {
             Call::SetLadder(ladder) => self.set_ladder(now, fleet, ladder),
+            Call::SetSource(codec) => self.set_source(now, fleet, codec),
             Call::SetTargetDuration(target) => self.set_target_duration(now, fleet, target),
             Call::Push(segment) => self.push(now, fleet, segment),
             Call::Discovered(session, answer) => {

@@ -60,11 +60,19 @@ pub struct RouterConfig {
     pub set_aside_longest: Duration,
     /// How long an orchestrator at capacity is left alone; that is no fault. Default 1 s.
     pub capped_pause: Duration,
+    /// How long an orchestrator that can't do what a stream needs, such as decoding its source, is left
+    /// alone; that is no fault. Default 30 s.
+    #[serde(default = "incapable_pause")]
+    pub incapable_pause: Duration,
     /// Segments waiting for release. When full, the oldest is released at once with gaps, so that
     /// the publisher never waits and no number is lost. Default 16.
     pub waiting_segments: usize,
     /// How long attempts in flight may go on after the stream's end. Default 3 s.
     pub finish_grace: Duration,
+}
+
+const fn incapable_pause() -> Duration {
+    Duration::from_secs(30)
 }
 
 impl Default for RouterConfig {
@@ -90,6 +98,7 @@ impl Default for RouterConfig {
             set_aside_longest_without_session: Duration::from_secs(1),
             set_aside_longest: Duration::from_secs(30),
             capped_pause: Duration::from_secs(1),
+            incapable_pause: incapable_pause(),
             waiting_segments: 16,
             finish_grace: Duration::from_secs(3),
         }

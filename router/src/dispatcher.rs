@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media::{GapReason, Ladder, Segment, SequenceNumber};
+use media::{GapReason, Ladder, Segment, SequenceNumber, VideoCodec};
 
 use crate::{
     attempt::{Attempt, AttemptId, Delivery},
@@ -162,6 +162,15 @@ impl Dispatcher {
     pub fn set_ladder(&mut self, now: Instant, fleet: &mut Fleet, ladder: Arc<Ladder>) {
         if *ladder != *self.ladder {
             self.ladder = ladder;
+            self.epoch += 1;
+            self.advance(now, fleet);
+        }
+    }
+
+    /// Sets how the pictures of segments pushed from now on are coded. Sessions with orchestrators were
+    /// asked for with the codec before in mind: they end, and new ones are asked for.
+    pub fn set_source(&mut self, now: Instant, fleet: &mut Fleet, codec: VideoCodec) {
+        if self.roster.set_source(codec, &mut self.outputs) {
             self.epoch += 1;
             self.advance(now, fleet);
         }

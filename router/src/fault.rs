@@ -108,6 +108,8 @@ impl AttemptFault {
 pub enum DiscoveryFault {
     /// The orchestrator is at capacity. Not a fault of its own.
     Capped,
+    /// It can't do what the stream needs. Not a fault either.
+    Incapable,
     /// No answer, a refusal, or one that can't be used.
     Failed,
 }

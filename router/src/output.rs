@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use media::PresentationSegment;
+use media::{PresentationSegment, VideoCodec};
 
 use crate::{
     attempt::{AttemptId, AttemptStart},
@@ -21,6 +21,8 @@ pub enum Output {
         session: SessionId,
         /// Whom to ask.
         orchestrator: Arc<ConfiguredOrchestrator>,
+        /// What it would have to decode.
+        source: VideoCodec,
     },
     /// Nobody waits for that answer any more.
     CancelDiscovery {

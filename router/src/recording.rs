@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use media::VideoCodec;
 use orchestrator::OrchestratorAddress;
 use serde::{Deserialize, Serialize};
 
@@ -118,8 +119,12 @@ fn text(line: &Line) -> String {
 /// An output as far as it is a choice.
 fn choice(output: &Output) -> String {
     match output {
-        Output::Discover { session, orchestrator } => {
-            format!("ask {} (session {session})", orchestrator.address)
+        Output::Discover { session, orchestrator, source } => {
+            let asked = format!("ask {} (session {session})", orchestrator.address);
+            if *source == VideoCodec::H264 {
+                return asked;
+            }
+            format!("{asked} for {}", source.as_str())
         }
         Output::CancelDiscovery { session } => format!("stop asking (session {session})"),
         Output::StartAttempt(start) => format!(

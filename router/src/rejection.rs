@@ -24,6 +24,8 @@ pub enum Rejection {
     PriceUnknown,
     /// It costs something, and its pool's work may not be paid for now.
     Unpaid,
+    /// It can't do what the stream needs: decode its source, or make its renditions.
+    Incapable,
     /// As many segments of this stream, or of all, are in flight on it as may be.
     InFlight,
     /// Streams that wait longer come first.

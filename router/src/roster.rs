@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use orchestrator::{OrchestratorAddress, PixelPrice};
+use media::VideoCodec;
+use orchestrator::{BodyContainer, OrchestratorAddress, PixelPrice};
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
@@ -47,6 +48,14 @@ impl Contact {
     fn address(&self) -> &OrchestratorAddress {
         &self.member.orchestrator.address
     }
+
+    /// Whether what it is sent can hold such pictures: MPEG-TS has no AV1.
+    fn carries(&self, source: VideoCodec) -> bool {
+        match source {
+            VideoCodec::H264 | VideoCodec::Hevc => true,
+            VideoCodec::Av1 => self.member.orchestrator.container == BodyContainer::Cmaf,
+        }
+    }
 }
 
 /// Why an orchestrator is left alone.
@@ -54,6 +63,7 @@ impl Contact {
 enum Pause {
     Fault,
     Capped,
+    Incapable,
     PricedOut,
 }
 
@@ -83,6 +93,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Roster {
     config: Arc<RouterConfig>,
     policy: StreamPolicy,
+    /// How the source's pictures are coded.
+    source: VideoCodec,
     /// In the order of the stream's pools.
     contacts: Vec<Contact>,
     sessions: Vec<OrchestratorSession>,
@@ -102,6 +114,7 @@ impl Roster {
         Self {
             config,
             policy,
+            source: VideoCodec::default(),
             contacts: Vec::new(),
             sessions: Vec::new(),
             current: None,
@@ -116,6 +129,25 @@ impl Roster {
     /// What the stream wants.
     pub(crate) const fn policy(&self) -> &StreamPolicy {
         &self.policy
+    }
+
+    /// Sets how the source's pictures are coded; answers whether that is new. Sessions were asked for with
+    /// the codec before in mind, and end with their attempts.
+    pub(crate) fn set_source(&mut self, codec: VideoCodec, outputs: &mut VecDeque<Output>) -> bool {
+        let changed = std::mem::replace(&mut self.source, codec) != codec;
+        if changed {
+            self.close(outputs);
+            for contact in &mut self.contacts {
+                contact.back_off.needs_changed();
+            }
+        }
+        changed
+    }
+
+    /// Whether there are orchestrators, and none of them can decode the source.
+    pub(crate) fn lacks_decoders(&self, now: Instant) -> bool {
+        let incapable = |it: &Contact| !it.carries(self.source) || it.back_off.is_incapable(now);
+        !self.contacts.is_empty() && self.contacts.iter().all(incapable)
     }
 
     /// Whether the stream may use no orchestrator at all.
@@ -225,7 +257,8 @@ impl Roster {
         for contact in &self.contacts {
             let open =
                 !matches!(fleet.passage(now, contact.address(), urgent), Passage::Closed { .. });
-            if !contact.back_off.is_over(now, urgent) || !open {
+            let able = contact.carries(self.source) && contact.back_off.is_over(now, urgent);
+            if !able || !open {
                 continue;
             }
             match self.engagement(contact) {
@@ -279,7 +312,8 @@ impl Roster {
             epoch: 0,
             late: 0,
         });
-        outputs.push_back(Output::Discover { session: id, orchestrator });
+        let source = self.source;
+        outputs.push_back(Output::Discover { session: id, orchestrator, source });
     }
 
     /// Gives up questions that were not answered in time.
@@ -333,6 +367,10 @@ impl Roster {
             Err(DiscoveryFault::Capped) => {
                 fleet.answered(now, &address, None, fleet.view(&address).price);
                 self.pause(now, &address, Pause::Capped);
+            }
+            Err(DiscoveryFault::Incapable) => {
+                fleet.answered(now, &address, None, fleet.view(&address).price);
+                self.pause(now, &address, Pause::Incapable);
             }
             Err(DiscoveryFault::Failed) => self.unreachable(now, fleet, id, "no session"),
         }
@@ -494,6 +532,7 @@ impl Roster {
         match why {
             Pause::Fault => contact.back_off.fault(now, config, rng),
             Pause::Capped => contact.back_off.capped(now, config),
+            Pause::Incapable => contact.back_off.incapable(now, config),
             Pause::PricedOut => contact.back_off.priced_out(now, config, &contact.member.price_cap),
         }
     }
@@ -582,7 +621,8 @@ impl Roster {
         fleet: &Fleet,
         hopeless: &[OrchestratorAddress],
     ) -> Option<Instant> {
-        let hopeful = self.contacts.iter().filter(|it| !hopeless.contains(it.address()));
+        let able = self.contacts.iter().filter(|it| it.carries(self.source));
+        let hopeful = able.filter(|it| !hopeless.contains(it.address()));
         let opportunity = |contact: &Contact| match self.engagement(contact) {
             Engagement::Idle => self.open_again(now, fleet, contact, true).unwrap_or(now),
             Engagement::RefreshAt(_) | Engagement::Busy => {

@@ -113,6 +113,7 @@ impl Waiting {
             GapReason::PublisherAway
             | GapReason::NotTranscodable
             | GapReason::Quarantined
+            | GapReason::NoDecoder
             | GapReason::FleetFull => false,
         }
     }

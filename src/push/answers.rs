@@ -152,7 +152,7 @@ fn joined(pieces: &[Arc<TrackSegment>]) -> Result<Option<TrackSegment>, PushRefu
 
 fn refusal(reason: GapReason) -> PushRefusal {
     match reason {
-        GapReason::NoOrchestrator => PushRefusal::NoOrchestrator,
+        GapReason::NoOrchestrator | GapReason::NoDecoder => PushRefusal::NoOrchestrator,
         GapReason::FleetFull => PushRefusal::Full("every orchestrator is at work for others"),
         GapReason::AttemptsFailed => PushRefusal::Unusable("every attempt failed".to_owned()),
         GapReason::Quarantined => {

@@ -15,6 +15,9 @@ pub(super) fn outcome(label: &str) -> String {
             "source only, renditions are gaps: no orchestrator had delivered when it had to be listed"
         }
         "attempts_failed" => "source only, renditions are gaps: every attempt failed",
+        "no_decoder" => {
+            "source only, renditions are gaps: no orchestrator of the stream decodes its codec"
+        }
         "no_orchestrator" => "source only, renditions are gaps: no orchestrator could take it",
         "quarantined" => {
             "source only, renditions are gaps: two orchestrators say that it can't be transcoded"
@@ -41,6 +44,7 @@ pub(super) const fn rejection(reason: Rejection) -> &'static str {
             "it costs something, and what its pool allows isn't known: there is no price of an ether"
         }
         Rejection::Unpaid => "it costs something, and that may not be paid now",
+        Rejection::Incapable => "it can't decode the source, or not make the renditions",
         Rejection::InFlight => "it has as many segments in flight as it may",
         Rejection::OthersWait => "other streams have waited for it longer",
         Rejection::Working => "it is at work on this segment already",

@@ -42,6 +42,7 @@ fn job(sequence: u64, body: Bytes) -> SegmentJob {
         manifest_id: "onchain".into(),
         sequence,
         duration: Duration::from_secs(1),
+        source: media::VideoCodec::H264,
         profiles: vec![RenditionProfile::preset("P144p30fps16x9").unwrap()],
         output: OutputFormat::MpegTs,
         body: Chain::from(body),

@@ -110,6 +110,7 @@ pub(crate) fn job() -> SegmentJob {
         manifest_id: "job".into(),
         sequence: 7,
         duration,
+        source: media::VideoCodec::H264,
         profiles: vec![RenditionProfile::preset("P144p30fps16x9").unwrap()],
         output: OutputFormat::MpegTs,
         body: Chain::from(Bytes::from_static(b"segment")),

@@ -65,6 +65,8 @@ pub enum GapReason {
     AttemptsFailed,
     /// There was no orchestrator to send it to.
     NoOrchestrator,
+    /// There are orchestrators, and none that decodes the source.
+    NoDecoder,
     /// Two orchestrators found that it can't be transcoded.
     Quarantined,
     /// Every orchestrator is at work for others, and too many wait already.
@@ -81,6 +83,7 @@ impl GapReason {
             Self::Deadline => "deadline",
             Self::AttemptsFailed => "attempts_failed",
             Self::NoOrchestrator => "no_orchestrator",
+            Self::NoDecoder => "no_decoder",
             Self::Quarantined => "quarantined",
             Self::FleetFull => "fleet_full",
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use media::{H264Profile, RenditionProfile};
+use media::{H264Profile, RenditionProfile, VideoCodec};
 
 use crate::{job::OutputFormat, proto};
 
@@ -33,6 +33,22 @@ pub enum Capability {
     Gop = 11,
     /// Sessions held together by a token.
     AuthToken = 12,
+    /// Decodes H.265.
+    HevcDecode = 15,
+    /// Decodes AV1. The network has no number for it; this one is ours, far beyond its own, so that a
+    /// gateway and an orchestrator of other making refuse each other such work instead of trying it.
+    Av1Decode = 240,
+}
+
+impl Capability {
+    /// What it takes to decode a source.
+    const fn decoding(source: VideoCodec) -> Self {
+        match source {
+            VideoCodec::H264 => Self::H264,
+            VideoCodec::Hevc => Self::HevcDecode,
+            VideoCodec::Av1 => Self::Av1Decode,
+        }
+    }
 }
 
 /// A set of capability bits.
@@ -149,10 +165,12 @@ pub struct JobCapabilities {
 }
 
 impl JobCapabilities {
-    /// For H.264 4:2:0 input, these profiles and this output.
+    /// For 4:2:0 input in this codec, these profiles and this output.
     #[must_use]
-    pub fn new(profiles: &[RenditionProfile], output: OutputFormat) -> Self {
-        let mut needed = vec![Capability::AuthToken, Capability::H264];
+    pub fn new(source: VideoCodec, profiles: &[RenditionProfile], output: OutputFormat) -> Self {
+        let decoding = Capability::decoding(source);
+        // Every rendition is encoded as H.264.
+        let mut needed = vec![Capability::AuthToken, Capability::H264, decoding];
         needed.push(match output {
             OutputFormat::MpegTs => Capability::MpegTs,
             OutputFormat::Mp4 => Capability::Mp4,
@@ -216,23 +234,35 @@ mod tests {
 
     #[test]
     fn typical_job_has_the_networks_bits() {
-        let job = JobCapabilities::new(&[preset()], OutputFormat::MpegTs);
+        let job = JobCapabilities::new(VideoCodec::H264, &[preset()], OutputFormat::MpegTs);
         assert_eq!(job.to_wire().bitstring, [0x1003]);
         let wire = job.to_wire().encode_to_vec();
         assert_eq!(hex::encode(wire), "0a0283202a00", "constraints are present, though empty");
     }
 
     #[test]
+    fn sources_add_what_it_takes_to_decode_them() {
+        let bits = |source| {
+            JobCapabilities::new(source, &[preset()], OutputFormat::Mp4).to_wire().bitstring
+        };
+        assert_eq!(bits(VideoCodec::Hevc), [1 | 1 << 2 | 1 << 12 | 1 << 15]);
+        assert_eq!(bits(VideoCodec::Av1), [1 | 1 << 2 | 1 << 12, 0, 0, 1 << 48]);
+        let av1 = JobCapabilities::new(VideoCodec::Av1, &[preset()], OutputFormat::Mp4);
+        let software = Capabilities { words: vec![0x15_ffe2_5fff], ..Capabilities::default() };
+        assert!(!software.allow(&av1), "an orchestrator of the network");
+    }
+
+    #[test]
     fn profile_and_frame_rate_add_bits() {
         let fractional = RenditionProfile { frame_rate: FrameRate::new(30_000, 1_001), ..preset() };
         let main = RenditionProfile { h264_profile: H264Profile::Main, ..preset() };
-        let job = JobCapabilities::new(&[fractional, main], OutputFormat::Mp4);
+        let job = JobCapabilities::new(VideoCodec::H264, &[fractional, main], OutputFormat::Mp4);
         assert_eq!(job.to_wire().bitstring, [1 | 1 << 2 | 1 << 3 | 1 << 8 | 1 << 12]);
     }
 
     #[test]
     fn compatibility_goes_both_ways() {
-        let job = JobCapabilities::new(&[preset()], OutputFormat::MpegTs);
+        let job = JobCapabilities::new(VideoCodec::H264, &[preset()], OutputFormat::MpegTs);
         let legacy = Capabilities { words: vec![0xfff], ..Capabilities::default() };
         assert!(!legacy.allow(&job), "no token bit");
         let transcoder = Capabilities { words: vec![0x0400_5fff], ..Capabilities::default() };
@@ -247,7 +277,8 @@ mod tests {
 
     #[test]
     fn a_demanded_version_is_sent_and_checked() {
-        let job = JobCapabilities::new(&[preset()], OutputFormat::MpegTs).with_min_version("0.9.1");
+        let job = JobCapabilities::new(VideoCodec::H264, &[preset()], OutputFormat::MpegTs)
+            .with_min_version("0.9.1");
         assert_eq!(job.to_wire().constraints.unwrap().min_version, "0.9.1");
         let with = |version: &str| Capabilities {
             words: vec![0x5fff],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media::{Chain, RenditionProfile};
+use media::{Chain, RenditionProfile, VideoCodec};
 
 use crate::{BodyHash, JobCapabilities};
 
@@ -44,6 +44,8 @@ pub struct SegmentJob {
     pub sequence: u64,
     /// How long it plays; at most [`SegmentJob::MAX_DURATION`].
     pub duration: Duration,
+    /// How the segment's pictures are coded.
+    pub source: VideoCodec,
     /// The renditions wanted, 1 to [`media::Ladder::MAX_RENDITIONS`].
     pub profiles: Vec<RenditionProfile>,
     /// How they should come back.
@@ -92,6 +94,6 @@ impl SegmentJob {
     /// What an orchestrator must be able to do for it.
     #[must_use]
     pub fn capabilities(&self) -> JobCapabilities {
-        JobCapabilities::new(&self.profiles, self.output)
+        JobCapabilities::new(self.source, &self.profiles, self.output)
     }
 }

@@ -77,6 +77,7 @@ mod tests {
             manifest_id: "abcdef".into(),
             sequence: 1234,
             duration,
+            source: media::VideoCodec::H264,
             profiles: vec![RenditionProfile::preset("P240p30fps16x9").unwrap()],
             output: OutputFormat::MpegTs,
             body: Chain::from(Bytes::from_static(b"segment-bytes")),

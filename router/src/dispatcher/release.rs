@@ -31,12 +31,20 @@ impl Dispatcher {
             let opportunity = self.roster.earliest_opportunity(now, fleet, hopeless);
             let in_time = opportunity.is_some_and(|at| at < deadline);
             if outage || !in_time || !self.may_try(now, waiting) {
-                let reason = waiting.reason(!none_left, has_live);
+                let reason = self.gap_reason(now, waiting, has_live);
                 if let Some(waiting) = self.waiting.get_mut(index) {
                     waiting.give_up(reason);
                 }
             }
         }
+    }
+
+    /// Why a segment has no renditions, where no attempt is in flight.
+    fn gap_reason(&self, now: Instant, waiting: &Waiting, has_live: bool) -> GapReason {
+        if !waiting.sent && !has_live && self.roster.lacks_decoders(now) {
+            return GapReason::NoDecoder;
+        }
+        waiting.reason(!self.roster.is_empty(), has_live)
     }
 
     /// Releases every number that is complete or due, in order.
@@ -78,7 +86,7 @@ impl Dispatcher {
         if self.cancel_attempts(now, fleet, &mut head, "the segment had to be listed") {
             head.give_up(GapReason::Deadline);
         }
-        let reason = head.reason(!self.roster.is_empty(), self.roster.has_live(now, fleet));
+        let reason = self.gap_reason(now, &head, self.roster.has_live(now, fleet));
         let outcome = head.outcome.take().unwrap_or(Outcome::Gaps(reason));
         let (renditions, new_header) = match outcome {
             Outcome::SourceOnly => (Vec::new(), false),

@@ -1,4 +1,5 @@
 mod bench;
+mod codecs;
 mod fleet;
 mod orchestrators;
 mod releases;

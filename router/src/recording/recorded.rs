@@ -8,7 +8,7 @@ use std::{
 
 use media::{
     H264Profile, Ladder, MediaDuration, RenditionName, RenditionProfile, Segment, SequenceNumber,
-    Timescale, Timestamp,
+    Timescale, Timestamp, VideoCodec,
 };
 use orchestrator::{BodyContainer, PixelPrice};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ use crate::{
 pub(crate) enum RecordedCall {
     Ladder(Vec<(String, u32, u32, u32)>),
     TargetDuration(Duration),
+    /// The codec's name.
+    Source(String),
     Push(RecordedSegment),
     Offer {
         session: u64,
@@ -83,6 +85,7 @@ impl RecordedCall {
                 Self::Ladder(ladder.profiles().iter().map(rung).collect())
             }
             Call::SetTargetDuration(target) => Self::TargetDuration(*target),
+            Call::SetSource(codec) => Self::Source(codec.as_str().to_owned()),
             Call::Push(segment) => Self::Push(RecordedSegment {
                 sequence: segment.sequence.0,
                 discontinuity: segment.discontinuity,
@@ -121,6 +124,7 @@ impl RecordedCall {
         Some(match self {
             Self::Ladder(rungs) => Call::SetLadder(Arc::new(ladder(rungs)?)),
             Self::TargetDuration(target) => Call::SetTargetDuration(target),
+            Self::Source(name) => Call::SetSource(source(&name)?),
             Self::Push(segment) => Call::Push(Arc::new(segment.restore(instant(segment.closed))?)),
             Self::Offer { session, refresh, price, round_trip } => {
                 let offer = SessionOffer { refresh: refresh.map(instant), price, round_trip };
@@ -141,6 +145,11 @@ impl RecordedCall {
             Self::Abandon => Call::Abandon,
         })
     }
+}
+
+fn source(name: &str) -> Option<VideoCodec> {
+    let all = [VideoCodec::H264, VideoCodec::Hevc, VideoCodec::Av1];
+    all.into_iter().find(|codec| codec.as_str() == name)
 }
 
 fn ladder(rungs: Vec<(String, u32, u32, u32)>) -> Option<Ladder> {

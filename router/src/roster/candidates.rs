@@ -78,6 +78,9 @@ impl Roster {
         if matches!(fleet.passage(now, address, urgent), Passage::Closed { .. }) {
             return Some(Rejection::BreakerOpen);
         }
+        if !contact.carries(self.source) {
+            return Some(Rejection::Incapable);
+        }
         let Some(session) = session else {
             return Some(match self.engagement(contact) {
                 Engagement::Busy => Rejection::Asked,

@@ -8,7 +8,7 @@ use std::{
 
 use media::{
     GapReason, Ladder, PresentationSegment, RenditionName, Segment, SequenceNumber, StreamName,
-    TrackSegment, wall_clock_now,
+    TrackSegment, VideoCodec, wall_clock_now,
 };
 use orchestrator::{
     DiscoveryError, JobCapabilities, NetworkPolicy, OrchestratorAddress, OrchestratorInfo,
@@ -159,6 +159,13 @@ impl StreamRoute {
         self.act();
     }
 
+    /// Sets how the pictures of segments pushed from now on are coded; orchestrators that decode them are
+    /// asked for. Before the ladder, so that the first question is the right one.
+    pub fn set_source(&mut self, codec: VideoCodec) {
+        self.dispatch(Call::SetSource(codec));
+        self.act();
+    }
+
     /// Sets the presentation's `EXT-X-TARGETDURATION`: it bounds the time between releases.
     pub fn set_target_duration(&mut self, target: Duration) {
         self.dispatch(Call::SetTargetDuration(target));
@@ -242,7 +249,9 @@ impl StreamRoute {
     fn act(&mut self) {
         while let Some(output) = self.dispatcher.poll_output() {
             match output {
-                Output::Discover { session, orchestrator } => self.discover(session, &orchestrator),
+                Output::Discover { session, orchestrator, source } => {
+                    self.discover(session, &orchestrator, source);
+                }
                 Output::StartAttempt(start) => self.attempt(start),
                 Output::CancelDiscovery { session } => self
                     .cancel(|work| matches!(work, Work::Discovery(asked, _) if *asked == session)),
@@ -280,7 +289,12 @@ impl StreamRoute {
         });
     }
 
-    fn discover(&mut self, session: SessionId, orchestrator: &ConfiguredOrchestrator) {
+    fn discover(
+        &mut self,
+        session: SessionId,
+        orchestrator: &ConfiguredOrchestrator,
+        source: VideoCodec,
+    ) {
         let client = self.shared.client.clone();
         // What others named must not lead into the gateway's own network.
         let client = if orchestrator.trusted {
@@ -290,7 +304,7 @@ impl StreamRoute {
         };
         let address = orchestrator.address.clone();
         let output = output_of(orchestrator.container);
-        let needs = JobCapabilities::new(self.ladder.profiles(), output);
+        let needs = JobCapabilities::new(source, self.ladder.profiles(), output);
         let work = Work::Discovery(session, address.clone());
         let question = async move {
             let asked = now();
@@ -337,6 +351,7 @@ impl StreamRoute {
             manifest_id: self.manifest_id.clone(),
             sequence: segment.sequence.0,
             duration,
+            source: source_codec(video),
             profiles: start.ladder.profiles().to_vec(),
             output: output_of(container),
             body,
@@ -430,13 +445,18 @@ impl StreamRoute {
                 }
             }
             Err(error) => {
-                let capped = !error.is_fault();
+                let fault = if matches!(error, DiscoveryError::Incompatible) {
+                    DiscoveryFault::Incapable
+                } else if error.is_fault() {
+                    DiscoveryFault::Failed
+                } else {
+                    DiscoveryFault::Capped
+                };
                 if self.silent.insert(address.clone()) {
                     self.stream.in_scope(|| {
                         tracing::warn!(%address, %error, "orchestrator offers no session");
                     });
                 }
-                let fault = if capped { DiscoveryFault::Capped } else { DiscoveryFault::Failed };
                 self.offered(session, Err(fault));
             }
         }
@@ -540,6 +560,10 @@ impl Drop for StreamRoute {
             end_session(&self.shared, &self.stream, held.info);
         }
     }
+}
+
+fn source_codec(video: &TrackSegment) -> VideoCodec {
+    video.init.track.parameters.picture().map(|(codec, _)| codec).unwrap_or_default()
 }
 
 /// Tells an orchestrator that a session is over, so that it frees its place. Best effort: a session

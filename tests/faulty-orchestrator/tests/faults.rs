@@ -91,6 +91,7 @@ fn job() -> SegmentJob {
         manifest_id: "stream".into(),
         sequence: 7,
         duration: Duration::from_secs(2),
+        source: media::VideoCodec::H264,
         profiles: ["P360p30fps16x9", "P240p30fps16x9"]
             .map(|name| RenditionProfile::preset(name).unwrap())
             .into(),

@@ -216,7 +216,9 @@ impl Watch {
             Err(fault) => {
                 ensure!(at, !accepted, "a refusal was taken for a session");
                 match fault {
-                    router::DiscoveryFault::Capped => node.circuit.answered(at),
+                    router::DiscoveryFault::Capped | router::DiscoveryFault::Incapable => {
+                        node.circuit.answered(at)
+                    }
                     router::DiscoveryFault::Failed => node.circuit.failed(at, true, &config),
                 }
             }

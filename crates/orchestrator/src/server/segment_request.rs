@@ -61,6 +61,8 @@ pub(super) fn capabilities() -> Capabilities {
         Capability::ConstrainedHigh,
         Capability::Gop,
         Capability::AuthToken,
+        Capability::HevcDecode,
+        Capability::Av1Decode,
     ])
     .with_version(concat!(env!("CARGO_PKG_VERSION"), "-headgate").to_owned())
 }
@@ -272,7 +274,7 @@ mod tests {
 
     #[test]
     fn announced_bits_are_what_is_built() {
-        assert_eq!(capabilities().to_wire().bitstring, [0x1f8f]);
+        assert_eq!(capabilities().to_wire().bitstring, [0x9f8f, 0, 0, 1 << 48]);
     }
 
     proptest! {

@@ -90,7 +90,7 @@ impl Bench {
     pub(super) fn drain(&mut self) {
         while let Some(output) = self.dispatcher.poll_output() {
             match output {
-                Output::Discover { session, orchestrator } => {
+                Output::Discover { session, orchestrator, .. } => {
                     self.questions.push((session, orchestrator.address.host().to_owned()));
                 }
                 Output::CancelDiscovery { session } => {

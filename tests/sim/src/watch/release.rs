@@ -226,6 +226,7 @@ fn check_reason(at: Duration, what: &str, pushed: &Pushed, reason: GapReason) ->
         GapReason::Deadline
         | GapReason::AttemptsFailed
         | GapReason::NoOrchestrator
+        | GapReason::NoDecoder
         | GapReason::FleetFull => pushed.transcodable,
     };
     ensure!(at, fits, "{what} as {}", reason.as_str());

@@ -64,7 +64,7 @@ impl World<'_> {
 
     pub(super) fn act(&mut self, stream: usize, output: Output) -> Checked {
         match output {
-            Output::Discover { session, orchestrator } => {
+            Output::Discover { session, orchestrator, .. } => {
                 let asked = self.watch.named(self.now, &orchestrator.address.to_string())?;
                 self.discover(stream, session, asked)
             }

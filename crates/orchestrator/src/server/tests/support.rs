@@ -240,6 +240,7 @@ pub(super) fn job(body: &[u8]) -> SegmentJob {
         manifest_id: "stream".into(),
         sequence: 42,
         duration,
+        source: media::VideoCodec::H264,
         profiles: presets.map(|name| RenditionProfile::preset(name).unwrap()).into(),
         output: OutputFormat::MpegTs,
         body: Chain::from(Bytes::copy_from_slice(body)),
