@@ -98,7 +98,10 @@ async fn av1_and_opus_arrive_whole_and_in_time() {
     assert!((149..=152).contains(&audio.len()), "{} packets of 20 ms", audio.len());
     let sound = published.tracks.iter().find_map(|track| match &track.parameters {
         CodecParameters::Opus(opus) => Some(opus),
-        _ => None,
+        CodecParameters::H264(_)
+        | CodecParameters::Hevc(_)
+        | CodecParameters::Av1(_)
+        | CodecParameters::Aac(_) => None,
     });
     assert_eq!(sound.map(|opus| (opus.channels, opus.packet_samples)), Some((2, 960)));
 }

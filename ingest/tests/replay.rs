@@ -147,7 +147,9 @@ fn demuxed(replay: Replay) -> (Vec<String>, usize, usize) {
                     pictures += 1;
                     starts += usize::from(unit.random_access);
                 }
-                _ => {}
+                PublisherEvent::AccessUnit(_)
+                | PublisherEvent::Discontinuity(_)
+                | PublisherEvent::Ended(_) => {}
             }
         }
     }

@@ -180,7 +180,7 @@ pub enum TsError {
     /// Neither track to be written has a sample.
     #[error("a segment without samples")]
     NothingToWrite,
-    /// A track to be written is not H.264 as video, or not AAC as audio.
+    /// A track to be written is neither H.264 nor H.265 as video, or not AAC as audio.
     #[error("the {0} track is not coded as a transport stream needs it")]
     WrongCodec(&'static str),
     /// A video sample to be written is not NAL units with 4-byte lengths.

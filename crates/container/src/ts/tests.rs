@@ -1,6 +1,7 @@
 //! The writer and the reader against each other, against damage and against other programs.
 
 mod damage;
+mod hevc;
 mod interop;
 mod packing;
 mod preview;
