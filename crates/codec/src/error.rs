@@ -11,7 +11,7 @@ pub enum FaultCause {
     /// No frame of the video can be decoded by itself.
     #[error("No keyframes in input")]
     NoKeyframes,
-    /// A track's codec is neither H.264 nor AAC.
+    /// A track's codec is none of H.264, H.265, AV1 and AAC.
     #[error("Unsupported input codec")]
     UnsupportedCodec,
     /// A pixel format that can't be brought to 4:2:0 with 8 bits.
@@ -35,7 +35,7 @@ pub enum FaultCause {
     /// Neither MPEG-TS nor MP4, or broken beyond decoding.
     #[error("Invalid data found when processing input")]
     InvalidData,
-    /// The libraries on this machine lack the H.264 decoder.
+    /// The libraries on this machine lack the input's decoder.
     #[error("Decoder not found")]
     DecoderNotFound,
     /// The libraries on this machine lack libx264.

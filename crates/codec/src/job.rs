@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// One segment to transcode.
 #[derive(Clone, Debug)]
 pub struct TranscodeJob {
-    /// MPEG-TS, or MP4 (fragmented or not), of one segment that starts with a key frame: H.264 video,
-    /// with or without AAC audio. At most [`TranscodeJob::MAX_INPUT`] bytes.
+    /// MPEG-TS, or MP4 (fragmented or not), of one segment that starts with a key frame: H.264, H.265 or,
+    /// in MP4, AV1 video, with or without AAC audio. At most [`TranscodeJob::MAX_INPUT`] bytes.
     pub input: Chain,
     /// What to make of it; 1 to [`TranscodeJob::MAX_RENDITIONS`].
     pub renditions: Vec<EncodeProfile>,

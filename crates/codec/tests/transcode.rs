@@ -61,6 +61,29 @@ async fn full_hd_with_b_frames_to_three_renditions_in_every_container() {
 }
 
 #[tokio::test]
+async fn hevc_and_av1_become_h264() {
+    const HEVC: [&str; 4] = ["-c:v", "libx265", "-x265-params", "log-level=none:open-gop=0"];
+    const AV1: [&str; 6] = ["-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "lp=1"];
+    let pool = pool(1);
+    let tagged = [&HEVC[..], &["-tag:v", "hvc1"]].concat();
+    for (name, video, container) in
+        [("HEVC in TS", &HEVC[..], TS), ("HEVC in MP4", &tagged[..], CMAF), ("AV1", &AV1[..], CMAF)]
+    {
+        let input = support::silent_segment("testsrc2=s=640x360:r=30", "1", video, container);
+        let rendition = one(&pool, &input, profile("180p", 320, 180, 300_000)).await;
+        assert_eq!((rendition.width, rendition.height, rendition.frames), (320, 180, 30), "{name}");
+        assert_eq!(probe(&rendition.data, "v", "stream=codec_name"), ["h264"], "{name}");
+        let times = frame_times(&rendition.data, "v");
+        let step =
+            |pair: &[String]| pair[1].parse::<f64>().unwrap() - pair[0].parse::<f64>().unwrap();
+        assert!(
+            times.windows(2).all(|pair| (step(pair) - 1.0 / 30.0).abs() < 0.002),
+            "{name}: {times:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn sixty_frames_a_second_become_thirty_on_the_first_frames_grid() {
     let pool = pool(1);
     let input = support::segment("testsrc2=s=640x360:r=60", "2", &[], TS);

@@ -5,7 +5,7 @@ mod source;
 
 use std::num::NonZeroU8;
 
-use ffmpeg_next::{Dictionary, Error, codec, decoder};
+use ffmpeg_next::{Codec, Dictionary, Error, codec, decoder};
 
 pub(crate) use self::source::{Source, SourceTrack};
 
@@ -20,9 +20,17 @@ pub(crate) fn open_decoder(
     context.set_threading(threading);
     let mut decoder = context.decoder();
     decoder.set_packet_time_base(video.time_base);
-    let h264 = decoder::find(codec::Id::H264).ok_or(Error::DecoderNotFound)?;
+    let found = find_decoder(video.parameters.id()).ok_or(Error::DecoderNotFound)?;
     let mut options = Dictionary::new();
     // 8192 x 8192: what a picture may cost in memory is decided here, not by the input.
     options.set("max_pixels", "67108864");
-    decoder.open_as_with(h264, options)?.video()
+    decoder.open_as_with(found, options)?.video()
+}
+
+/// The decoder of a codec. FFmpeg's own of AV1 only drives hardware; dav1d does without.
+fn find_decoder(id: codec::Id) -> Option<Codec> {
+    match id {
+        codec::Id::AV1 => decoder::find_by_name("libdav1d"),
+        id => decoder::find(id),
+    }
 }

@@ -21,6 +21,9 @@ use crate::{
 /// MPEG-TS timestamps have 33 bits.
 const TS_WRAP: i64 = 1 << 33;
 
+/// Codecs of the pictures that are decoded.
+const VIDEO_CODECS: [codec::Id; 3] = [codec::Id::H264, codec::Id::HEVC, codec::Id::AV1];
+
 /// One segment's tracks. Packets are in decoding order.
 pub(crate) struct Source {
     pub(crate) video: SourceTrack,
@@ -46,11 +49,11 @@ impl Source {
         let video = file.streams().find(|s| s.parameters().medium() == media::Type::Video);
         let video = video.ok_or_else(|| fault(FaultCause::InvalidVideo, "input has no video"))?;
         let track_id = u32::try_from(video.id()).unwrap_or(0);
-        let mut video = SourceTrack::new(&video, codec::Id::H264)?;
+        let mut video = SourceTrack::new(&video, &VIDEO_CODECS)?;
         let is_wanted_audio =
             |s: &Stream<'_>| audio_for.is_some() && s.parameters().medium() == media::Type::Audio;
         let audio = file.streams().find(is_wanted_audio);
-        let audio = audio.map(|stream| SourceTrack::new(&stream, codec::Id::AAC));
+        let audio = audio.map(|stream| SourceTrack::new(&stream, &[codec::Id::AAC]));
         let mut audio = audio.transpose()?;
         read_packets(&mut file, &mut video, audio.as_mut())?;
         if video.packets.is_empty() {
@@ -74,7 +77,7 @@ impl Source {
 enum Probing {
     /// What a copy of the tracks needs.
     Full,
-    /// What decoding H.264 needs: its packets tell the decoder everything. Decodes fewer pictures twice.
+    /// What decoding needs: packets and headers tell the decoder everything. Decodes fewer pictures twice.
     Least,
 }
 
@@ -86,7 +89,7 @@ fn open(input: &Bytes, probing: Probing) -> Result<format::context::Input, Trans
         options.set("fpsprobesize", "0");
     }
     options.set("format_whitelist", "mpegts,mov");
-    options.set("codec_whitelist", "h264,aac");
+    options.set("codec_whitelist", "h264,hevc,libdav1d,aac");
     options.set("protocol_whitelist", "none");
     let reader = format::context::StreamIo::from_read_seek(Cursor::new(input.clone()));
     let opened = reader.and_then(|io| format::input_from_stream(io, None, Some(options)));
@@ -134,10 +137,10 @@ fn undo_wrap(video: &mut SourceTrack, audio: Option<&mut SourceTrack>) {
 }
 
 impl SourceTrack {
-    fn new(stream: &Stream<'_>, codec: codec::Id) -> Result<Self, TranscodeFault> {
+    fn new(stream: &Stream<'_>, codecs: &[codec::Id]) -> Result<Self, TranscodeFault> {
         let parameters = stream.parameters();
-        if parameters.id() != codec {
-            let detail = format!("{:?} where {codec:?} is needed", parameters.id());
+        if !codecs.contains(&parameters.id()) {
+            let detail = format!("{:?} where one of {codecs:?} is needed", parameters.id());
             return Err(fault(FaultCause::UnsupportedCodec, detail));
         }
         let (index, time_base) = (stream.index(), stream.time_base());
