@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use ingest::Departure;
 use listeners::Listeners;
 use paying::Paying;
 use prometheus_client::registry::Registry;
@@ -46,6 +47,7 @@ pub struct App {
     streams: Streams,
     store: Store,
     stages: Stages,
+    departure: Departure,
     grace: std::time::Duration,
     data_dir: PathBuf,
     /// Held for as long as the data directory is ours.
@@ -90,7 +92,7 @@ impl App {
         let streams = parts::streams(&config, &listeners, stream_parts)?;
         let readiness = Readiness::waiting_for("starting");
 
-        parts::serve_publishers(
+        let departure = parts::serve_publishers(
             listeners.rtmp,
             &config,
             &streams,
@@ -124,6 +126,7 @@ impl App {
             streams,
             store,
             stages,
+            departure,
             grace: config.grace,
             data_dir: config.data_dir,
             _lock: lock,
@@ -146,6 +149,7 @@ impl App {
     /// they have under way, then viewers.
     pub async fn shut_down(self) {
         self.readiness.drain();
+        self.departure.ask(RECONNECT_WAIT).await;
         let drained = tokio::time::timeout(self.grace + GRACE_SLACK, async {
             self.stages.publishers.closed.cancel();
             self.streams.drain().await;
@@ -164,6 +168,9 @@ impl App {
         }
     }
 }
+
+/// How long publishers that can connect anew on request are waited for: a GOP, and a handshake elsewhere.
+const RECONNECT_WAIT: std::time::Duration = std::time::Duration::from_secs(6);
 
 /// What ending connections and children may take beyond the grace that viewers get.
 const GRACE_SLACK: std::time::Duration = std::time::Duration::from_secs(6);

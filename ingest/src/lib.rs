@@ -28,6 +28,6 @@ pub use event::{DiscontinuityReason, EndReason, PublisherEvent};
 pub use publish::{ConnectionId, PublishRequest, Refusal, StreamKey};
 pub use shell::{
     Activity, Admission, BoxFuture, ConnectionContext, ConnectionEnd, ConnectionError,
-    ConnectionFault, ConnectionOutcome, IngestMetrics, PublisherSeat, PushAdmission, PushConfig,
-    PushContext, PushMetrics, RtmpConfig, push_service, serve_rtmp_connection,
+    ConnectionFault, ConnectionOutcome, Departure, IngestMetrics, PublisherSeat, PushAdmission,
+    PushConfig, PushContext, PushMetrics, RtmpConfig, push_service, serve_rtmp_connection,
 };

@@ -280,3 +280,86 @@ async fn admission_that_hangs_is_cut_off() {
     drop(client);
     assert!(matches!(served.await.unwrap().result, Ok(ConnectionEnd::Refused(_))));
 }
+
+/// AMF0 text.
+fn text(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    [&[2][..], &length, text.as_bytes()].concat()
+}
+
+/// AMF0 number.
+fn number(number: f64) -> Vec<u8> {
+    [&[0][..], &number.to_be_bytes()].concat()
+}
+
+/// A client that publishes `secret`, having said this `capsEx`.
+fn enhanced_opening(caps: f64) -> Vec<u8> {
+    let key = |name: &str| text(name)[1..].to_vec();
+    let object =
+        [vec![3], key("app"), text("live"), key("capsEx"), number(caps), vec![0, 0, 9]].concat();
+    let connect = [text("connect"), number(1.0), object].concat();
+    let publish = [text("publish"), number(0.0), vec![5], text("secret"), text("live")].concat();
+    let mut bytes = vec![0; 3073];
+    bytes[0] = 3;
+    bytes.extend(message(20, &connect));
+    bytes.extend(message(20, &publish));
+    bytes
+}
+
+/// Reads until the server has said something.
+async fn read_until(client: &mut DuplexStream, wanted: &str) -> String {
+    let mut said = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&said).into_owned();
+        if text.contains(wanted) {
+            return text;
+        }
+        let mut piece = vec![0; 4096];
+        let length = client.read(&mut piece).await.unwrap();
+        assert!(length > 0, "{text}");
+        said.extend_from_slice(&piece[..length]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_can_is_asked_to_connect_anew_and_waited_for() {
+    let mut gateway = Gateway::new();
+    let (mut client, served) = connect(&gateway);
+    client.write_all(&enhanced_opening(1.0)).await.unwrap();
+    read_until(&mut client, "NetStream.Publish.Start").await;
+    let start = Instant::now();
+    let departure = gateway.departure.clone();
+    let leaving = tokio::runtime::Handle::current()
+        .spawn(async move { departure.ask(Duration::from_secs(6)).await });
+    read_until(&mut client, "NetConnection.Connect.ReconnectRequest").await;
+    sleep(Duration::from_secs(2)).await;
+    // Until it leaves, its media is taken.
+    client.write_all(&message(8, &[0xaf, 0, 0x11, 0x90])).await.unwrap();
+    client.write_all(&message(8, &[0xaf, 1, 0x21, 0x10])).await.unwrap();
+    client.shutdown().await.unwrap();
+    drop(client);
+    leaving.await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(3), "as soon as it has left");
+    assert!(matches!(served.await.unwrap().result, Ok(ConnectionEnd::PeerClosed)));
+    let events = gateway.drain();
+    assert!(events.iter().any(|event| matches!(event, PublisherEvent::AccessUnit(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stays_or_can_t_is_not_waited_for_longer_than_stated() {
+    for (caps, waited) in [(1.0, 6), (14.0, 0)] {
+        let gateway = Gateway::new();
+        let (mut client, served) = connect(&gateway);
+        client.write_all(&enhanced_opening(caps)).await.unwrap();
+        read_until(&mut client, "NetStream.Publish.Start").await;
+        let start = Instant::now();
+        gateway.departure.ask(Duration::from_secs(6)).await;
+        assert_eq!(start.elapsed().as_secs(), waited);
+        gateway.shutdown.cancel();
+        let said = read_to_end(&mut client).await;
+        assert!(said.contains("The gateway is shutting down"), "{said}");
+        assert_eq!(said.contains("ReconnectRequest"), caps == 1.0, "{said}");
+        drop(client);
+        assert!(matches!(served.await.unwrap().result, Ok(ConnectionEnd::ShutDown)));
+    }
+}

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Context as _;
 use ingest::{
-    ConnectionContext, ConnectionId, IngestMetrics, PushConfig, PushContext, PushMetrics,
-    RtmpConfig, push_service, serve_rtmp_connection,
+    ConnectionContext, ConnectionId, Departure, IngestMetrics, PushConfig, PushContext,
+    PushMetrics, RtmpConfig, push_service, serve_rtmp_connection,
 };
 use media::wall_clock_now;
 use orchestrator::{ClientConfig, OrchestratorClient};
@@ -169,7 +169,8 @@ pub(super) fn serve_publishers(
     streams: &Streams,
     stage: &Stage,
     registry: &mut Registry,
-) {
+) -> Departure {
+    let departure = Departure::default();
     let metrics = Arc::new(IngestMetrics::default());
     metrics.register(registry);
     let mut rtmp = RtmpConfig::default();
@@ -180,11 +181,13 @@ pub(super) fn serve_publishers(
         config: Arc::new(rtmp),
         admission: Arc::new(streams.clone()),
         metrics,
+        departure: departure.clone(),
         shutdown: stage.closed.clone(),
     };
     let connections = stage.tasks.clone();
     let mut last = 0;
-    let accept = listener.run(stage.closed.clone(), move |accepted| {
+    // Who connects anew must not come back here.
+    let accept = listener.run(departure.asked().clone(), move |accepted| {
         last += 1;
         let context =
             ConnectionContext { id: ConnectionId(last), peer: accepted.peer, ..template.clone() };
@@ -195,6 +198,7 @@ pub(super) fn serve_publishers(
         });
     });
     stage.tasks.spawn(accept);
+    departure
 }
 
 /// From the file, and from the webhooks in it and the chain.

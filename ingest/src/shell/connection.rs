@@ -13,10 +13,10 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::{sleep, sleep_until, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 use tracing::{debug, info, warn};
 
-use super::{Admission, IngestMetrics, event_queue::Closed, now, publisher::Publisher};
+use super::{Admission, Departure, IngestMetrics, event_queue::Closed, now, publisher::Publisher};
 use crate::{
     demux::DemuxError,
     event::EndReason,
@@ -68,6 +68,8 @@ pub struct ConnectionContext {
     pub admission: Arc<dyn Admission>,
     /// What is counted.
     pub metrics: Arc<IngestMetrics>,
+    /// How publishers that can reconnect are asked to, before the gateway ends.
+    pub departure: Departure,
     /// Cancelled when the gateway ends: the publisher is told, and the connection closed.
     pub shutdown: CancellationToken,
 }
@@ -191,6 +193,8 @@ pub async fn serve_rtmp_connection(
         publisher: None,
         stream: None,
         end: None,
+        departing: None,
+        asked_to_leave: false,
         context,
     };
     let result = connection.run().await;
@@ -223,6 +227,9 @@ struct Connection<T> {
     stream: Option<StreamName>,
     /// Set when the connection is to be closed once everything is written.
     end: Option<(ConnectionEnd, EndReason)>,
+    /// Held while the publisher can be asked to connect anew.
+    departing: Option<TaskTrackerToken>,
+    asked_to_leave: bool,
     context: ConnectionContext,
 }
 
@@ -230,6 +237,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
     async fn run(&mut self) -> Result<ConnectionEnd, ConnectionFault> {
         let shutdown = self.context.shutdown.clone();
         let mut shutdown = pin!(shutdown.cancelled());
+        let departure = self.context.departure.clone();
+        let mut departure = pin!(departure.asked().cancelled());
         let mut timer = pin!(sleep_until(self.deadline()));
         loop {
             self.write().await?;
@@ -247,6 +256,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
             tokio::select! {
                 biased;
                 () = &mut shutdown => self.shut_down()?,
+                () = &mut departure, if self.publisher.is_some() && !self.asked_to_leave => {
+                    self.ask_to_leave()?;
+                }
                 () = dismissed(&mut self.publisher) => self.dismiss()?,
                 read = self.io.read(&mut self.buffer) => {
                     match read {
@@ -377,6 +389,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
                 let publisher = Publisher::new(id, seat);
                 publisher.touch(now());
                 self.publisher = Some(publisher);
+                let able = self.session.client().reconnect;
+                self.departing = able.then(|| self.context.departure.count());
                 self.session.accept_publish(now())?;
             }
             Err(refusal) => {
@@ -399,6 +413,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
     fn dismiss(&mut self) -> Result<(), ConnectionFault> {
         let description = "The gateway ended this publish.";
         self.close(ConnectionEnd::Dismissed, EndReason::Dismissed, description)
+    }
+
+    /// Media is taken on until the publisher leaves, or the gateway ends.
+    fn ask_to_leave(&mut self) -> Result<(), ConnectionFault> {
+        self.asked_to_leave = true;
+        if self.session.request_reconnect("The gateway is about to restart.")? {
+            info!(connection = %self.context.id, "publisher is asked to connect anew");
+        }
+        Ok(())
     }
 
     fn shut_down(&mut self) -> Result<(), ConnectionFault> {
@@ -465,6 +488,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
     }
 
     async fn end_publish(&mut self, reason: EndReason) {
+        self.departing = None;
         if let Some(publisher) = self.publisher.take() {
             publisher.end(reason, &self.context.metrics).await;
         }

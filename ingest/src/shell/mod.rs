@@ -3,6 +3,7 @@
 mod activity;
 mod admission;
 mod connection;
+mod departure;
 mod event_queue;
 mod metrics;
 mod publisher;
@@ -14,6 +15,7 @@ pub use connection::{
     ConnectionContext, ConnectionEnd, ConnectionError, ConnectionFault, ConnectionOutcome,
     RtmpConfig, serve_rtmp_connection,
 };
+pub use departure::Departure;
 pub use metrics::IngestMetrics;
 pub use push::{PushAdmission, PushConfig, PushContext, PushMetrics, push_service};
 

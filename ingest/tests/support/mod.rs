@@ -11,7 +11,7 @@ use std::{
 };
 
 use ingest::{
-    Activity, Admission, BoxFuture, ConnectionContext, ConnectionId, ConnectionOutcome,
+    Activity, Admission, BoxFuture, ConnectionContext, ConnectionId, ConnectionOutcome, Departure,
     IngestMetrics, PublishRequest, PublisherEvent, PublisherSeat, Refusal, RtmpConfig,
     serve_rtmp_connection,
 };
@@ -63,6 +63,7 @@ pub(crate) fn now() -> Instant {
 pub(crate) struct Gateway {
     pub(crate) admission: Arc<TestAdmission>,
     pub(crate) events: mpsc::Receiver<PublisherEvent>,
+    pub(crate) departure: Departure,
     pub(crate) shutdown: CancellationToken,
     pub(crate) config: RtmpConfig,
 }
@@ -82,7 +83,13 @@ impl Gateway {
             requests: Mutex::default(),
         });
         let config = RtmpConfig { linger: Duration::from_millis(500), ..RtmpConfig::default() };
-        Self { admission, events, shutdown: CancellationToken::new(), config }
+        Self {
+            admission,
+            events,
+            departure: Departure::default(),
+            shutdown: CancellationToken::new(),
+            config,
+        }
     }
 
     pub(crate) fn context(&self) -> ConnectionContext {
@@ -92,6 +99,7 @@ impl Gateway {
             config: Arc::new(self.config.clone()),
             admission: Arc::clone(&self.admission) as Arc<dyn Admission>,
             metrics: Arc::new(IngestMetrics::default()),
+            departure: self.departure.clone(),
             shutdown: self.shutdown.clone(),
         }
     }
