@@ -14,6 +14,7 @@
     ended: ["Ended", "The stream is over. It starts here again when it comes back."],
     unreachable: ["No connection", "The server does not answer. Trying again."],
     unplayable: ["Can't play", "This browser can't play live streams."],
+    undecodable: ["Can't play", "This browser can't decode this stream, and there is no other version of it."],
   };
 
   const POLL_MS = 1500;
@@ -167,7 +168,10 @@
     if (auto.textContent !== text) auto.textContent = text;
   }
 
-  // Plays until the stream ends or playback is lost.
+  // Errors that say that the browser has no decoder for what there is.
+  const UNDECODABLE = ["manifestIncompatibleCodecsError", "bufferIncompatibleCodecsError"];
+
+  // Plays until the stream ends, playback is lost, or nothing of it can be decoded.
   function playWithHls() {
     const hls = new Hls({ enableWorker: false, lowLatencyMode: false, backBufferLength: 30 });
     const loaded = {};
@@ -193,7 +197,9 @@
       hls.on(events.ERROR, (_, data) => {
         trouble = performance.now();
         if (!data.fatal) return;
-        if (data.type === Hls.ErrorTypes.MEDIA_ERROR && recoveries < MEDIA_RECOVERIES) {
+        if (UNDECODABLE.includes(data.details)) {
+          finish("undecodable");
+        } else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && recoveries < MEDIA_RECOVERIES) {
           recoveries += 1;
           hls.recoverMediaError();
           start();
@@ -228,14 +234,14 @@
         if (hls.liveSyncPosition) video.currentTime = hls.liveSyncPosition;
         start();
       };
-      video.onended = finish;
+      video.onended = () => finish();
       hls.loadSource(playlist);
       hls.attachMedia(video);
 
-      function finish() {
+      function finish(why) {
         clearInterval(timer);
         hls.destroy();
-        resolve();
+        resolve(why);
       }
     });
   }
@@ -288,10 +294,13 @@
       show("unplayable");
       return;
     }
+    let outcome;
     for (;;) {
       await waitUntilLive();
-      show("connecting");
-      await play();
+      // Another version may be there by now, so it is tried again; the message stays meanwhile.
+      if (outcome !== "undecodable") show("connecting");
+      outcome = await play();
+      if (outcome === "undecodable") show(outcome);
       video.onended = null;
       video.onerror = null;
       video.playbackRate = 1;
@@ -300,7 +309,7 @@
       edge.disabled = true;
       for (const name of ["latency", "resolution", "bitrate", "buffer", "dropped"]) read(name, "–");
       // The state stays as it is until the server has been asked.
-      await sleep(500);
+      await sleep(outcome === "undecodable" ? POLL_MS : 500);
     }
   }
 

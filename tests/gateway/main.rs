@@ -12,6 +12,7 @@
 mod admission;
 mod browser;
 mod chain_pools;
+mod codecs;
 mod fleet;
 mod hostile;
 mod livepeer;

@@ -132,6 +132,30 @@ impl Publisher {
         Self(command.spawn().expect("ffmpeg runs"))
     }
 
+    /// An FFmpeg that encodes a test picture and a tone while it publishes.
+    pub(crate) fn encoding(
+        ffmpeg: &Path,
+        size: &str,
+        rate: u32,
+        options: &str,
+        url: &str,
+        seconds: u32,
+    ) -> Self {
+        let mut command = Command::new(ffmpeg);
+        let picture = format!("testsrc2=size={size}:rate={rate}");
+        command.args(["-v", "error", "-re", "-f", "lavfi", "-i", &picture]);
+        command.args(["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]);
+        command.args(["-t", &seconds.to_string(), "-pix_fmt", "yuv420p"]);
+        command.args(options.split_whitespace()).args(["-f", "flv", url]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .env("SVT_LOG", "1")
+            .kill_on_drop(true);
+        Self(command.spawn().expect("ffmpeg runs"))
+    }
+
     /// SIGKILL.
     pub(crate) async fn kill(mut self) {
         self.0.kill().await.expect("ffmpeg is killed");
@@ -147,6 +171,19 @@ impl Publisher {
     pub(crate) fn id(&self) -> u32 {
         self.0.id().expect("still running")
     }
+}
+
+/// The FFmpeg that speaks Enhanced RTMP; Debian's does not.
+pub(crate) fn current_ffmpeg() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ffmpeg-current/installed");
+    let binaries = folder.join("imageio_ffmpeg/binaries");
+    let found = std::fs::read_dir(&binaries).into_iter().flatten().flatten();
+    let name = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut found = found.filter(|entry| name(entry).starts_with("ffmpeg-"));
+    found
+        .next()
+        .unwrap_or_else(|| panic!("no FFmpeg in {}: run `make ffmpeg-current`", binaries.display()))
+        .path()
 }
 
 /// Decodes a file strictly; what ffmpeg complains about.
