@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("media", &[]),
     ("tickets", &[]),
     ("https", &[]),
@@ -29,7 +29,8 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("orchestrator", &["media", "codec", "tickets"]),
     ("signer", &["media", "orchestrator", "tickets", "https"]),
     ("rtp", &["media", "container"]),
-    ("ingest", &["media", "container"]),
+    ("peers", &["rtp"]),
+    ("ingest", &["media", "container", "peers", "rtp"]),
     ("segmenter", &["media", "container"]),
     ("router", &["media", "container", "orchestrator"]),
     ("playback", &["media"]),
@@ -44,6 +45,7 @@ const EDGES: [(&str, &[&str]); 18] = [
             "codec",
             "orchestrator",
             "rtp",
+            "peers",
             "ingest",
             "segmenter",
             "router",
@@ -59,9 +61,11 @@ const EDGES: [(&str, &[&str]); 18] = [
     ),
 ];
 /// Crates of others that only some of ours may use.
-const WRAPPED: [(&str, &[&str]); 12] = [
+const WRAPPED: [(&str, &[&str]); 14] = [
     ("ffmpeg-next", &["codec"]),
     ("rml_rtmp", &["ingest"]),
+    ("webrtc", &["peers"]),
+    ("rtc", &["peers"]),
     ("mp4", &["container"]),
     ("mp4-atom", &["container"]),
     ("h264-reader", &["container"]),

@@ -1,0 +1,132 @@
+//! The gateway's answer: the library's, with our candidates, and what was agreed on in it.
+
+use std::collections::BTreeMap;
+
+use super::{Credentials, Line, candidate::HostCandidates, fragment, lines};
+
+/// What Chromium begins to send at, in kbit/s. Without it, it begins at 300 and changes the size of its
+/// pictures four times in the first ten seconds, each time with a new initialization.
+const START_BITRATE: &str = ";x-google-start-bitrate=2500";
+/// The library copies the offer's parameters; without these Chromium codes mono at 32 kbit/s
+/// (RFC 7587 §6.1).
+const STEREO: &str = ";stereo=1;sprop-stereo=1";
+
+/// The text for the client, and what was agreed on.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    text: String,
+    credentials: Credentials,
+    fragment: String,
+    pub(crate) negotiated: Negotiated,
+}
+
+/// A payload type's meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codec {
+    H264,
+    Opus,
+    /// Retransmissions of packets of this payload type (RFC 4588).
+    Repair {
+        of: u8,
+    },
+}
+
+/// What packets can carry, by the numbers that were agreed on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Negotiated {
+    pub(crate) codecs: BTreeMap<u8, Codec>,
+    /// Ids of header extensions; zero where one was not agreed on.
+    pub(crate) transport_wide: u8,
+    pub(crate) layer: u8,
+    pub(crate) repaired_layer: u8,
+}
+
+impl Answer {
+    /// Makes the client's answer of the library's. `None` when that is not usable: it rejects the video,
+    /// or lacks what every answer has.
+    pub(crate) fn new(library: &str, candidates: &HostCandidates) -> Option<Self> {
+        let lines = lines(library, usize::MAX).ok()?;
+        let value = |name: &str| lines.iter().find_map(|line| line.attribute(name));
+        let credentials = Credentials::new(value("ice-ufrag")?, value("ice-pwd")?)?;
+        let negotiated = Negotiated::read(&lines);
+        if !negotiated.codecs.values().any(|codec| *codec == Codec::H264) {
+            return None;
+        }
+        let mut text = String::with_capacity(library.len() + 256);
+        let mut placed = false;
+        for line in &lines {
+            let ours = line.attribute("candidate").is_some()
+                || line.attribute("end-of-candidates").is_some();
+            if ours {
+                // Once: all sections are bundled.
+                if !std::mem::replace(&mut placed, true) {
+                    candidates.write(&mut text);
+                }
+                continue;
+            }
+            let format = line.of_payload_type("fmtp").map(|(number, _)| number);
+            let added = match format.and_then(|number| negotiated.codecs.get(&number)) {
+                Some(Codec::H264) => START_BITRATE,
+                Some(Codec::Opus) => STEREO,
+                Some(Codec::Repair { .. }) | None => "",
+            };
+            text.extend([line.whole, added, "\r\n"]);
+        }
+        let media = lines.iter().filter(|line| line.kind == 'm');
+        let mids = lines.iter().filter(|line| line.attribute("mid").is_some());
+        let sections: Vec<_> =
+            media.zip(mids).map(|(m, mid)| (m.whole.to_owned(), mid.whole.to_owned())).collect();
+        let fragment = fragment::write(&credentials, &sections, candidates);
+        placed.then_some(Self { text, credentials, fragment, negotiated })
+    }
+
+    /// The whole answer (`application/sdp`).
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its ICE half alone (`application/trickle-ice-sdpfrag`), the answer to an ICE restart.
+    #[must_use]
+    pub fn fragment(&self) -> &str {
+        &self.fragment
+    }
+
+    pub(crate) const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+}
+
+impl Negotiated {
+    fn read(lines: &[Line<'_>]) -> Self {
+        let mut found = Self::default();
+        for line in lines {
+            if let Some((number, map)) = line.of_payload_type("rtpmap") {
+                let name = map.split('/').next().unwrap_or_default();
+                let codec = if name.eq_ignore_ascii_case("H264") {
+                    Codec::H264
+                } else if name.eq_ignore_ascii_case("opus") {
+                    Codec::Opus
+                } else {
+                    continue;
+                };
+                found.codecs.insert(number, codec);
+            }
+            if let Some((number, format)) = line.of_payload_type("fmtp")
+                && let Some(of) = format.strip_prefix("apt=").and_then(|it| it.parse().ok())
+            {
+                found.codecs.insert(number, Codec::Repair { of });
+            }
+            if let Some((id, uri)) = line.attribute("extmap").and_then(|it| it.split_once(' ')) {
+                let number = id.split('/').next().and_then(|it| it.parse().ok()).unwrap_or(0);
+                match uri.split(' ').next().unwrap_or_default() {
+                    crate::TRANSPORT_WIDE => found.transport_wide = number,
+                    crate::LAYER => found.layer = number,
+                    crate::REPAIRED_LAYER => found.repaired_layer = number,
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,318 @@
+//! A publisher's offer: what it sends, and whether that can be taken.
+
+use super::{Credentials, Line, OFFER_BYTES_MAX, TextError, candidate::is_candidate, h264, lines};
+
+/// Most layers of a simulcast.
+const LAYERS_MAX: usize = 8;
+
+/// Attributes that the library does not get to see.
+const LEFT_OUT: [&str; 4] = ["candidate", "end-of-candidates", "rid", "simulcast"];
+
+/// What a track carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+}
+
+/// A layer of a simulcast (RFC 8853), by the id that its packets carry (RFC 8852).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Layer(pub(crate) String);
+
+impl Layer {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who begins the DTLS handshake, by the offer (RFC 8842 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setup {
+    /// We wait for the client's hello.
+    TheyConnect,
+    /// The client waits for ours, as FFmpeg does.
+    WeConnect,
+}
+
+/// Why an offer is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OfferError {
+    /// No description.
+    #[error("not a session description: {0}")]
+    Text(#[from] TextError),
+    /// It does not begin as one.
+    #[error("not a session description: it has to begin with v=0")]
+    NotADescription,
+    /// A part that every WebRTC offer has.
+    #[error("the offer has no usable {0}")]
+    Missing(&'static str),
+    /// A data channel, or something else that is not media.
+    #[error("the offer has a section {0:?}; only audio and video can be published (RFC 9725 §4.2)")]
+    NotMedia(String),
+    /// Two of a kind.
+    #[error("the offer has more than one {0} track; one of each can be published")]
+    TooManyTracks(&'static str),
+    /// More layers than are read.
+    #[error("the offer has more than {LAYERS_MAX} simulcast layers")]
+    TooManyLayers,
+    /// Nothing to publish.
+    #[error("the offer sends no video")]
+    NoVideo,
+    /// Nothing in it is H.264.
+    #[error("the offer's video is {0}; this gateway takes H.264 (Baseline, Main or High)")]
+    VideoCodec(String),
+    /// Nothing in it is Opus.
+    #[error("the offer's audio is {0}; this gateway takes Opus")]
+    AudioCodec(String),
+}
+
+impl OfferError {
+    /// Whether the text itself is at fault, and not what it asks for.
+    #[must_use]
+    pub const fn is_malformed(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::NotADescription | Self::Missing(_))
+    }
+}
+
+/// An offer that can be answered.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Its lines, without candidates, each ended by CR LF; a section's own SSRCs are made up where it
+    /// names none.
+    pub(crate) text: String,
+    pub(crate) setup: Setup,
+    /// SSRCs of retransmissions, each with the one it repeats (RFC 5576 §4.2, `FID`).
+    pub(crate) repairs: Vec<(u32, u32)>,
+    layers: Vec<Layer>,
+    has_audio: bool,
+    credentials: Credentials,
+    version: u64,
+}
+
+impl Offer {
+    /// Reads and checks an offer.
+    ///
+    /// # Errors
+    /// When it is none, or when what it sends can't be taken.
+    pub fn parse(text: &str) -> Result<Self, OfferError> {
+        let lines = lines(text, OFFER_BYTES_MAX)?;
+        if lines.first().is_none_or(|line| line.whole != "v=0") {
+            return Err(OfferError::NotADescription);
+        }
+        let first = lines.iter().position(|line| line.kind == 'm').unwrap_or(lines.len());
+        let (session, media) = lines.split_at(first);
+        let sections: Vec<_> =
+            media.chunk_by(|_, next| next.kind != 'm').map(Section::read).collect();
+        check_sections(&sections)?;
+        let of_any = |name: &str| lines.iter().find_map(|line| line.attribute(name));
+        let missing = |what| OfferError::Missing(what);
+        let ufrag = of_any("ice-ufrag").unwrap_or_default();
+        let password = of_any("ice-pwd").unwrap_or_default();
+        let credentials = Credentials::new(ufrag, password)
+            .ok_or_else(|| missing("ICE user name and password"))?;
+        let mut fingerprints = lines.iter().filter_map(|line| line.attribute("fingerprint"));
+        if !fingerprints.any(|it| it.to_ascii_lowercase().starts_with("sha-256 ")) {
+            return Err(missing("sha-256 fingerprint"));
+        }
+        let setup = match of_any("setup") {
+            Some("actpass" | "active") => Setup::TheyConnect,
+            Some("passive") => Setup::WeConnect,
+            _ => return Err(missing("DTLS setup")),
+        };
+        if !sections.iter().all(|section| section.multiplexes_rtcp) {
+            return Err(missing("rtcp-mux"));
+        }
+        if sections.len() > 1 && !of_any("group").is_some_and(|it| it.starts_with("BUNDLE ")) {
+            return Err(missing("BUNDLE group"));
+        }
+        let origin =
+            session.iter().find(|line| line.kind == 'o').ok_or_else(|| missing("origin"))?;
+        let version = origin.value.split(' ').nth(2).and_then(|it| it.parse().ok());
+        Ok(Self {
+            text: rewritten(session, &sections),
+            setup,
+            repairs: lines.iter().filter_map(repair).collect(),
+            layers: sections.iter().flat_map(|it| it.layers.clone()).collect(),
+            has_audio: sections.iter().any(|it| it.is("audio") && it.sends),
+            credentials,
+            version: version.ok_or_else(|| missing("origin"))?,
+        })
+    }
+
+    /// Whether it sends sound.
+    #[must_use]
+    pub const fn has_audio(&self) -> bool {
+        self.has_audio
+    }
+
+    /// The layers of its video in the offer's order; empty where there is one picture only.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The client's ICE credentials.
+    #[must_use]
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The same offer after an ICE restart (RFC 8445 §9): other credentials, a later version.
+    #[must_use]
+    pub(crate) fn restarted(&self, credentials: Credentials) -> Self {
+        let version = self.version.saturating_add(1);
+        let mut text = String::with_capacity(self.text.len() + 64);
+        for line in super::trimmed(&self.text) {
+            if line.starts_with("a=ice-ufrag:") {
+                text.extend(["a=ice-ufrag:", &credentials.ufrag]);
+            } else if line.starts_with("a=ice-pwd:") {
+                text.extend(["a=ice-pwd:", &credentials.password]);
+            } else if line.starts_with("o=") {
+                let mut parts: Vec<_> = line.split(' ').map(str::to_owned).collect();
+                if let Some(part) = parts.get_mut(2) {
+                    *part = version.to_string();
+                }
+                text.push_str(&parts.join(" "));
+            } else {
+                text.push_str(line);
+            }
+            text.push_str("\r\n");
+        }
+        Self { text, credentials, version, ..self.clone() }
+    }
+}
+
+/// One media section.
+struct Section<'a> {
+    lines: &'a [Line<'a>],
+    media: &'a str,
+    /// Not rejected, and not only receiving.
+    sends: bool,
+    multiplexes_rtcp: bool,
+    layers: Vec<Layer>,
+}
+
+impl<'a> Section<'a> {
+    fn read(lines: &'a [Line<'a>]) -> Self {
+        let mut head = lines.first().map_or("", |line| line.value).split(' ');
+        let (media, port) = (head.next().unwrap_or_default(), head.next());
+        let has = |name: &str| lines.iter().any(|line| line.attribute(name).is_some());
+        let layers = lines.iter().filter_map(|line| {
+            let (id, direction) = line.attribute("rid")?.split_once(' ')?;
+            let sends = direction == "send" || direction.starts_with("send ");
+            let fits =
+                (1..=255).contains(&id.len()) && id.bytes().all(|it| it.is_ascii_alphanumeric());
+            (sends && fits).then(|| Layer(id.to_owned()))
+        });
+        Self {
+            lines,
+            media,
+            sends: port != Some("0") && !has("recvonly") && !has("inactive"),
+            multiplexes_rtcp: has("rtcp-mux") || port == Some("0"),
+            layers: layers.take(LAYERS_MAX + 1).collect(),
+        }
+    }
+
+    fn is(&self, media: &str) -> bool {
+        self.media == media
+    }
+
+    /// Codecs in the section's order, with format parameters.
+    fn codecs(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
+        let maps = self.lines.iter().filter_map(|line| line.of_payload_type("rtpmap"));
+        maps.map(|(number, map)| {
+            let name = map.split('/').next().unwrap_or_default();
+            let mut formats = self.lines.iter().filter_map(|line| line.of_payload_type("fmtp"));
+            let format = formats.find(|(of, _)| *of == number).map_or("", |(_, format)| format);
+            (name, format)
+        })
+    }
+
+    /// The names of its codecs, for a refusal.
+    fn codec_names(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in self.codecs() {
+            let known = ["rtx", "red", "ulpfec", "flexfec-03", "CN", "telephone-event"];
+            if !known.contains(&name) && !names.contains(&name) && names.len() < 8 {
+                names.push(name);
+            }
+        }
+        if names.is_empty() { "of no known codec".to_owned() } else { names.join(", ") }
+    }
+
+    fn is_taken(&self) -> bool {
+        self.codecs().any(|(name, format)| {
+            if self.is("audio") {
+                name.eq_ignore_ascii_case("opus")
+            } else {
+                name.eq_ignore_ascii_case("H264") && h264::Format::read(format).is_taken()
+            }
+        })
+    }
+}
+
+fn check_sections(sections: &[Section<'_>]) -> Result<(), OfferError> {
+    if let Some(other) = sections.iter().find(|it| !it.is("audio") && !it.is("video")) {
+        let name: String = other.media.chars().take(32).collect();
+        return Err(OfferError::NotMedia(name));
+    }
+    for kind in ["video", "audio"] {
+        if sections.iter().filter(|it| it.is(kind) && it.sends).count() > 1 {
+            return Err(OfferError::TooManyTracks(kind));
+        }
+    }
+    let sending = |kind| sections.iter().find(|it| it.is(kind) && it.sends);
+    let video = sending("video").ok_or(OfferError::NoVideo)?;
+    if video.layers.len() > LAYERS_MAX {
+        return Err(OfferError::TooManyLayers);
+    }
+    if !video.is_taken() {
+        return Err(OfferError::VideoCodec(video.codec_names()));
+    }
+    match sending("audio") {
+        Some(audio) if !audio.is_taken() => Err(OfferError::AudioCodec(audio.codec_names())),
+        _ => Ok(()),
+    }
+}
+
+/// `a=ssrc-group:FID primary repair`.
+fn repair(line: &Line<'_>) -> Option<(u32, u32)> {
+    let mut ssrcs = line.attribute("ssrc-group")?.strip_prefix("FID ")?.split(' ');
+    let primary = ssrcs.next()?.parse().ok()?;
+    Some((ssrcs.next()?.parse().ok()?, primary))
+}
+
+/// The offer for the library. It connects to TCP candidates and resolves names in candidates, so it gets
+/// none. Layers of a simulcast are left out: a client whose answer has none sends the first of them alone. And
+/// the library refuses sections without an SSRC, which are legal (RFC 8843 §9.2), so such a section gets one
+/// that no packet has. Packets are told apart without it.
+fn rewritten(session: &[Line<'_>], sections: &[Section<'_>]) -> String {
+    let mut text = String::new();
+    let mut write = |lines: &[Line<'_>]| {
+        let kept =
+            lines.iter().filter(|line| !LEFT_OUT.iter().any(|name| line.attribute(name).is_some()));
+        kept.for_each(|line| text.extend([line.whole, "\r\n"]));
+    };
+    write(session);
+    for (index, section) in sections.iter().enumerate() {
+        write(section.lines);
+        let named = section.lines.iter().any(|line| line.attribute("ssrc").is_some());
+        if section.sends && !named {
+            let ssrc = index + 1;
+            let cname = format!("a=ssrc:{ssrc} cname:publisher");
+            let stream = format!("a=ssrc:{ssrc} msid:publisher track{ssrc}");
+            let made_up = [cname.as_str(), stream.as_str()];
+            write(&made_up.map(|whole| Line { kind: 'a', value: whole, whole }));
+        }
+    }
+    text
+}
+
+/// Whether a line is a candidate that can be read; kept here for what offers and fragments share.
+pub(super) fn is_readable_candidate(line: &Line<'_>) -> Option<bool> {
+    line.attribute("candidate").map(is_candidate)
+}

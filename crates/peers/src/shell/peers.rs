@@ -1,0 +1,264 @@
+//! The shared ports.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use rtc::shared::ifaces::ifaces;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, warn};
+
+use super::{
+    inbox::Inbox,
+    peer::{Peer, PeerError},
+    tcp,
+};
+use crate::{
+    routes::{PeerId, Routes},
+    sdp::{Answer, HostCandidates, Offer},
+};
+
+/// Largest datagram that is read; longer ones are cut, and then fail their integrity check.
+const DATAGRAM_MAX: usize = 2_048;
+/// What the kernel may hold for us: 60 ms of a hundred publishers at 5 Mbit/s.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Most addresses that are told to clients.
+const PUBLIC_MAX: usize = 8;
+
+/// Where peers are taken.
+#[derive(Clone, Debug)]
+pub struct PeersConfig {
+    /// Address of the shared UDP port, and of the TCP port of the same number.
+    pub addr: SocketAddr,
+    /// Whether peers may come over TCP, where a network lets no UDP through.
+    pub tcp: bool,
+    /// Addresses that clients are told to come to, in place of the bound one: behind a NAT that maps
+    /// them one to one, the public ones. Where there are none, and every address is bound, they are told
+    /// those of this machine.
+    pub public: Vec<IpAddr>,
+    /// Peers at the same time.
+    pub peers_max: usize,
+}
+
+/// What happened on the shared ports. Counters never go down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeersStats {
+    /// Datagrams of nobody's.
+    pub unknown: u64,
+    /// Datagrams that their peer did not take in time.
+    pub dropped: u64,
+    /// Peers there are.
+    pub peers: usize,
+}
+
+/// All WebRTC peers of the gateway, on one UDP port and one TCP port. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    socket: UdpSocket,
+    routes: Mutex<Routes<Arc<Inbox>>>,
+    pub(super) candidates: HostCandidates,
+    addr: SocketAddr,
+    peers_max: usize,
+    numbers: AtomicU64,
+    unknown: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Peers {
+    /// Binds the ports; they are served until `closed`. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When an address is taken or not ours.
+    pub fn bind(
+        config: &PeersConfig,
+        tasks: TaskTracker,
+        closed: &CancellationToken,
+    ) -> io::Result<Self> {
+        let socket = bind_udp(config.addr)?;
+        let addr = socket.local_addr()?;
+        let listener = if config.tcp { Some(bind_tcp(addr)?) } else { None };
+        let candidates = candidates(config, addr);
+        let shared = Arc::new(Shared {
+            socket,
+            routes: Mutex::default(),
+            candidates,
+            addr,
+            peers_max: config.peers_max,
+            numbers: AtomicU64::new(1),
+            unknown: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        });
+        tasks.spawn(receive(Arc::clone(&shared), closed.clone()));
+        if let Some(listener) = listener {
+            let (shared, tasks_of) = (Arc::clone(&shared), tasks.clone());
+            tasks.spawn(tcp::accept(listener, shared, tasks_of, closed.clone()));
+        }
+        Ok(Self { shared, tasks })
+    }
+
+    /// Where the shared ports are bound.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.addr
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn stats(&self) -> PeersStats {
+        PeersStats {
+            unknown: self.shared.unknown.load(Ordering::Relaxed),
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
+            peers: self.shared.routes().len(),
+        }
+    }
+
+    /// Makes a peer of an offer, and the answer that its client needs to reach it.
+    ///
+    /// # Errors
+    /// `Full` when there are as many peers as may be, `NoCommonFormat` when the offer can't be answered
+    /// after all, `Library` when the library fails.
+    pub async fn answer(&self, offer: Offer) -> Result<(Peer, Answer), PeerError> {
+        let place = Place::take(&self.shared).ok_or(PeerError::Full)?;
+        Peer::answer(place, self.tasks.clone(), offer).await
+    }
+}
+
+impl Shared {
+    fn routes(&self) -> MutexGuard<'_, Routes<Arc<Inbox>>> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn inbox_of(&self, ufrag: &str) -> Option<Arc<Inbox>> {
+        self.routes().by_ufrag(ufrag).map(Arc::clone)
+    }
+
+    pub(super) fn send(&self, datagram: &[u8], to: SocketAddr) {
+        if let Err(error) = self.socket.try_send_to(datagram, to) {
+            debug!(%to, %error, "a datagram did not leave");
+        }
+    }
+}
+
+/// A peer's place among the routes; dropping it frees them.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) shared: Arc<Shared>,
+    pub(super) inbox: Arc<Inbox>,
+    id: PeerId,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let mut routes = shared.routes();
+        if routes.len() >= shared.peers_max {
+            return None;
+        }
+        let id = PeerId(shared.numbers.fetch_add(1, Ordering::Relaxed));
+        let inbox = Arc::new(Inbox::default());
+        routes.insert(id, Arc::clone(&inbox));
+        drop(routes);
+        Some(Self { shared: Arc::clone(shared), inbox, id })
+    }
+
+    /// Binding requests for `ufrag` are this peer's from now on.
+    pub(super) fn name(&self, ufrag: &str) -> bool {
+        self.shared.routes().name(self.id, ufrag)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.routes().remove(self.id);
+        let dropped = self.inbox.dropped();
+        self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
+        if dropped > 0 {
+            debug!(dropped, "a peer did not take all of its datagrams in time");
+        }
+    }
+}
+
+async fn receive(shared: Arc<Shared>, closed: CancellationToken) {
+    let mut buffer = vec![0; DATAGRAM_MAX];
+    loop {
+        let received = tokio::select! {
+            () = closed.cancelled() => return,
+            received = shared.socket.recv_from(&mut buffer) => received,
+        };
+        // An error is an ICMP answer to something that was sent, to whoever.
+        let Ok((length, source)) = received else { continue };
+        let datagram = buffer.get(..length).unwrap_or_default();
+        let inbox = shared.routes().route(datagram, source).map(Arc::clone);
+        match inbox {
+            Some(inbox) => {
+                inbox.push(datagram, source);
+            }
+            None => {
+                shared.unknown.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn bind_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    // The kernel may give less; then bursts of many publishers are cut.
+    if let Err(error) = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER) {
+        warn!(%error, "can't enlarge the receive buffer of the WebRTC port");
+    }
+    Ok(socket)
+}
+
+fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(256)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn candidates(config: &PeersConfig, addr: SocketAddr) -> HostCandidates {
+    let mut addresses = config.public.clone();
+    if addresses.is_empty() && !addr.ip().is_unspecified() {
+        addresses.push(addr.ip());
+    }
+    if addresses.is_empty() {
+        addresses = own_addresses(addr.is_ipv4());
+    }
+    addresses.truncate(PUBLIC_MAX);
+    let udp: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, addr.port())).collect();
+    let tcp = if config.tcp { udp.clone() } else { Vec::new() };
+    HostCandidates { udp, tcp }
+}
+
+/// This machine's addresses of a family; loopback only where there is no other.
+fn own_addresses(v4: bool) -> Vec<IpAddr> {
+    let interfaces = ifaces().unwrap_or_default();
+    let addresses = interfaces.iter().filter_map(|it| it.addr).map(|addr| addr.ip());
+    let addresses = addresses.filter(|ip| ip.is_ipv4() == v4 && !is_link_local(*ip));
+    let (loopback, others): (Vec<_>, Vec<_>) = addresses.partition(IpAddr::is_loopback);
+    if others.is_empty() { loopback } else { others }
+}
+
+const fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
