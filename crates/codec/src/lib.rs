@@ -1,5 +1,7 @@
 //! The only crate with FFmpeg: transcoding, comparing and the test picture, in worker processes.
 //!
+//! Sound that comes as Opus is made AAC by a worker for each publisher ([`run_sound_process`]).
+//!
 //! It owns [`WorkerPool`], which is handed one [`TranscodeJob`] per segment to transcode, or one
 //! [`CompareJob`] per segment to look at, and the two child processes' mains: [`run_worker`] does the
 //! pool's jobs, [`run_test_picture`] publishes a moving picture.
@@ -17,6 +19,7 @@ mod ffi;
 mod job;
 mod library;
 mod shell;
+mod sound;
 mod stdin_watch;
 mod test_picture;
 mod thumbnail;
@@ -30,7 +33,8 @@ pub use job::{
     EncodeProfile, EncodedRendition, EncoderSettings, Gop, OutputContainer, Preset, TranscodeJob,
     TranscodeOutput,
 };
-pub use shell::{WorkerConfig, WorkerPool};
+pub use shell::{WorkerConfig, WorkerPool, run_sound_process};
+pub use sound::{SOUND_CONFIG, SOUND_FRAME_SAMPLES, SOUND_RATE, SoundUnit, run_sound_worker};
 pub use test_picture::{TestPictureConfig, run_test_picture};
 pub use thumbnail::Thumbnail;
 pub use worker::run_worker;

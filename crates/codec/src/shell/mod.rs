@@ -2,6 +2,8 @@
 
 mod pool;
 mod process;
+mod sound;
 mod spawn;
 
 pub use pool::{WorkerConfig, WorkerPool};
+pub use sound::run_sound_process;

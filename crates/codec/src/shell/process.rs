@@ -210,7 +210,7 @@ async fn write_chain(to: &mut ChildStdin, chain: &Chain) -> io::Result<()> {
 }
 
 /// Passes a worker's standard error on, line by line, until it closes.
-async fn forward_log(stderr: ChildStderr, worker: u32) {
+pub(super) async fn forward_log(stderr: ChildStderr, worker: u32) {
     const LONGEST_LINE: u64 = 1_024;
     let mut stderr = BufReader::new(stderr);
     let mut limit = LineLimit::new();
