@@ -206,3 +206,24 @@ proptest! {
         prop_assert_eq!(read, Fragment { credentials: Some(credentials), candidates: 2 });
     }
 }
+
+#[test]
+fn offers_of_real_clients_are_taken() {
+    let chromium = include_str!("../../../../fixtures/chromium-156/offer.sdp");
+    let layers = include_str!("../../../../fixtures/chromium-156/simulcast-offer.sdp");
+    let ffmpeg = include_str!("../../../../fixtures/ffmpeg-9.0/offer.sdp");
+    let aiortc = include_str!("../../../../fixtures/aiortc-1.16/offer.sdp");
+    for (text, setup, layers, repairs) in [
+        (chromium, Setup::TheyConnect, 0, 1),
+        (layers, Setup::TheyConnect, 3, 0),
+        (ffmpeg, Setup::WeConnect, 0, 1),
+        (aiortc, Setup::TheyConnect, 0, 1),
+    ] {
+        let offer = Offer::parse(text).unwrap();
+        assert_eq!(offer.setup, setup);
+        assert_eq!((offer.layers().len(), offer.repairs.len()), (layers, repairs));
+        assert!(offer.has_audio());
+        // What the library gets is an offer as well.
+        assert!(Offer::parse(&offer.text).is_ok());
+    }
+}

@@ -29,6 +29,8 @@ use crate::{
 const DATAGRAM_MAX: usize = 2_048;
 /// What the kernel may hold for us: 60 ms of a hundred publishers at 5 Mbit/s.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// How many ports are tried where any will do.
+const ANY_PORT_TRIES: usize = 16;
 /// Most addresses that are told to clients.
 const PUBLIC_MAX: usize = 8;
 
@@ -87,9 +89,8 @@ impl Peers {
         tasks: TaskTracker,
         closed: &CancellationToken,
     ) -> io::Result<Self> {
-        let socket = bind_udp(config.addr)?;
+        let (socket, listener) = bind_both(config)?;
         let addr = socket.local_addr()?;
-        let listener = if config.tcp { Some(bind_tcp(addr)?) } else { None };
         let candidates = candidates(config, addr);
         let shared = Arc::new(Shared {
             socket,
@@ -208,6 +209,23 @@ async fn receive(shared: Arc<Shared>, closed: CancellationToken) {
             None => {
                 shared.unknown.fetch_add(1, Ordering::Relaxed);
             }
+        }
+    }
+}
+
+/// Both ports have one number. Where any will do, one is looked for that is free for both.
+fn bind_both(config: &PeersConfig) -> io::Result<(UdpSocket, Option<TcpListener>)> {
+    let mut tries = if config.addr.port() == 0 { ANY_PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let socket = bind_udp(config.addr)?;
+        if !config.tcp {
+            return Ok((socket, None));
+        }
+        match bind_tcp(socket.local_addr()?) {
+            Ok(listener) => return Ok((socket, Some(listener))),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_taken) => {}
         }
     }
 }
