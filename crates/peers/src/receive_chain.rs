@@ -221,13 +221,13 @@ impl ReceiveChain {
     /// One request for all that are wished for: layers that get it together answer together.
     fn key_frame_request(&self) -> Option<TaggedPacket> {
         use rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
-        let wishes = self.wishes.take();
+        // Before anything was heard there is nothing to ask.
+        let now = self.heard?;
         let ask = |media_ssrc| -> Box<dyn rtcp::Packet> {
             Box::new(PictureLossIndication { sender_ssrc: OWN_SOURCE, media_ssrc })
         };
-        let requests: Vec<_> = wishes.into_iter().map(ask).collect();
-        let now = self.heard.filter(|_| !requests.is_empty())?;
-        Some(TaggedPacket {
+        let requests: Vec<_> = self.wishes.take().into_iter().map(ask).collect();
+        (!requests.is_empty()).then(|| TaggedPacket {
             now,
             transport: TransportContext::default(),
             message: AttributedPacket::new(Packet::Rtcp(requests)),
@@ -294,3 +294,6 @@ impl Interceptor for ReceiveChain {
     fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
     fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,8 @@ impl Offer {
         if !sections.iter().all(|section| section.multiplexes_rtcp) {
             return Err(missing("rtcp-mux"));
         }
-        if sections.len() > 1 && !of_any("group").is_some_and(|it| it.starts_with("BUNDLE ")) {
+        let mut groups = session.iter().filter_map(|line| line.attribute("group"));
+        if sections.len() > 1 && !groups.any(|group| group.starts_with("BUNDLE ")) {
             return Err(missing("BUNDLE group"));
         }
         let origin =

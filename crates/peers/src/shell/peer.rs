@@ -118,6 +118,7 @@ impl Peer {
             shared: Arc::clone(&place.shared),
             inbox: Arc::clone(&place.inbox),
             tasks,
+            gone: place.gone.clone(),
         };
         let built = PeerConnectionBuilder::new()
             .with_media_engine(media_engine()?)

@@ -158,6 +158,8 @@ impl Shared {
 pub(super) struct Place {
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Arc<Inbox>,
+    /// Cancelled with the place.
+    pub(super) gone: CancellationToken,
     id: PeerId,
 }
 
@@ -171,7 +173,8 @@ impl Place {
         let inbox = Arc::new(Inbox::default());
         routes.insert(id, Arc::clone(&inbox));
         drop(routes);
-        Some(Self { shared: Arc::clone(shared), inbox, id })
+        let gone = CancellationToken::new();
+        Some(Self { shared: Arc::clone(shared), inbox, gone, id })
     }
 
     /// Binding requests for `ufrag` are this peer's from now on.
@@ -182,6 +185,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.gone.cancel();
         self.shared.routes().remove(self.id);
         let dropped = self.inbox.dropped();
         self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
     Transmit,
@@ -26,11 +26,20 @@ pub(super) struct PeerRuntime {
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) tasks: TaskTracker,
+    /// Cancelled when the peer has gone.
+    pub(super) gone: CancellationToken,
 }
 
 impl Runtime for PeerRuntime {
     fn spawn(&self, future: BoxFuture<'static, ()>) -> Box<dyn JoinHandle> {
-        Box::new(Task(self.tasks.spawn(future)))
+        // The library's own tasks outlive a connection that is dropped.
+        let gone = self.gone.clone();
+        Box::new(Task(self.tasks.spawn(async move {
+            tokio::select! {
+                () = gone.cancelled() => {}
+                () = future => {}
+            }
+        })))
     }
 
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
