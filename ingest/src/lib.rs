@@ -1,4 +1,4 @@
-//! Wire to access units: RTMP sessions and pushed segments, admission, and the clock that repairs
+//! Wire to access units: RTMP and WHIP sessions, pushed segments, admission, and the clock that repairs
 //! publishers' timestamps.
 //!
 //! A publisher's bytes become [`PublisherEvent`]s in three cores without I/O: [`rtmp::RtmpSession`]
@@ -13,6 +13,9 @@
 //! Publishers that cut their stream themselves push whole segments over HTTP ([`push`]) and get the
 //! renditions back: [`push_service`], with [`PushAdmission`] as the port.
 //!
+//! Browsers publish over WebRTC ([`whip`]): [`whip_service`] takes their offers, `peers` carries the
+//! packets, and `rtp` makes access units of them.
+//!
 //! Start reading at [`serve_rtmp_connection`], then [`rtmp::RtmpSession`].
 
 pub mod demux;
@@ -23,11 +26,13 @@ pub mod push;
 pub mod rtmp;
 mod shell;
 pub mod timeline;
+pub mod whip;
 
 pub use event::{DiscontinuityReason, EndReason, PublisherEvent};
 pub use publish::{ConnectionId, PublishRequest, Refusal, StreamKey};
 pub use shell::{
     Activity, Admission, BoxFuture, ConnectionContext, ConnectionEnd, ConnectionError,
     ConnectionFault, ConnectionOutcome, Departure, IngestMetrics, PublisherSeat, PushAdmission,
-    PushConfig, PushContext, PushMetrics, RtmpConfig, push_service, serve_rtmp_connection,
+    PushConfig, PushContext, PushMetrics, RtmpConfig, Sound, SoundEncoding, SoundLine, WhipConfig,
+    WhipContext, WhipMetrics, push_service, serve_rtmp_connection, whip_service,
 };

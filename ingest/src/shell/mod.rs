@@ -8,6 +8,8 @@ mod event_queue;
 mod metrics;
 mod publisher;
 mod push;
+mod track_log;
+mod whip;
 
 pub use activity::Activity;
 pub use admission::{Admission, BoxFuture, PublisherSeat};
@@ -18,6 +20,9 @@ pub use connection::{
 pub use departure::Departure;
 pub use metrics::IngestMetrics;
 pub use push::{PushAdmission, PushConfig, PushContext, PushMetrics, push_service};
+pub use whip::{
+    Sound, SoundEncoding, SoundLine, WhipConfig, WhipContext, WhipMetrics, whip_service,
+};
 
 /// This moment, on tokio's clock, which tests can pause. Cores are handed it.
 pub(crate) fn now() -> std::time::Instant {

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, time::Instant};
 
-use media::{StreamName, Track, TrackKind};
+use media::StreamName;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, warn};
 
@@ -10,6 +10,7 @@ use super::{
     IngestMetrics, PublisherSeat,
     event_queue::{Closed, EndError, EventQueue},
     metrics::PublisherStats,
+    track_log::TrackLog,
 };
 use crate::{
     demux::{Demux, DemuxError},
@@ -29,8 +30,7 @@ pub(super) struct Publisher {
     demux: Demux,
     stats: PublisherStats,
     encoder: Option<String>,
-    /// Tracks of which the log has told.
-    told: [bool; 2],
+    tracks: TrackLog,
 }
 
 impl Publisher {
@@ -44,7 +44,7 @@ impl Publisher {
             demux: Demux::new(),
             stats: PublisherStats::default(),
             encoder: None,
-            told: [false; 2],
+            tracks: TrackLog::default(),
         }
     }
 
@@ -60,7 +60,9 @@ impl Publisher {
     pub(super) fn deliver(&mut self, metrics: &IngestMetrics) -> Result<(), Closed> {
         while let Some(event) = self.demux.poll_output() {
             match &event {
-                PublisherEvent::Track(track) => self.tell_track(track),
+                PublisherEvent::Track(track) => {
+                    self.tracks.tell(self.connection, &self.stream, track);
+                }
                 PublisherEvent::Discontinuity(reason) => {
                     debug!(connection = %self.connection, stream = %self.stream, ?reason, "new timeline");
                 }
@@ -88,27 +90,6 @@ impl Publisher {
         if self.encoder.is_none() {
             debug!(connection = %self.connection, stream = %self.stream, encoder, "publisher's encoder");
             self.encoder = Some(encoder);
-        }
-    }
-
-    fn tell_track(&mut self, track: &Track) {
-        let codec = track.parameters.rfc6381();
-        let picture = track.parameters.picture();
-        let picture = picture.map(|(_, it)| format!("{}x{}", it.width, it.height));
-        let sound = track.parameters.sound();
-        let sound = sound.map(|it| format!("{} Hz, {} channels", it.sampling_rate, it.channels));
-        let what = picture.or(sound).unwrap_or_default();
-        let (told, kind) = match track.kind() {
-            TrackKind::Video => (0, "video"),
-            TrackKind::Audio => (1, "audio"),
-        };
-        let (connection, stream) = (self.connection, &self.stream);
-        // A publisher that changes its parameters all the time must not fill the log.
-        let first = self.told.get_mut(told).is_some_and(|told| !std::mem::replace(told, true));
-        if first {
-            info!(%connection, %stream, codec, "{kind} track: {what}");
-        } else {
-            debug!(%connection, %stream, codec, "{kind} track changed: {what}");
         }
     }
 
