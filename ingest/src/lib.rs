@@ -33,6 +33,6 @@ pub use publish::{ConnectionId, PublishRequest, Refusal, StreamKey};
 pub use shell::{
     Activity, Admission, BoxFuture, ConnectionContext, ConnectionEnd, ConnectionError,
     ConnectionFault, ConnectionOutcome, Departure, IngestMetrics, PublisherSeat, PushAdmission,
-    PushConfig, PushContext, PushMetrics, RtmpConfig, Sound, SoundEncoding, SoundLine, WhipConfig,
-    WhipContext, WhipMetrics, push_service, serve_rtmp_connection, whip_service,
+    PushConfig, PushContext, PushMetrics, RtmpConfig, Sound, SoundEncoding, SoundLine, Transport,
+    WhipConfig, WhipContext, WhipMetrics, push_service, serve_rtmp_connection, whip_service,
 };

@@ -8,14 +8,19 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use ingest::{
-    ConnectionEnd, ConnectionFault, ConnectionOutcome, DiscontinuityReason, EndReason,
-    PublisherEvent, Refusal, rtmp::SessionError, serve_rtmp_connection,
+    ConnectionContext, ConnectionEnd, ConnectionFault, ConnectionOutcome, DiscontinuityReason,
+    EndReason, PublisherEvent, Refusal, Transport, rtmp::SessionError, serve_rtmp_connection,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
     sync::mpsc,
     task::JoinHandle,
     time::{Instant, sleep},
@@ -321,6 +326,53 @@ async fn read_until(client: &mut DuplexStream, wanted: &str) -> String {
     }
 }
 
+/// Behaves as TLS does: what is written may wait for a flush, and a peer that closes without TLS's own
+/// good-bye is an error.
+struct LikeTls {
+    inner: DuplexStream,
+    held: Vec<u8>,
+}
+
+impl AsyncRead for LikeTls {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if buf.filled().len() == before {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for LikeTls {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.held.extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { inner, held } = &mut *self;
+        while !held.is_empty() {
+            let written = ready!(Pin::new(&mut *inner).poll_write(cx, held))?;
+            held.drain(..written);
+        }
+        Pin::new(inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_publisher_that_can_is_asked_to_connect_anew_and_waited_for() {
     let mut gateway = Gateway::new();
@@ -362,4 +414,20 @@ async fn who_stays_or_can_t_is_not_waited_for_longer_than_stated() {
         drop(client);
         assert!(matches!(served.await.unwrap().result, Ok(ConnectionEnd::ShutDown)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_in_tls_are_flushed_and_may_end_without_its_good_bye() {
+    let mut gateway = Gateway::new();
+    let (mut client, server) = duplex(64 * 1024);
+    let server = LikeTls { inner: server, held: Vec::new() };
+    let context = ConnectionContext { transport: Transport::Tls, ..gateway.context() };
+    let served = tokio::runtime::Handle::current().spawn(serve_rtmp_connection(server, context));
+    client.write_all(opening()).await.unwrap();
+    let mut handshake = vec![0; 3_073];
+    client.read_exact(&mut handshake).await.unwrap();
+    client.shutdown().await.unwrap();
+    let outcome = served.await.unwrap();
+    assert_eq!(outcome.result.unwrap(), ConnectionEnd::PeerClosed);
+    assert_eq!(ended(&mut gateway), Some(EndReason::ConnectionLost));
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use ingest::{
     ConnectionContext, ConnectionId, Departure, IngestMetrics, PushConfig, PushContext,
-    PushMetrics, RtmpConfig, push_service, serve_rtmp_connection,
+    PushMetrics, RtmpConfig, Transport, push_service, serve_rtmp_connection,
 };
 use media::wall_clock_now;
 use orchestrator::{ClientConfig, OrchestratorClient};
@@ -178,6 +178,7 @@ pub(super) fn serve_publishers(
     let template = ConnectionContext {
         id: ConnectionId(0),
         peer: ([0, 0, 0, 0], 0).into(),
+        transport: Transport::Plain,
         config: Arc::new(rtmp),
         admission: Arc::new(streams.clone()),
         metrics,

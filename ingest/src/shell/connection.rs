@@ -55,6 +55,27 @@ impl Default for RtmpConfig {
     }
 }
 
+/// What carries a connection's bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP: `rtmp://`.
+    #[default]
+    Plain,
+    /// TLS: `rtmps://`.
+    Tls,
+}
+
+impl Transport {
+    /// The scheme of its URLs, which metrics and logs show.
+    #[must_use]
+    pub const fn scheme(self) -> &'static str {
+        match self {
+            Self::Plain => "rtmp",
+            Self::Tls => "rtmps",
+        }
+    }
+}
+
 /// What a connection needs to know of the rest of the gateway.
 #[derive(Clone)]
 pub struct ConnectionContext {
@@ -62,6 +83,8 @@ pub struct ConnectionContext {
     pub id: ConnectionId,
     /// Where it comes from.
     pub peer: SocketAddr,
+    /// What carries it.
+    pub transport: Transport,
     /// Deadlines and limits.
     pub config: Arc<RtmpConfig>,
     /// Who may publish.
@@ -183,8 +206,9 @@ pub async fn serve_rtmp_connection(
 ) -> ConnectionOutcome {
     let session = RtmpSession::new(context.config.session.clone(), now());
     let (id, metrics) = (context.id, Arc::clone(&context.metrics));
-    debug!(connection = %id, peer = %context.peer, "connection accepted");
-    metrics.connections.inc();
+    let transport = context.transport;
+    debug!(connection = %id, peer = %context.peer, over = transport.scheme(), "connection accepted");
+    metrics.connections(transport).inc();
     let mut connection = Connection {
         io,
         session,
@@ -199,7 +223,7 @@ pub async fn serve_rtmp_connection(
     };
     let result = connection.run().await;
     let outcome = connection.finish(result).await;
-    metrics.connections.dec();
+    metrics.connections(transport).dec();
     match &outcome.result {
         Ok(end) => {
             debug!(connection = %id, received = outcome.received, ?end, "connection closed");
@@ -265,6 +289,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
                         Ok(0) => return self.closed_by_peer(),
                         Ok(length) => self.handle_read(length).await?,
                         Err(_) if self.has_unpublished() => return Ok(ConnectionEnd::PeerClosed),
+                        // TLS without its good-bye. RTMP has one of its own, so nothing is cut off unseen.
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                            return self.closed_by_peer();
+                        }
                         Err(error) => return Err(error.into()),
                     }
                 }
@@ -383,10 +411,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
         };
         match decision {
             Ok(seat) => {
-                debug!(connection = %id, %peer, stream = %seat.stream, "publishing");
-                self.context.metrics.publishers.inc();
+                let transport = self.context.transport;
+                debug!(connection = %id, %peer, stream = %seat.stream, over = transport.scheme(), "publishing");
+                self.context.metrics.publishers(transport).inc();
                 self.stream = Some(seat.stream.clone());
-                let publisher = Publisher::new(id, seat);
+                let publisher = Publisher::new(id, transport, seat);
                 publisher.touch(now());
                 self.publisher = Some(publisher);
                 let able = self.session.client().reconnect;
@@ -463,7 +492,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
             return Ok(());
         }
         let limit = self.context.config.write_timeout;
-        match timeout(limit, self.io.write_all(writes)).await {
+        // TLS keeps what the socket has no room for until it is flushed.
+        let io = &mut self.io;
+        let written = async {
+            io.write_all(writes).await?;
+            io.flush().await
+        };
+        match timeout(limit, written).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) if unpublished => {}
             Ok(Err(error)) => return Err(error.into()),

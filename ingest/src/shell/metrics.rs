@@ -5,6 +5,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::Transport;
 use crate::{demux::DemuxStats, timeline::TimelineStats};
 
 type Labels = Vec<(&'static str, &'static str)>;
@@ -12,8 +13,8 @@ type Labels = Vec<(&'static str, &'static str)>;
 /// Counters of all publishers' connections together.
 #[derive(Debug, Default)]
 pub struct IngestMetrics {
-    pub(super) connections: Gauge,
-    pub(super) publishers: Gauge,
+    connections: Family<Labels, Gauge>,
+    publishers: Family<Labels, Gauge>,
     connection_ends: Family<Labels, Counter>,
     publish_ends: Family<Labels, Counter>,
     pub(super) received_bytes: Counter,
@@ -34,14 +35,30 @@ impl IngestMetrics {
         add("timestamps_repaired", "Timestamps put back in line", self.repaired.clone());
         add("audio_resyncs", "Audio clocks set anew after a drift", self.audio_resyncs.clone());
         add("clock_jumps", "Jumps of publishers' clocks", self.clock_jumps.clone());
-        registry.register("connections", "RTMP connections open", self.connections.clone());
-        registry.register("publishers", "Publishers let in", self.publishers.clone());
+        for transport in [Transport::Plain, Transport::Tls] {
+            self.connections(transport).set(0);
+            self.publishers(transport).set(0);
+        }
+        let connections = self.connections.clone();
+        registry.register("connections", "RTMP connections open, plain or in TLS", connections);
+        let publishers = self.publishers.clone();
+        registry.register("publishers", "Publishers let in over RTMP, plain or in TLS", publishers);
         let ends = self.connection_ends.clone();
         registry.register("connection_ends", "RTMP connections by how they ended", ends);
         let ends = self.publish_ends.clone();
         registry.register("publish_ends", "Publishes by how they ended", ends);
         let dropped = self.dropped_units.clone();
         registry.register("dropped_units", "Access units dropped, by cause", dropped);
+    }
+
+    /// Those open now.
+    pub(super) fn connections(&self, transport: Transport) -> Gauge {
+        self.connections.get_or_create_owned(&vec![("over", transport.scheme())])
+    }
+
+    /// Those let in now.
+    pub(super) fn publishers(&self, transport: Transport) -> Gauge {
+        self.publishers.get_or_create_owned(&vec![("over", transport.scheme())])
     }
 
     pub(super) fn connection_ended(&self, how: &'static str) {

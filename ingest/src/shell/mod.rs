@@ -15,7 +15,7 @@ pub use activity::Activity;
 pub use admission::{Admission, BoxFuture, PublisherSeat};
 pub use connection::{
     ConnectionContext, ConnectionEnd, ConnectionError, ConnectionFault, ConnectionOutcome,
-    RtmpConfig, serve_rtmp_connection,
+    RtmpConfig, Transport, serve_rtmp_connection,
 };
 pub use departure::Departure;
 pub use metrics::IngestMetrics;

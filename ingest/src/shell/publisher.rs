@@ -7,7 +7,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, warn};
 
 use super::{
-    IngestMetrics, PublisherSeat,
+    IngestMetrics, PublisherSeat, Transport,
     event_queue::{Closed, EndError, EventQueue},
     metrics::PublisherStats,
     track_log::TrackLog,
@@ -23,6 +23,7 @@ use crate::{
 pub(super) struct Publisher {
     pub(super) stream: StreamName,
     connection: ConnectionId,
+    transport: Transport,
     /// Resolves when the root wants the publisher gone.
     pub(super) dismissed: Pin<Box<WaitForCancellationFutureOwned>>,
     activity: std::sync::Arc<super::Activity>,
@@ -34,10 +35,11 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(connection: ConnectionId, seat: PublisherSeat) -> Self {
+    pub(super) fn new(connection: ConnectionId, transport: Transport, seat: PublisherSeat) -> Self {
         Self {
             stream: seat.stream,
             connection,
+            transport,
             dismissed: Box::pin(seat.ended.cancelled_owned()),
             activity: seat.activity,
             queue: EventQueue::new(seat.events),
@@ -108,7 +110,7 @@ impl Publisher {
             "publish ended: {how}",
         );
         metrics.publish_ended(how);
-        metrics.publishers.dec();
+        metrics.publishers(self.transport).dec();
         self.activity.end();
         if !open {
             return;

@@ -12,7 +12,7 @@ use std::{
 
 use ingest::{
     Activity, Admission, BoxFuture, ConnectionContext, ConnectionId, ConnectionOutcome, Departure,
-    IngestMetrics, PublishRequest, PublisherEvent, PublisherSeat, Refusal, RtmpConfig,
+    IngestMetrics, PublishRequest, PublisherEvent, PublisherSeat, Refusal, RtmpConfig, Transport,
     serve_rtmp_connection,
 };
 use media::StreamName;
@@ -96,6 +96,7 @@ impl Gateway {
         ConnectionContext {
             id: ConnectionId(7),
             peer: ([127, 0, 0, 1], 1).into(),
+            transport: Transport::Plain,
             config: Arc::new(self.config.clone()),
             admission: Arc::clone(&self.admission) as Arc<dyn Admission>,
             metrics: Arc::new(IngestMetrics::default()),
