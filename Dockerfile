@@ -33,8 +33,8 @@ COPY README.md LICENSE-MIT LICENSE-APACHE /usr/share/doc/headgate/
 USER headgate
 ENV HEADGATE_DATA_DIR=/var/lib/headgate
 VOLUME /var/lib/headgate
-# Publishers and viewers. The admin listener stays on the container's loopback.
-EXPOSE 1935 8080
+# Publishers and viewers, plain and over TLS. The admin listener stays on the container's loopback.
+EXPOSE 1935 1936 8080 8443
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["headgate-healthcheck"]
 ENTRYPOINT ["headgate"]

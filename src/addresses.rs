@@ -13,9 +13,15 @@ pub struct Addresses {
     /// Publishers (RTMP).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rtmp: Option<SocketAddr>,
+    /// Publishers (RTMP in TLS), where there is a certificate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rtmps: Option<SocketAddr>,
     /// Viewers (HTTP).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub http: Option<SocketAddr>,
+    /// Viewers (HTTP in TLS), where there is a certificate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub https: Option<SocketAddr>,
     /// Health and metrics (HTTP).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub admin: Option<SocketAddr>,

@@ -62,10 +62,11 @@ impl App {
     /// When the data directory or an address can't be had.
     pub async fn start(config: Config, program: PathBuf) -> anyhow::Result<Self> {
         let lock = prepare_data_dir(&config)?;
-        let listeners = Listeners::bind(&config)?;
-        let addresses = listeners.addresses()?;
         let mut registry = Registry::with_prefix("headgate");
         let stages = Stages::default();
+        let certificates = parts::certificates(&config, &mut registry)?;
+        let listeners = Listeners::bind(&config, certificates.as_ref())?;
+        let addresses = listeners.addresses()?;
         let store = parts::open_store(&config).await?;
         let paying = Paying::start(&config, &store, &stages.sessions, &mut registry).await?;
         let ports = RouterPorts {
@@ -89,18 +90,17 @@ impl App {
             metrics: StreamMetrics::registered(&mut registry),
             grace: config.grace,
         };
-        let streams = parts::streams(&config, &listeners, stream_parts)?;
+        let streams = parts::streams(&config, &addresses, stream_parts)?;
         let readiness = Readiness::waiting_for("starting");
 
-        let departure = parts::serve_publishers(
-            listeners.rtmp,
-            &config,
-            &streams,
-            &stages.publishers,
-            &mut registry,
-        );
+        let doors = std::iter::once(listeners.rtmp).chain(listeners.rtmps);
+        let departure =
+            parts::serve_publishers(doors, &config, &streams, &stages.publishers, &mut registry);
         let push = parts::push_routes(&config, &streams, &stages.publishers, &mut registry);
-        serve_http(listeners.http, parts::viewers_service(directory, push), &stages.viewers);
+        let viewers = parts::viewers_service(directory, push);
+        for listener in std::iter::once(listeners.http).chain(listeners.https) {
+            serve_http(listener, viewers.clone(), &stages.viewers);
+        }
         let facts = Facts::new(streams.clone(), feed.clone(), router.clone(), ladder, &config.log)
             .paid_by(paying.as_ref().map(|paying| paying.payer(&config)));
         let operator = Operator {
@@ -119,6 +119,7 @@ impl App {
         serve_http(listeners.admin, admin, &stages.support);
         parts::start_transcoding(&config, program, &feed, &readiness, &stages.support)?;
         parts::follow_pools(&config, feed, line, &stages.support);
+        parts::follow_certificates(certificates, &stages.support);
         addresses.write(&config.data_dir).context("can't write the data directory")?;
         Ok(Self {
             addresses,

@@ -158,6 +158,19 @@ pub struct ServeArgs {
     /// Where viewers connect [default: 0.0.0.0:8080, with --open 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", env = "HEADGATE_HTTP_ADDR")]
     pub http_addr: Option<String>,
+    /// Certificate chain in PEM: with it, publishers and viewers can also connect over TLS. Followed while
+    /// the gateway runs.
+    #[arg(long, value_name = "FILE", env = "HEADGATE_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, value_name = "FILE", env = "HEADGATE_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Where publishers connect over TLS (RTMPS) [default: 0.0.0.0:1936, with --open 127.0.0.1:1936].
+    #[arg(long, value_name = "ADDR", env = "HEADGATE_RTMPS_ADDR")]
+    pub rtmps_addr: Option<String>,
+    /// Where viewers connect over TLS (HTTPS) [default: 0.0.0.0:8443, with --open 127.0.0.1:8443].
+    #[arg(long, value_name = "ADDR", env = "HEADGATE_HTTPS_ADDR")]
+    pub https_addr: Option<String>,
     /// Health and metrics [default: 127.0.0.1:9090].
     #[arg(long, value_name = "ADDR", env = "HEADGATE_ADMIN_ADDR")]
     pub admin_addr: Option<String>,

@@ -93,6 +93,15 @@ impl DemoKeys {
              \x20 Watch it                 http://{http}/watch/{OWN_STREAM}\n\
              \x20 For any HLS player       http://{http}/{OWN_STREAM}.m3u8\n"
         ));
+        if let Some((rtmps, https)) = addresses.rtmps.zip(addresses.https) {
+            let (rtmps, https) = (reachable(rtmps), reachable(https));
+            text.push_str(&format!(
+                "\n\
+                 \x20 Over TLS (clients want a name or address that is in the certificate):\n\
+                 \x20   Server       rtmps://{rtmps}/live\n\
+                 \x20   Watch        https://{https}/watch/{OWN_STREAM}\n"
+            ));
+        }
         Some(text)
     }
 }
@@ -143,5 +152,14 @@ mod tests {
         assert!(text.contains("rtmp://127.0.0.1:1935/live\n"), "{text}");
         assert!(text.contains("http://127.0.0.1:8080/watch/test-picture"), "{text}");
         assert!(!text.contains("aaaa"), "the picture's own key is nobody's business: {text}");
+        assert!(!text.contains("TLS"), "{text}");
+        let addresses = Addresses {
+            rtmps: "0.0.0.0:1936".parse().ok(),
+            https: "0.0.0.0:8443".parse().ok(),
+            ..addresses
+        };
+        let text = keys.instructions(&addresses, true).unwrap();
+        assert!(text.contains(" rtmps://127.0.0.1:1936/live\n"), "{text}");
+        assert!(text.contains(" https://127.0.0.1:8443/watch/my-stream\n"), "{text}");
     }
 }

@@ -18,7 +18,7 @@ use hyper_util::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::listener::Listener;
+use crate::listener::{Accepted, Listener};
 
 /// How long a client may take to send a request's head, and an idle connection may stay.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
@@ -44,12 +44,22 @@ pub(crate) async fn serve(
     listener
         .run(closed, move |accepted| {
             let (router, until) = (router.clone(), until.clone());
-            connections.spawn(async move {
-                let _slot = accepted.slot;
-                serve_connection(accepted.stream, router, until).await;
-            });
+            connections.spawn(serve_accepted(accepted, router, until));
         })
         .await;
+}
+
+async fn serve_accepted(accepted: Accepted, router: axum::Router, closed: CancellationToken) {
+    let Accepted { stream, peer, slot, tls } = accepted;
+    let _slot = slot;
+    match tls {
+        None => serve_connection(stream, router, closed).await,
+        Some(tls) => {
+            if let Some(stream) = tls.shake(stream, peer, &closed).await {
+                serve_connection(stream, router, closed).await;
+            }
+        }
+    }
 }
 
 /// Serves one connection to its end.

@@ -63,6 +63,7 @@ pub mod streams;
 mod telemetry;
 #[cfg(feature = "local")]
 mod tickets_lock;
+mod tls;
 #[cfg(feature = "local")]
 mod transcoding_node;
 pub mod wallet;

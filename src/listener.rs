@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::ListenerConfig;
+use crate::{config::ListenerConfig, tls::Handshakes};
 
 /// Connections the kernel may hold for us before we accept them.
 const BACKLOG: i32 = 1_024;
@@ -27,6 +27,7 @@ pub(crate) struct Listener {
     name: &'static str,
     listener: TcpListener,
     slots: Arc<Slots>,
+    tls: Option<Handshakes>,
 }
 
 impl Listener {
@@ -46,7 +47,12 @@ impl Listener {
             per_ip: config.connections_per_ip,
             taken: Mutex::default(),
         });
-        Ok(Self { name, listener: TcpListener::from_std(socket.into())?, slots })
+        Ok(Self { name, listener: TcpListener::from_std(socket.into())?, slots, tls: None })
+    }
+
+    /// What is accepted has to be inside TLS.
+    pub(crate) fn with_tls(self, tls: Handshakes) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Where it is bound.
@@ -81,7 +87,7 @@ impl Listener {
                 continue;
             };
             tune(&stream);
-            serve(Accepted { stream, peer, slot });
+            serve(Accepted { stream, peer, slot, tls: self.tls.clone() });
         }
     }
 
@@ -109,6 +115,8 @@ pub(crate) struct Accepted {
     pub peer: SocketAddr,
     /// Keep it as long as the connection lives.
     pub slot: Slot,
+    /// What has to come first.
+    pub tls: Option<Handshakes>,
 }
 
 fn tune(stream: &TcpStream) {

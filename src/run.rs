@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     cli::{Command, LedgerCommand, LivepeerConfigArgs, OrchestratorArgs, ServeArgs},
-    config::{Fault, LogConfig},
+    config::{Config, Fault, LogConfig},
     config_source::{self, Conversion, Loaded},
     demo::DemoKeys,
     signer::SignerArgs,
     telemetry,
+    tls::CertificatePair,
 };
 
 /// Exit code for a configuration that can't be used (`EX_CONFIG`).
@@ -86,12 +87,22 @@ fn wallet(args: &crate::wallet::WalletArgs) -> anyhow::Result<ExitCode> {
 
 fn check_config(args: &ServeArgs) -> ExitCode {
     match config_source::load(args) {
-        Ok(Loaded { config, .. }) => {
-            print(&format!("{} stream(s), no fault found\n", config.streams.len()));
-            ExitCode::SUCCESS
-        }
+        Ok(Loaded { config, .. }) => match certificate_fault(&config) {
+            None => {
+                print(&format!("{} stream(s), no fault found\n", config.streams.len()));
+                ExitCode::SUCCESS
+            }
+            Some(fault) => report(&[fault]),
+        },
         Err(faults) => report(&faults),
     }
+}
+
+/// Why the gateway would not start with its certificate.
+fn certificate_fault(config: &Config) -> Option<Fault> {
+    let files = &config.tls.as_ref()?.files;
+    let error = CertificatePair::read(files, media::wall_clock_now()).err()?;
+    Some(Fault { path: "tls".to_owned(), problem: error.to_string() })
 }
 
 fn livepeer_config(args: &LivepeerConfigArgs) -> ExitCode {

@@ -8,6 +8,7 @@ use crate::{
     addresses::Addresses,
     config::{Config, ListenerConfig},
     listener::Listener,
+    tls::{Certificates, Handshakes, Protocol},
 };
 
 /// Connections of the admin page at the same time.
@@ -17,11 +18,16 @@ const ADMIN_CONNECTIONS: usize = 256;
 pub(super) struct Listeners {
     pub(super) rtmp: Listener,
     pub(super) http: Listener,
+    pub(super) rtmps: Option<Listener>,
+    pub(super) https: Option<Listener>,
     pub(super) admin: Listener,
 }
 
 impl Listeners {
-    pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
+    pub(super) fn bind(
+        config: &Config,
+        certificates: Option<&Certificates>,
+    ) -> anyhow::Result<Self> {
         let bind = |name, listener: &ListenerConfig| {
             Listener::bind(name, listener)
                 .with_context(|| format!("can't listen on {} ({name}-addr)", listener.addr))
@@ -31,24 +37,43 @@ impl Listeners {
             connections: ADMIN_CONNECTIONS,
             connections_per_ip: ADMIN_CONNECTIONS,
         };
+        let bind_tls = |name, protocol, limits: &ListenerConfig, certificates: &Certificates| {
+            let tls = Handshakes::new(name, protocol, certificates.clone(), limits);
+            anyhow::Ok(bind(name, limits)?.with_tls(tls))
+        };
+        let (rtmps, https) = match (&config.tls, certificates) {
+            (Some(tls), Some(certificates)) => (
+                Some(bind_tls("rtmps", Protocol::Rtmp, &tls.rtmps, certificates)?),
+                Some(bind_tls("https", Protocol::Http, &tls.https, certificates)?),
+            ),
+            _ => (None, None),
+        };
         Ok(Self {
             rtmp: bind("rtmp", &config.rtmp)?,
             http: bind("http", &config.http)?,
+            rtmps,
+            https,
             admin: bind("admin", &admin)?,
         })
     }
 
     pub(super) fn addresses(&self) -> anyhow::Result<Addresses> {
+        let of =
+            |listener: &Option<Listener>| listener.as_ref().map(Listener::local_addr).transpose();
         let addresses = Addresses {
             rtmp: Some(self.rtmp.local_addr()?),
+            rtmps: of(&self.rtmps)?,
             http: Some(self.http.local_addr()?),
+            https: of(&self.https)?,
             admin: Some(self.admin.local_addr()?),
             ..Addresses::default()
         };
         let shown = |addr: Option<SocketAddr>| addr.map(tracing::field::display);
         tracing::info!(
             rtmp = shown(addresses.rtmp),
+            rtmps = shown(addresses.rtmps),
             http = shown(addresses.http),
+            https = shown(addresses.https),
             admin = shown(addresses.admin),
             "listening"
         );

@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use anyhow::Context as _;
@@ -18,18 +21,18 @@ use router::{PictureCheck, Router, RouterMetrics, RouterPorts};
 use store::Store;
 
 use super::{
-    listeners::Listeners,
     paying::Paying,
     stages::{Stage, Stages},
 };
 use crate::{
+    addresses::Addresses,
     admin::Readiness,
     chain_line::ChainLine,
     config::Config,
     config_watch,
     discovery::Discovery,
     embedded,
-    listener::Listener,
+    listener::{Accepted, Listener},
     livepeer,
     pool_feed::PoolFeed,
     publish_auth::PublishAuth,
@@ -37,6 +40,7 @@ use crate::{
     sequences::Sequences,
     stream_task::StreamParts,
     streams::{OtherKeys, Streams},
+    tls::{Certificates, TlsMetrics},
     webhook::{AuthWebhook, HookClient},
 };
 
@@ -47,6 +51,23 @@ pub(super) async fn open_store(config: &Config) -> anyhow::Result<Store> {
         None => Store::open(&config.data_dir.join(super::STORE_FILE))
             .await
             .context("can't open the store in the data directory"),
+    }
+}
+
+/// The certificate for those who connect over TLS, if there is to be one.
+pub(super) fn certificates(
+    config: &Config,
+    registry: &mut Registry,
+) -> anyhow::Result<Option<Certificates>> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let metrics = TlsMetrics::registered(registry);
+    Ok(Some(Certificates::read(&tls.files, metrics)?))
+}
+
+/// When its files change, the certificate does.
+pub(super) fn follow_certificates(certificates: Option<Certificates>, stage: &Stage) {
+    if let Some(certificates) = certificates {
+        stage.tasks.spawn(certificates.follow(stage.closed.clone()));
     }
 }
 
@@ -103,15 +124,15 @@ pub(super) fn picture_check(config: &Config, program: &Path) -> Option<Arc<dyn P
 /// The registry of streams.
 pub(super) fn streams(
     config: &Config,
-    listeners: &Listeners,
+    addresses: &Addresses,
     parts: StreamParts,
 ) -> anyhow::Result<Streams> {
-    let other_keys = other_keys(config, listeners)?;
+    let other_keys = other_keys(config, addresses)?;
     Ok(Streams::new(parts, config.streams.clone(), other_keys, config.streams_max))
 }
 
 /// What becomes of publishers that the configuration does not name.
-fn other_keys(config: &Config, listeners: &Listeners) -> anyhow::Result<OtherKeys> {
+fn other_keys(config: &Config, addresses: &Addresses) -> anyhow::Result<OtherKeys> {
     let policy = config.publisher.clone();
     let Some(webhook) = config.auth_webhook.clone() else {
         return Ok(if config.open { OtherKeys::Open(policy) } else { OtherKeys::Unknown });
@@ -119,7 +140,8 @@ fn other_keys(config: &Config, listeners: &Listeners) -> anyhow::Result<OtherKey
     let client = HookClient::new([&webhook.endpoint]).context("auth_webhook can't be asked")?;
     tracing::info!(hook = %webhook.endpoint, signed = webhook.secret.is_some(), "auth webhook");
     let webhook = AuthWebhook::new(client, webhook.endpoint, webhook.secret);
-    let (rtmp, http) = (listeners.rtmp.local_addr()?, listeners.http.local_addr()?);
+    let bound = addresses.rtmp.zip(addresses.http);
+    let (rtmp, http) = bound.context("RTMP and HTTP have no address")?;
     Ok(OtherKeys::Webhook { auth: PublishAuth::new(webhook, rtmp, http), policy })
 }
 
@@ -163,8 +185,9 @@ pub(super) fn push_routes(
     })
 }
 
+/// Publishers, plain or inside TLS.
 pub(super) fn serve_publishers(
-    listener: Listener,
+    listeners: impl IntoIterator<Item = Listener>,
     config: &Config,
     streams: &Streams,
     stage: &Stage,
@@ -185,21 +208,33 @@ pub(super) fn serve_publishers(
         departure: departure.clone(),
         shutdown: stage.closed.clone(),
     };
-    let connections = stage.tasks.clone();
-    let mut last = 0;
-    // Who connects anew must not come back here.
-    let accept = listener.run(departure.asked().clone(), move |accepted| {
-        last += 1;
-        let context =
-            ConnectionContext { id: ConnectionId(last), peer: accepted.peer, ..template.clone() };
-        connections.spawn(async move {
-            let _slot = accepted.slot;
-            // How it went is logged where it ended.
-            drop(Box::pin(serve_rtmp_connection(accepted.stream, context)).await);
+    let last = Arc::new(AtomicU64::new(0));
+    for listener in listeners {
+        let (connections, last) = (stage.tasks.clone(), Arc::clone(&last));
+        let template = template.clone();
+        // Who connects anew must not come back here.
+        let accept = listener.run(departure.asked().clone(), move |accepted| {
+            let id = ConnectionId(last.fetch_add(1, Ordering::Relaxed) + 1);
+            let context = ConnectionContext { id, peer: accepted.peer, ..template.clone() };
+            connections.spawn(serve_publisher(accepted, context));
         });
-    });
-    stage.tasks.spawn(accept);
+        stage.tasks.spawn(accept);
+    }
     departure
+}
+
+/// Serves one connection to its end. How it went is logged where it ended.
+async fn serve_publisher(accepted: Accepted, context: ConnectionContext) {
+    let Accepted { stream, peer, slot, tls } = accepted;
+    let _slot = slot;
+    let Some(tls) = tls else {
+        drop(Box::pin(serve_rtmp_connection(stream, context)).await);
+        return;
+    };
+    if let Some(stream) = tls.shake(stream, peer, &context.shutdown).await {
+        let context = ConnectionContext { transport: Transport::Tls, ..context };
+        drop(Box::pin(serve_rtmp_connection(stream, context)).await);
+    }
 }
 
 /// From the file, and from the webhooks in it and the chain.

@@ -8,6 +8,7 @@ mod price_feed;
 mod reader;
 mod store;
 mod stream;
+mod tls;
 mod webhook;
 
 use std::{
@@ -26,6 +27,7 @@ pub use price_feed::PriceFeedSource;
 pub use reader::Fault;
 use reader::{Faults, Section, parse_address};
 pub use stream::{KeyDigest, PublisherPolicy, StreamConfig};
+pub use tls::{CertificateFiles, TlsConfig};
 pub use webhook::{AuthWebhookConfig, PoolWebhook};
 
 use crate::cli::{LogFormat, ServeArgs};
@@ -37,6 +39,8 @@ pub struct Config {
     pub rtmp: ListenerConfig,
     /// Where viewers connect.
     pub http: ListenerConfig,
+    /// The same for both inside TLS, where there is a certificate.
+    pub tls: Option<TlsConfig>,
     /// Whether segments can be pushed over HTTP.
     pub push: bool,
     /// Health and metrics.
@@ -155,6 +159,7 @@ impl Config {
             listener(root.section("rtmp", faults), args.rtmp_addr.as_deref(), open, &RTMP, faults);
         let http =
             listener(root.section("http", faults), args.http_addr.as_deref(), open, &HTTP, faults);
+        let tls = tls::tls(&mut root, args, open, faults);
         let admin_addr = admin(root.section("admin", faults), args, faults);
         let push = push_enabled(root.section("push", faults), faults);
         let publisher = root.section("publisher", faults);
@@ -194,6 +199,7 @@ impl Config {
             args: args.clone(),
             rtmp,
             http,
+            tls,
             push,
         };
         root.finish(faults);
@@ -204,7 +210,7 @@ impl Config {
     /// What no single field shows.
     fn check(&self, args: &ServeArgs, faults: &mut Faults) {
         if self.open && args.open_anywhere != Some(true) {
-            for (name, addr) in [("rtmp-addr", self.rtmp.addr), ("http-addr", self.http.addr)] {
+            for (name, addr) in self.public_addresses() {
                 if !addr.ip().is_loopback() {
                     faults.add(
                         "open",
@@ -233,6 +239,14 @@ impl Config {
         }
         self.check_pool_names(faults);
         self.check_budgets(faults);
+    }
+
+    /// The addresses where whoever reaches them can publish, with the flags that set them.
+    fn public_addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let plain = [("rtmp-addr", self.rtmp.addr), ("http-addr", self.http.addr)];
+        let tls = self.tls.as_ref();
+        let tls = tls.map(|it| [("rtmps-addr", it.rtmps.addr), ("https-addr", it.https.addr)]);
+        plain.into_iter().chain(tls.into_iter().flatten())
     }
 
     /// A budget for nobody would protect nothing.

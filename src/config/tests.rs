@@ -65,13 +65,14 @@ fn what_the_sample_comments_out_works_and_is_everything() {
 
 /// The names of all settings, out of the code that takes them from the file.
 fn settings_read() -> std::collections::BTreeSet<&'static str> {
-    const CODE: [&str; 7] = [
+    const CODE: [&str; 8] = [
         include_str!("mod.rs"),
         include_str!("payments.rs"),
         include_str!("pool.rs"),
         include_str!("price_feed.rs"),
         include_str!("store.rs"),
         include_str!("stream.rs"),
+        include_str!("tls.rs"),
         include_str!("webhook.rs"),
     ];
     const TAKES: [&str; 7] =
