@@ -25,6 +25,7 @@ mod push;
 mod push_doors;
 mod push_fleet;
 mod reconnect;
+mod secured;
 mod shapes;
 mod signing;
 mod source;

@@ -117,13 +117,19 @@ pub(crate) struct Publisher(Child);
 impl Publisher {
     /// Publishes the first `seconds` of the source.
     pub(crate) fn start(source: &Source, url: &str, seconds: u32) -> Self {
+        Self::start_with(source, url, seconds, &[])
+    }
+
+    /// The same, with these options of the connection.
+    pub(crate) fn start_with(source: &Source, url: &str, seconds: u32, options: &[&str]) -> Self {
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "error"]);
         if seconds > source.seconds {
             command.args(["-stream_loop", "-1"]);
         }
         command.args(["-re", "-i"]).arg(source.file());
-        command.args(["-t", &seconds.to_string(), "-c", "copy", "-f", "flv", url]);
+        command.args(["-t", &seconds.to_string(), "-c", "copy", "-f", "flv"]);
+        command.args(options).arg(url);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -4,11 +4,13 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use https::{Connections, HttpsClient};
 use hyper::{HeaderMap, Method, Request, StatusCode, body::Incoming};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use rustls::RootCertStore;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -29,13 +31,40 @@ impl Answer {
 /// Fetches from one server.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpClient {
-    client: Client<HttpConnector, Full<Bytes>>,
-    server: SocketAddr,
+    client: Transport,
+    /// Scheme and authority.
+    server: String,
+}
+
+#[derive(Clone, Debug)]
+enum Transport {
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    Tls(HttpsClient),
+}
+
+impl Transport {
+    async fn send(&self, request: Request<Bytes>) -> Result<hyper::Response<Incoming>, String> {
+        match self {
+            Self::Plain(client) => {
+                let sent = client.request(request.map(Full::new)).await;
+                sent.map_err(|error| format!("{error:?}"))
+            }
+            Self::Tls(client) => client.send(request).await.map_err(|error| error.to_string()),
+        }
+    }
 }
 
 impl HttpClient {
     pub(crate) fn new(server: SocketAddr) -> Self {
-        Self { client: Client::builder(TokioExecutor::new()).build_http(), server }
+        let client = Transport::Plain(Client::builder(TokioExecutor::new()).build_http());
+        Self { client, server: format!("http://{server}") }
+    }
+
+    /// Over TLS; `roots` sign the server's certificate.
+    pub(crate) fn secure(server: SocketAddr, roots: RootCertStore) -> Self {
+        let connections = Connections { connect_limit: LIMIT, idle_limit: LIMIT, idle_max: 4 };
+        let client = Transport::Tls(HttpsClient::new(roots, connections).unwrap());
+        Self { client, server: format!("https://{server}") }
     }
 
     /// `GET path`; fails the test when the server does not answer in time.
@@ -57,19 +86,15 @@ impl HttpClient {
         fields: &[(&str, &str)],
         body: Bytes,
     ) -> Result<Answer, String> {
-        let uri = format!("http://{}{path}", self.server);
+        let uri = format!("{}{path}", self.server);
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
-        {
-            let response: hyper::Response<Incoming> =
-                self.client.request(request).await.map_err(|error| format!("{error:?}"))?;
-            let (head, body) = response.into_parts();
-            let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-            Ok(Answer { status: head.status, headers: head.headers, body })
-        }
+        let request = request.body(body).map_err(|error| error.to_string())?;
+        let (head, body) = self.client.send(request).await?.into_parts();
+        let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+        Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
     /// Polls until `path` answers 200 and `good` accepts the body, or the deadline passes.

@@ -1,5 +1,6 @@
 //! A whole gateway in this process, real encoders around it.
 
+pub(crate) mod authority;
 pub(crate) mod encoder;
 #[path = "../../../crates/chain/tests/evm/support/mod.rs"]
 #[allow(
