@@ -4,6 +4,7 @@ mod conditional;
 mod directory;
 mod media_body;
 mod metrics;
+mod publish;
 mod range;
 mod reply;
 mod resource;
@@ -12,4 +13,5 @@ mod watch;
 
 pub use directory::{Directory, Presentation};
 pub use metrics::PlaybackMetrics;
+pub use publish::publish_page;
 pub use service::service;
