@@ -156,11 +156,12 @@ pub(super) fn build_directory(config: &Config, registry: &mut Registry) -> Direc
     Directory::new(playback, metrics)
 }
 
-/// What the HTTP address answers: playback, HTTP push, and what is not built.
+/// What the HTTP address answers: playback, the publish page, HTTP push, and what is not built.
 pub(super) fn viewers_service(directory: Directory, push: axum::Router) -> axum::Router {
     // go-livepeer's players find streams below /stream.
     playback::service(directory.clone())
         .nest("/stream", playback::service(directory))
+        .merge(playback::publish_page())
         .merge(push)
         .merge(livepeer::absent_service())
 }
