@@ -21,6 +21,7 @@ mod paid;
 mod payments;
 mod pointers;
 mod prove;
+mod publish_page;
 mod push;
 mod push_doors;
 mod push_fleet;
