@@ -85,7 +85,9 @@ impl DemoKeys {
             ));
         }
         text.push_str(&format!(
-            "  Publish your own from OBS: Settings > Stream > Service \"Custom\"\n\
+            "  Publish your own from a browser on this machine\n\
+             \x20                          http://{http}/publish#key={key}\n\
+             \x20 or from OBS: Settings > Stream > Service \"Custom\"\n\
              \x20   Server       rtmp://{rtmp}/live\n\
              \x20   Stream key   {key}\n\
              \x20 or with ffmpeg:\n\
@@ -151,6 +153,7 @@ mod tests {
         let text = keys.instructions(&addresses, true).unwrap();
         assert!(text.contains("rtmp://127.0.0.1:1935/live\n"), "{text}");
         assert!(text.contains("http://127.0.0.1:8080/watch/test-picture"), "{text}");
+        assert!(text.contains("http://127.0.0.1:8080/publish#key=bbbb\n"), "{text}");
         assert!(!text.contains("aaaa"), "the picture's own key is nobody's business: {text}");
         assert!(!text.contains("TLS"), "{text}");
         let addresses = Addresses {
