@@ -34,7 +34,7 @@ USER headgate
 ENV HEADGATE_DATA_DIR=/var/lib/headgate
 VOLUME /var/lib/headgate
 # Publishers and viewers, plain and over TLS. The admin listener stays on the container's loopback.
-EXPOSE 1935 1936 8080 8443
+EXPOSE 1935 1936 8080 8443 8189/udp 8189
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["headgate-healthcheck"]
 ENTRYPOINT ["headgate"]

@@ -22,6 +22,9 @@ pub struct Addresses {
     /// Viewers (HTTP in TLS), where there is a certificate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub https: Option<SocketAddr>,
+    /// Publishers (WebRTC: UDP, and TCP unless that is off).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub webrtc: Option<SocketAddr>,
     /// Health and metrics (HTTP).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub admin: Option<SocketAddr>,

@@ -65,7 +65,7 @@ impl App {
         let mut registry = Registry::with_prefix("headgate");
         let stages = Stages::default();
         let certificates = parts::certificates(&config, &mut registry)?;
-        let listeners = Listeners::bind(&config, certificates.as_ref())?;
+        let listeners = Listeners::bind(&config, certificates.as_ref(), &stages)?;
         let addresses = listeners.addresses()?;
         let store = parts::open_store(&config).await?;
         let paying = Paying::start(&config, &store, &stages.sessions, &mut registry).await?;
@@ -93,11 +93,21 @@ impl App {
         let streams = parts::streams(&config, &addresses, stream_parts)?;
         let readiness = Readiness::waiting_for("starting");
 
+        let ingest = parts::ingest_metrics(&mut registry);
+        let whip = parts::whip_routes(
+            &config,
+            listeners.webrtc,
+            &program,
+            &streams,
+            &stages.publishers,
+            &ingest,
+            &mut registry,
+        );
         let doors = std::iter::once(listeners.rtmp).chain(listeners.rtmps);
         let departure =
-            parts::serve_publishers(doors, &config, &streams, &stages.publishers, &mut registry);
+            parts::serve_publishers(doors, &config, &streams, &stages.publishers, ingest);
         let push = parts::push_routes(&config, &streams, &stages.publishers, &mut registry);
-        let viewers = parts::viewers_service(directory, push);
+        let viewers = parts::viewers_service(directory, push, whip);
         for listener in std::iter::once(listeners.http).chain(listeners.https) {
             serve_http(listener, viewers.clone(), &stages.viewers);
         }

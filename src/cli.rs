@@ -49,6 +49,9 @@ pub enum Command {
     /// Transcode jobs from standard input (started by `orchestrator`).
     #[command(hide = true)]
     TranscodeWorker,
+    /// Make AAC of Opus packets from standard input (started by `serve`).
+    #[command(hide = true)]
+    SoundWorker,
     /// Publish the test picture to an RTMP URL read from standard input (started by `demo`).
     #[command(hide = true)]
     TestPicture,

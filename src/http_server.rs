@@ -1,6 +1,7 @@
 //! Serves an axum router on accepted connections: HTTP/1.1 and HTTP/2, with deadlines.
 
 use std::{
+    net::SocketAddr,
     pin::pin,
     sync::{
         Arc,
@@ -10,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use axum::extract::ConnectInfo;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -52,11 +54,12 @@ pub(crate) async fn serve(
 async fn serve_accepted(accepted: Accepted, router: axum::Router, closed: CancellationToken) {
     let Accepted { stream, peer, slot, tls } = accepted;
     let _slot = slot;
+    let router = NoteRequests::of(router, Some(peer));
     match tls {
-        None => serve_connection(stream, router, closed).await,
+        None => serve_noted(stream, router, closed, HEAD_BYTES_MAX).await,
         Some(tls) => {
             if let Some(stream) = tls.shake(stream, peer, &closed).await {
-                serve_connection(stream, router, closed).await;
+                serve_noted(stream, router, closed, HEAD_BYTES_MAX).await;
             }
         }
     }
@@ -78,14 +81,23 @@ pub(crate) async fn serve_connection_with_heads(
     closed: CancellationToken,
     head_bytes: u32,
 ) {
+    serve_noted(io, NoteRequests::of(router, None), closed, head_bytes).await;
+}
+
+async fn serve_noted(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: NoteRequests,
+    closed: CancellationToken,
+    head_bytes: u32,
+) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let mut http1 = builder.http1();
     http1.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_buf_size(WRITE_BUFFER);
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
     http2.max_concurrent_streams(CONCURRENT_REQUESTS).max_header_list_size(head_bytes);
-    let spoke = Arc::new(AtomicBool::new(false));
-    let service = TowerToHyperService::new(NoteRequests { spoke: Arc::clone(&spoke), router });
+    let spoke = Arc::clone(&router.spoke);
+    let service = TowerToHyperService::new(router);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     // hyper's own limit on a head begins once it has told HTTP/1 from HTTP/2 by the first bytes.
     let silent = async {
@@ -110,11 +122,18 @@ pub(crate) async fn serve_connection_with_heads(
     }
 }
 
-/// Notes that a request has come.
+/// Notes that a request has come, and tells it where from.
 #[derive(Clone)]
 struct NoteRequests {
     spoke: Arc<AtomicBool>,
+    client: Option<SocketAddr>,
     router: axum::Router,
+}
+
+impl NoteRequests {
+    fn of(router: axum::Router, client: Option<SocketAddr>) -> Self {
+        Self { spoke: Arc::new(AtomicBool::new(false)), client, router }
+    }
 }
 
 impl<B> tower::Service<http::Request<B>> for NoteRequests
@@ -129,8 +148,11 @@ where
         tower::Service::poll_ready(&mut self.router, cx)
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
         self.spoke.store(true, Ordering::Relaxed);
+        if let Some(client) = self.client {
+            request.extensions_mut().insert(ConnectInfo(client));
+        }
         tower::Service::call(&mut self.router, request)
     }
 }

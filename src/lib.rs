@@ -58,6 +58,8 @@ mod redemptions;
 mod run;
 mod sequences;
 pub mod signer;
+#[cfg(feature = "local")]
+mod sound;
 pub mod stream_task;
 pub mod streams;
 mod telemetry;

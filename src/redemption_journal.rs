@@ -222,7 +222,7 @@ mod tests {
         let (mut journal, steps) = RedemptionJournal::open(&directory).unwrap();
         let open = [1, 3, 5, 7, 9].map(|it| (hash(it), Step::Sending { nonce: it.into() }));
         let latest = [6, 8].map(|it| (hash(it), Step::Expired));
-        assert_eq!(steps, open.into_iter().chain(latest).collect());
+        assert_eq!(steps, open.into_iter().chain(latest).collect::<HashMap<_, _>>());
         journal.append(hash(9), &Step::Expired).unwrap();
         assert_eq!(RedemptionJournal::open(&directory).unwrap().1[&hash(9)], Step::Expired);
     }

@@ -50,6 +50,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::TranscodeWorker => child(Child::TranscodeWorker),
+        Command::SoundWorker => child(Child::SoundWorker),
         Command::TestPicture => child(Child::TestPicture),
     }
 }
@@ -209,6 +210,7 @@ fn signer(args: SignerArgs) -> anyhow::Result<ExitCode> {
 
 enum Child {
     TranscodeWorker,
+    SoundWorker,
     TestPicture,
 }
 
@@ -216,6 +218,7 @@ enum Child {
 fn child(child: Child) -> anyhow::Result<ExitCode> {
     match child {
         Child::TranscodeWorker => Ok(codec::run_worker()),
+        Child::SoundWorker => Ok(codec::run_sound_worker()),
         Child::TestPicture => {
             let mut url = String::new();
             std::io::stdin()

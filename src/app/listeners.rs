@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use peers::Peers;
 
+use super::stages::Stages;
 use crate::{
     addresses::Addresses,
     config::{Config, ListenerConfig},
@@ -17,6 +19,7 @@ const ADMIN_CONNECTIONS: usize = 256;
 /// The gateway's sockets, bound.
 pub(super) struct Listeners {
     pub(super) rtmp: Listener,
+    pub(super) webrtc: Option<Peers>,
     pub(super) http: Listener,
     pub(super) rtmps: Option<Listener>,
     pub(super) https: Option<Listener>,
@@ -27,6 +30,7 @@ impl Listeners {
     pub(super) fn bind(
         config: &Config,
         certificates: Option<&Certificates>,
+        stages: &Stages,
     ) -> anyhow::Result<Self> {
         let bind = |name, listener: &ListenerConfig| {
             Listener::bind(name, listener)
@@ -48,7 +52,14 @@ impl Listeners {
             ),
             _ => (None, None),
         };
+        let webrtc = config.whip.as_ref().map(|whip| {
+            // Peers say goodbye after their sessions have ended: their port outlives these.
+            let (tasks, closed) = (stages.viewers.tasks.clone(), &stages.viewers.closed);
+            Peers::bind(&whip.peers, tasks, closed)
+                .with_context(|| format!("can't listen on {} (whip.udp_addr)", whip.peers.addr))
+        });
         Ok(Self {
+            webrtc: webrtc.transpose()?,
             rtmp: bind("rtmp", &config.rtmp)?,
             http: bind("http", &config.http)?,
             rtmps,
@@ -66,6 +77,7 @@ impl Listeners {
             http: Some(self.http.local_addr()?),
             https: of(&self.https)?,
             admin: Some(self.admin.local_addr()?),
+            webrtc: self.webrtc.as_ref().map(Peers::local_addr),
             ..Addresses::default()
         };
         let shown = |addr: Option<SocketAddr>| addr.map(tracing::field::display);
@@ -74,6 +86,7 @@ impl Listeners {
             rtmps = shown(addresses.rtmps),
             http = shown(addresses.http),
             https = shown(addresses.https),
+            webrtc = shown(addresses.webrtc),
             admin = shown(addresses.admin),
             "listening"
         );

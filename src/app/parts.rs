@@ -11,10 +11,12 @@ use std::{
 use anyhow::Context as _;
 use ingest::{
     ConnectionContext, ConnectionId, Departure, IngestMetrics, PushConfig, PushContext,
-    PushMetrics, RtmpConfig, Transport, push_service, serve_rtmp_connection,
+    PushMetrics, RtmpConfig, SoundEncoding, Transport, WhipContext, WhipMetrics, push_service,
+    serve_rtmp_connection, whip_service,
 };
 use media::wall_clock_now;
 use orchestrator::{ClientConfig, OrchestratorClient};
+use peers::Peers;
 use playback::{Directory, Epoch, PlaybackConfig, PlaybackMetrics};
 use prometheus_client::registry::Registry;
 use router::{PictureCheck, Router, RouterMetrics, RouterPorts};
@@ -24,6 +26,8 @@ use super::{
     paying::Paying,
     stages::{Stage, Stages},
 };
+#[cfg(feature = "local")]
+use crate::sound::SoundWorkers;
 use crate::{
     addresses::Addresses,
     admin::Readiness,
@@ -156,13 +160,19 @@ pub(super) fn build_directory(config: &Config, registry: &mut Registry) -> Direc
     Directory::new(playback, metrics)
 }
 
-/// What the HTTP address answers: playback, the publish page, HTTP push, and what is not built.
-pub(super) fn viewers_service(directory: Directory, push: axum::Router) -> axum::Router {
+/// What the HTTP address answers: playback, the publish page, publishing over HTTP and WebRTC, and what is
+/// not built.
+pub(super) fn viewers_service(
+    directory: Directory,
+    push: axum::Router,
+    whip: axum::Router,
+) -> axum::Router {
     // go-livepeer's players find streams below /stream.
     playback::service(directory.clone())
         .nest("/stream", playback::service(directory))
         .merge(playback::publish_page())
         .merge(push)
+        .merge(whip)
         .merge(livepeer::absent_service())
 }
 
@@ -186,17 +196,62 @@ pub(super) fn push_routes(
     })
 }
 
+/// What is counted of publishers, however they come.
+pub(super) fn ingest_metrics(registry: &mut Registry) -> Arc<IngestMetrics> {
+    let metrics = Arc::new(IngestMetrics::default());
+    metrics.register(registry);
+    metrics
+}
+
+/// What makes AAC of publishers' Opus; needs FFmpeg.
+#[cfg(feature = "local")]
+fn sound_encoding(program: &Path, publishers: &Stage) -> Option<Arc<dyn SoundEncoding>> {
+    let workers = SoundWorkers::new(program.to_owned(), publishers.tasks.clone());
+    Some(Arc::new(workers))
+}
+
+#[cfg(not(feature = "local"))]
+fn sound_encoding(_program: &Path, _publishers: &Stage) -> Option<Arc<dyn SoundEncoding>> {
+    tracing::info!("this build has no FFmpeg: publishers over WebRTC have no sound");
+    None
+}
+
+/// Publishers over WebRTC. No routes where that is switched off.
+pub(super) fn whip_routes(
+    config: &Config,
+    peers: Option<Peers>,
+    program: &Path,
+    streams: &Streams,
+    publishers: &Stage,
+    ingest: &Arc<IngestMetrics>,
+    registry: &mut Registry,
+) -> axum::Router {
+    let Some((settings, peers)) = config.whip.as_ref().zip(peers) else {
+        return axum::Router::new();
+    };
+    let metrics = Arc::new(WhipMetrics::default());
+    metrics.register(registry);
+    whip_service(WhipContext {
+        admission: Arc::new(streams.clone()),
+        peers,
+        sound: sound_encoding(program, publishers),
+        config: settings.sessions.clone(),
+        ingest: Arc::clone(ingest),
+        metrics,
+        tasks: publishers.tasks.clone(),
+        shutdown: publishers.closed.clone(),
+    })
+}
+
 /// Publishers, plain or inside TLS.
 pub(super) fn serve_publishers(
     listeners: impl IntoIterator<Item = Listener>,
     config: &Config,
     streams: &Streams,
     stage: &Stage,
-    registry: &mut Registry,
+    metrics: Arc<IngestMetrics>,
 ) -> Departure {
     let departure = Departure::default();
-    let metrics = Arc::new(IngestMetrics::default());
-    metrics.register(registry);
     let mut rtmp = RtmpConfig::default();
     rtmp.session.idle_timeout = config.publisher_idle_timeout;
     let template = ConnectionContext {
@@ -209,14 +264,16 @@ pub(super) fn serve_publishers(
         departure: departure.clone(),
         shutdown: stage.closed.clone(),
     };
-    let last = Arc::new(AtomicU64::new(0));
     for listener in listeners {
-        let (connections, last) = (stage.tasks.clone(), Arc::clone(&last));
+        let connections = stage.tasks.clone();
         let template = template.clone();
         // Who connects anew must not come back here.
         let accept = listener.run(departure.asked().clone(), move |accepted| {
-            let id = ConnectionId(last.fetch_add(1, Ordering::Relaxed) + 1);
-            let context = ConnectionContext { id, peer: accepted.peer, ..template.clone() };
+            let context = ConnectionContext {
+                id: ConnectionId::next(),
+                peer: accepted.peer,
+                ..template.clone()
+            };
             connections.spawn(serve_publisher(accepted, context));
         });
         stage.tasks.spawn(accept);

@@ -10,6 +10,7 @@ mod store;
 mod stream;
 mod tls;
 mod webhook;
+mod whip;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -29,6 +30,7 @@ use reader::{Faults, Section, parse_address};
 pub use stream::{KeyDigest, PublisherPolicy, StreamConfig};
 pub use tls::{CertificateFiles, TlsConfig};
 pub use webhook::{AuthWebhookConfig, PoolWebhook};
+pub use whip::WhipSettings;
 
 use crate::cli::{LogFormat, ServeArgs};
 
@@ -43,6 +45,8 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Whether segments can be pushed over HTTP.
     pub push: bool,
+    /// Where publishers over WebRTC are taken, if they are.
+    pub whip: Option<WhipSettings>,
     /// Health and metrics.
     pub admin_addr: SocketAddr,
     /// Where the gateway keeps its files.
@@ -164,6 +168,14 @@ impl Config {
         let push = push_enabled(root.section("push", faults), faults);
         let publisher = root.section("publisher", faults);
         let (publisher, publisher_idle_timeout) = publisher_settings(publisher, faults);
+        let segmenter = segmenter_settings(root.section("segmenter", faults), faults);
+        let whip = whip::whip(
+            root.section("whip", faults),
+            http.addr,
+            publisher_idle_timeout,
+            segmenter.goal,
+            faults,
+        );
         let routing = router_settings(root.section("router", faults), faults);
         let streams = root.sections("stream", faults).into_iter();
         let streams: Vec<_> = streams
@@ -187,7 +199,7 @@ impl Config {
             auth_webhook: webhook::auth_webhook(&mut root, args.auth_webhook.as_ref(), faults),
             transcoding: transcoding(&mut root, args, &payments, faults),
             payments,
-            segmenter: segmenter_settings(root.section("segmenter", faults), faults),
+            segmenter,
             routing,
             ladder: default_ladder(&mut root, faults),
             window_segments: window(root.section("playback", faults), faults),
@@ -201,6 +213,7 @@ impl Config {
             http,
             tls,
             push,
+            whip,
         };
         root.finish(faults);
         config.check(args, faults);
