@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 type Target = fn(&[u8]);
 
 /// Every target of `tests/fuzz`, by name.
-const TARGETS: [(&str, Target); 16] = [
+const TARGETS: [(&str, Target); 19] = [
     ("amf0", ingest::fuzzing::amf0),
     ("annex_b", container::fuzzing::annex_b),
     ("asc", container::fuzzing::asc),
@@ -17,11 +17,14 @@ const TARGETS: [(&str, Target); 16] = [
     ("chunk_reader", ingest::fuzzing::chunk_reader),
     ("enhanced_rtmp", container::fuzzing::enhanced_rtmp),
     ("flv", container::fuzzing::flv),
+    ("datagrams", peers::fuzzing::routes),
     ("hevc", container::fuzzing::hevc),
     ("mp4", container::fuzzing::mp4),
+    ("offer", peers::fuzzing::offer),
     ("push", ingest::fuzzing::push),
     ("rtp_h264", rtp::fuzzing::rtp_h264),
     ("rtp_opus", rtp::fuzzing::rtp_opus),
+    ("sdp_fragment", peers::fuzzing::fragment),
     ("session", ingest::fuzzing::session),
     ("sps", container::fuzzing::sps),
     ("ts", container::fuzzing::ts),
