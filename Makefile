@@ -62,7 +62,14 @@ tests/ffmpeg-current/installed/.requirements.txt: tests/ffmpeg-current/requireme
 	    --target tests/ffmpeg-current/installed --requirement $<
 	@cp $< $@
 
-test: player evm ffmpeg-current tests/browser/node_modules/.package-lock.json
+# WebRTC publishers for the tests: aiortc, and an FFmpeg that knows WHIP.
+tests/webrtc/venv/installed: tests/webrtc/requirements.txt
+	scripts/need webrtc
+	python3 -m venv tests/webrtc/venv
+	tests/webrtc/venv/bin/pip install --quiet --disable-pip-version-check -r tests/webrtc/requirements.txt
+	@touch $@
+
+test: player evm ffmpeg-current tests/browser/node_modules/.package-lock.json tests/webrtc/venv/installed
 	scripts/need build test
 	$(CARGO) test --workspace --locked
 

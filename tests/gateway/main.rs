@@ -33,4 +33,5 @@ mod source;
 mod support;
 mod transcoding;
 mod webhooks;
+mod whip;
 mod why;

@@ -13,6 +13,7 @@ pub(crate) mod evm;
 pub(crate) mod hook;
 pub(crate) mod http;
 pub(crate) mod lab;
+pub(crate) mod lossy;
 pub(crate) mod node;
 pub(crate) mod paid;
 pub(crate) mod playlist;

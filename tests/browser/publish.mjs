@@ -1,0 +1,117 @@
+// Publishes Chromium's fake camera and microphone over WHIP, and prints what it saw as one JSON object.
+// Usage: node publish.mjs ENDPOINT TOKEN SECONDS [restart] [nossrc] [simulcast] [tcp] [via=PORT]
+//   restart    ICE is restarted in the middle, as when a phone changes networks
+//   nossrc     the offer names no SSRC, which is legal
+//   simulcast  three layers are offered
+//   tcp        of the answer's candidates only those over TCP are used
+//   via=PORT   those over UDP are taken to be at this port: a relay's
+import { chromium } from 'playwright-core';
+
+const [endpoint, token, seconds, ...options] = process.argv.slice(2);
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
+    '--disable-background-networking', '--disable-component-update',
+    '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+  ],
+});
+const page = await browser.newPage();
+// Cameras are given to pages of loopback addresses; which page does not matter.
+await page.goto(new URL('/no-such-page', endpoint).href);
+
+const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) => {
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const wants = (option) => options.includes(option);
+  const attribute = (sdp, name) => new RegExp(`^a=${name}:(.*)$`, 'm').exec(sdp)[1].trim();
+  const gathered = async () => { while (pc.iceGatheringState !== 'complete') await sleep(10); };
+  const send = (method, url, headers, body) =>
+    fetch(url, { method, headers: { Authorization: `Bearer ${token}`, ...headers }, body });
+
+  const pc = new RTCPeerConnection();
+  const video = { width: 1280, height: 720, frameRate: 30 };
+  const stream = await navigator.mediaDevices.getUserMedia({ video, audio: true });
+  const layers = [
+    { rid: 'h' }, { rid: 'm', scaleResolutionDownBy: 2 }, { rid: 'l', scaleResolutionDownBy: 4 },
+  ];
+  const transceiver = pc.addTransceiver(stream.getVideoTracks()[0], {
+    direction: 'sendonly', streams: [stream], sendEncodings: wants('simulcast') ? layers : [{}],
+  });
+  pc.addTransceiver(stream.getAudioTracks()[0], { direction: 'sendonly', streams: [stream] });
+  await pc.setLocalDescription();
+  await gathered();
+  let offer = pc.localDescription.sdp;
+  if (wants('nossrc')) {
+    offer = offer.split('\r\n').filter((line) => !/^a=(ssrc|msid)/.test(line)).join('\r\n');
+  }
+
+  const began = performance.now();
+  const response = await send('POST', endpoint, { 'Content-Type': 'application/sdp' }, offer);
+  let answer = await response.text();
+  if (wants('tcp')) answer = answer.replace(/^a=candidate:\S+ 1 udp .*\r\n/gm, '');
+  const via = options.find((option) => option.startsWith('via='))?.slice(4);
+  if (via) {
+    answer = answer.replace(/^a=candidate:\S+ 1 tcp .*\r\n/gm, '')
+      .replace(/^(a=candidate:\S+ 1 udp \d+ \S+) \d+/gm, `$1 ${via}`);
+  }
+  if (!response.ok) return { published: false, status: response.status, text: answer };
+  const location = new URL(response.headers.get('Location'), endpoint).href;
+  await pc.setRemoteDescription({ type: 'answer', sdp: answer });
+  while (pc.connectionState !== 'connected') {
+    if (performance.now() - began > 15_000) return { published: false, text: pc.connectionState };
+    await sleep(10);
+  }
+  const connectedAfterMs = performance.now() - began;
+
+  const stats = async () => {
+    const found = { frames: 0, keyFrames: 0, retransmitted: 0, protocol: null, audioPackets: 0 };
+    const report = await pc.getStats();
+    report.forEach((it) => {
+      if (it.type === 'outbound-rtp' && it.kind === 'video') {
+        found.frames += it.framesSent ?? 0;
+        found.keyFrames += it.keyFramesEncoded ?? 0;
+        found.retransmitted += it.retransmittedPacketsSent ?? 0;
+      }
+      if (it.type === 'outbound-rtp' && it.kind === 'audio') found.audioPackets += it.packetsSent;
+      if (it.type === 'candidate-pair' && it.nominated) {
+        found.protocol = report.get(it.localCandidateId).protocol;
+      }
+    });
+    return found;
+  };
+
+  let restart = null;
+  if (wants('restart')) {
+    await sleep((seconds * 1000) / 2);
+    const before = performance.now();
+    pc.restartIce();
+    await pc.setLocalDescription();
+    await gathered();
+    const own = pc.localDescription.sdp;
+    const fragment = ['ice-ufrag', 'ice-pwd'].map((name) => `a=${name}:${attribute(own, name)}\r\n`);
+    const headers = { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': '*' };
+    const restarted = await send('PATCH', location, headers, fragment.join(''));
+    const text = await restarted.text();
+    restart = { status: restarted.status, etag: restarted.headers.get('ETag') };
+    if (restarted.ok) {
+      const renewed = ['ice-ufrag', 'ice-pwd'].reduce((sdp, name) =>
+        sdp.replace(new RegExp(`^a=${name}:.*$`, 'gm'), `a=${name}:${attribute(text, name)}`), answer);
+      await pc.setRemoteDescription({ type: 'answer', sdp: renewed });
+      while (!['connected', 'completed'].includes(pc.iceConnectionState)) await sleep(10);
+      restart.tookMs = performance.now() - before;
+    }
+    await sleep((seconds * 1000) / 2);
+  } else {
+    await sleep(seconds * 1000);
+  }
+  const { width, height } = transceiver.sender.track.getSettings();
+  const found = await stats();
+  const ended = await send('DELETE', location);
+  return {
+    published: true, connectedAfterMs, restart, ...found, width, height,
+    etag: response.headers.get('ETag'), deleteStatus: ended.status,
+  };
+}, { endpoint, token, seconds: Number(seconds), options });
+console.log(JSON.stringify(seen));
+await browser.close();

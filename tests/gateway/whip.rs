@@ -1,0 +1,277 @@
+//! Publishing over WebRTC: Chromium with a fake camera, through WHIP, to a player.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::process::Command;
+
+use crate::{
+    browser::watch,
+    support::{
+        Gateway, QUICK,
+        lossy::LossyRelay,
+        watcher::{Report, Watcher},
+    },
+};
+
+/// What `tests/browser/publish.mjs` saw.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Published {
+    published: bool,
+    status: u16,
+    text: String,
+    connected_after_ms: f64,
+    frames: u64,
+    retransmitted: u64,
+    protocol: Option<String>,
+    restart: Option<Restart>,
+    etag: String,
+    delete_status: u16,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Restart {
+    status: u16,
+    etag: String,
+    took_ms: f64,
+}
+
+async fn publish(gateway: &Gateway, key: &str, seconds: u32, options: &[&str]) -> Published {
+    let http = gateway.app.addresses().http.unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/publish.mjs");
+    let output = Command::new("node")
+        .arg(script)
+        .args([format!("http://{http}/whip"), key.to_owned(), seconds.to_string()])
+        .args(options)
+        .kill_on_drop(true)
+        .output();
+    let limit = Duration::from_secs(u64::from(seconds) + 60);
+    let output = tokio::time::timeout(limit, output).await.expect("the browser ends").unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}\n{said}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_publishes_and_another_plays_it() {
+    let gateway = Gateway::without_transcoding(QUICK);
+    let publish = publish(&gateway, "cam", 30, &[]);
+    let (published, seen) = tokio::join!(publish, watch(&gateway, "cam", 12));
+    assert!(published.published, "{published:?}");
+    assert_eq!(published.protocol.as_deref(), Some("udp"), "{published:?}");
+    assert_eq!(published.delete_status, 200, "{published:?}");
+    assert!(published.connected_after_ms < 5_000.0, "{published:?}");
+    assert!(seen.started, "never started: {seen:?}");
+    assert!(seen.errors.is_empty(), "{seen:?}");
+    assert!(seen.played_seconds > seen.watched_seconds - 3.0, "{seen:?}");
+    gateway.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ice_restart_and_an_offer_without_ssrc_do_not_stop_a_stream() {
+    let gateway = Gateway::without_transcoding(QUICK);
+    let publish = publish(&gateway, "cam", 30, &["restart", "nossrc"]);
+    let (published, seen) = tokio::join!(publish, watch(&gateway, "cam", 18));
+    let restart = published.restart.as_ref().expect("it restarted");
+    assert_eq!(restart.status, 200, "{published:?}");
+    assert_ne!(restart.etag, published.etag, "{published:?}");
+    assert!(restart.took_ms < 3_000.0, "{published:?}");
+    assert!(seen.started && seen.errors.is_empty(), "{seen:?}");
+    assert!(seen.played_seconds > seen.watched_seconds - 4.0, "{seen:?}");
+    gateway.shut_down().await;
+}
+
+/// A network that lets no UDP through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_publishes_over_tcp() {
+    let gateway = Gateway::without_transcoding(QUICK);
+    let watcher = gateway.watch("cam");
+    let published = publish(&gateway, "cam", 12, &["tcp"]).await;
+    assert!(published.published, "{published:?}");
+    assert_eq!(published.protocol.as_deref(), Some("tcp"), "{published:?}");
+    assert_plays(&gateway, watcher, 12).await;
+    gateway.shut_down().await;
+}
+
+/// A twentieth of all datagrams is lost on a way of 40 ms there and back, and once all of them for 200 ms:
+/// what is shown decodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lossy_network_breaks_no_picture() {
+    let gateway = Gateway::without_transcoding(QUICK);
+    let server = gateway.app.addresses().webrtc.unwrap();
+    let relay = LossyRelay::start(server, 50, Duration::from_millis(20), 1).await;
+    let via = format!("via={}", relay.addr.port());
+    let watcher = gateway.watch("cam");
+    let options = [via.as_str()];
+    let publish = publish(&gateway, "cam", 30, &options);
+    let burst = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        relay.block_for(Duration::from_millis(200)).await;
+    };
+    let (published, ()) = tokio::join!(publish, burst);
+    assert!(published.published, "{published:?}");
+    assert!(published.retransmitted > 0, "{published:?}");
+    let (carried, lost) = relay.counts();
+    assert!(lost > carried / 40, "{lost} of {carried} lost");
+    assert_plays(&gateway, watcher, 30).await;
+    gateway.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_is_turned_away_before_it_gets_an_answer() {
+    let gateway = Gateway::start(QUICK, |args| {
+        args.open = Some(false);
+        args.no_transcode = Some(true);
+    });
+    let published = publish(&gateway, "wrong", 1, &[]).await;
+    assert!(!published.published);
+    assert_eq!(published.status, 403, "{published:?}");
+    assert_eq!(published.text, "stream key is not known\n");
+    gateway.shut_down().await;
+}
+
+/// A white picture at the beginning of each second of media, for a tenth of it; black ones else.
+const FLASHES: &str = "color=c=black:s=640x360:r=30,\
+    drawbox=c=white:t=fill:enable='lt(mod(t,1),0.1)',format=yuv420p";
+/// A tone when the picture is white.
+const BEEPS: &str = "aevalsrc='if(lt(mod(t,1),0.1),0.5*sin(2*PI*1000*t),0)':s=48000";
+/// By how much sound and picture may be apart, in seconds.
+const APART: f64 = 0.045;
+
+fn track_file(gateway: &Gateway, track: &str) -> PathBuf {
+    gateway.data_dir.join(format!("{track}.mp4"))
+}
+
+/// Once the stream has ended: no rule was broken, and all is there.
+async fn assert_plays(gateway: &Gateway, watcher: Watcher, seconds: u32) {
+    assert_decodes(gateway, watcher, seconds).await.assert_clean();
+}
+
+/// Once the stream has ended: everything that was listed decodes, picture and sound, and nearly all that
+/// was sent is there.
+async fn assert_decodes(gateway: &Gateway, watcher: Watcher, seconds: u32) -> Report {
+    let limit = Duration::from_secs(15);
+    gateway.viewer().wait_for("/cam/source.m3u8", limit, |list| list.contains("ENDLIST")).await;
+    let report = watcher.finish().await;
+    for name in ["source", "audio"] {
+        let file = track_file(gateway, name);
+        std::fs::write(&file, report.track(name).joined()).unwrap();
+        assert_eq!(decoding_says(&file).await, "", "{name}");
+        let listed = report.track(name).entries.values().filter(|entry| !entry.gap);
+        let listed: f64 = listed.map(|entry| entry.duration).sum();
+        assert!(listed > f64::from(seconds) - 4.0, "{name} has {listed} s");
+    }
+    report
+}
+
+/// What FFmpeg says when it decodes the file. Pictures of a browser come when they come: on a grid of
+/// frames some would share a place.
+async fn decoding_says(file: &Path) -> String {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-xerror", "-err_detect", "explode", "-i"])
+        .arg(file)
+        .args(["-vsync", "passthrough", "-enc_time_base", "1:90000", "-f", "null", "-"])
+        .output();
+    let output = output.await.unwrap();
+    let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        said.push_str(&output.status.to_string());
+    }
+    said
+}
+
+/// In what was written by [`assert_plays`], each tone begins with its picture.
+async fn assert_in_step(gateway: &Gateway) {
+    let (video, audio) = (track_file(gateway, "source"), track_file(gateway, "audio"));
+    let flashes = moments(&video, "-vf", "blackdetect=d=0.3", "black_end:");
+    let beeps = moments(&audio, "-af", "silencedetect=n=-30dB:d=0.3", "silence_end:");
+    let (flashes, beeps) = tokio::join!(flashes, beeps);
+    let apart = |flash: &f64| {
+        let distances = beeps.iter().map(|beep| beep - flash);
+        distances.min_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap()
+    };
+    let apart: Vec<f64> = flashes.iter().map(apart).collect();
+    println!("sound after picture, in seconds: {apart:.3?}");
+    assert!(apart.len() >= 8, "{flashes:?} {beeps:?}");
+    assert!(apart.iter().skip(2).all(|it| it.abs() < APART), "{apart:?}");
+}
+
+/// When something ends that FFmpeg's filter finds, on the file's own clock.
+async fn moments(file: &Path, option: &str, filter: &str, mark: &str) -> Vec<f64> {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-nostats", "-copyts", "-i"])
+        .arg(file)
+        .args([option, filter, "-f", "null", "-"])
+        .output();
+    let said = String::from_utf8(output.await.unwrap().stderr).unwrap();
+    let values = said.split(mark).skip(1);
+    values.filter_map(|text| text.split_whitespace().next()?.parse().ok()).collect()
+}
+
+/// The folder that `make test` fills with WebRTC publishers.
+fn clients() -> PathBuf {
+    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/webrtc/venv/bin");
+    assert!(clients.exists(), "no WebRTC publishers: run `make tests/webrtc/venv/installed`");
+    clients
+}
+
+/// FFmpeg's WHIP muxer waits for our DTLS hello, hears no wish for key frames, and ends its session.
+#[tokio::test(flavor = "multi_thread")]
+async fn ffmpeg_publishes_over_webrtc() {
+    let ask = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
+    let found = Command::new(clients().join("python")).args(["-c", ask]).output().await.unwrap();
+    let ffmpeg = String::from_utf8(found.stdout).unwrap();
+    let gateway = Gateway::without_transcoding(QUICK);
+    let http = gateway.app.addresses().http.unwrap();
+    let mut publisher = Command::new(ffmpeg.trim());
+    publisher
+        .args(["-v", "error", "-re", "-f", "lavfi", "-i", FLASHES])
+        .args(["-f", "lavfi", "-i", BEEPS, "-t", "15", "-c:v", "libx264"])
+        .args(["-preset", "ultrafast", "-profile:v", "baseline", "-bf", "0", "-g", "60"])
+        .args(["-c:a", "libopus", "-ac", "2", "-f", "whip", "-authorization", "cam"])
+        .arg(format!("http://{http}/whip"))
+        .kill_on_drop(true);
+    let publish = tokio::time::timeout(Duration::from_secs(60), publisher.output());
+    let watcher = gateway.watch("cam");
+    let published = publish.await.expect("FFmpeg ends").unwrap();
+    let said = String::from_utf8_lossy(&published.stderr);
+    assert!(published.status.success(), "{said}");
+    assert_plays(&gateway, watcher, 15).await;
+    assert_in_step(&gateway).await;
+    gateway.shut_down().await;
+}
+
+/// aiortc codes with x264 and asks for no retransmissions. It paces sound and pictures apart from one
+/// another, half a second or so, which is also how they play: segments don't wait for its sound.
+#[tokio::test(flavor = "multi_thread")]
+async fn aiortc_publishes_over_webrtc() {
+    let gateway = Gateway::without_transcoding(QUICK);
+    let http = gateway.app.addresses().http.unwrap();
+    let file = gateway.data_dir.join("published.mp4");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", FLASHES])
+        .args(["-f", "lavfi", "-i", BEEPS, "-t", "10", "-c:v", "libx264"])
+        .args(["-preset", "ultrafast", "-c:a", "aac"])
+        .arg(&file)
+        .status();
+    assert!(made.await.unwrap().success());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/webrtc/publish.py");
+    let watcher = gateway.watch("cam");
+    let publisher = Command::new(clients().join("python"))
+        .arg(script)
+        .args([format!("http://{http}/whip"), "cam".to_owned()])
+        .arg(&file)
+        .arg("15")
+        .kill_on_drop(true)
+        .output();
+    let published = tokio::time::timeout(Duration::from_secs(60), publisher).await;
+    let published = published.expect("aiortc ends").unwrap();
+    let said = String::from_utf8_lossy(&published.stderr);
+    assert_eq!(String::from_utf8_lossy(&published.stdout).trim(), "connected", "{said}");
+    assert_decodes(&gateway, watcher, 15).await;
+    gateway.shut_down().await;
+}
