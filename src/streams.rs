@@ -275,6 +275,7 @@ impl Streams {
             events,
             ended: holder.ended.clone(),
             activity: Arc::clone(&holder.activity),
+            watch_page: Some(format!("/watch/{}", stream.playback_id)),
         };
         let publisher = Publisher {
             connection: request.connection,

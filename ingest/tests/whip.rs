@@ -45,7 +45,14 @@ impl Admission for Door {
             let activity = Arc::new(Activity::new(tokio::time::Instant::now().into_std()));
             seats.push((received, Arc::clone(&activity)));
             let stream = StreamName::new("cam").unwrap();
-            Ok(PublisherSeat { stream, events, ended: CancellationToken::new(), activity })
+            let watch_page = Some("/watch/studio".to_owned());
+            Ok(PublisherSeat {
+                stream,
+                events,
+                ended: CancellationToken::new(),
+                activity,
+                watch_page,
+            })
         })
     }
 }
@@ -142,7 +149,9 @@ async fn an_offer_is_answered_restarted_and_ended() {
     let created = rig.post("right", CHROMIUM).await;
     assert_eq!(created.status(), StatusCode::CREATED);
     assert_eq!(field(&created, header::CONTENT_TYPE), "application/sdp");
-    assert_eq!(field(&created, header::LINK), "<stun:stun.example.net>; rel=\"ice-server\"");
+    let links: Vec<_> = created.headers().get_all(header::LINK).iter().collect();
+    let stun = "<stun:stun.example.net>; rel=\"ice-server\"";
+    assert_eq!(links, [stun, "</watch/studio>; rel=\"alternate\"; type=\"text/html\""]);
     let (location, etag) = (field(&created, header::LOCATION), field(&created, header::ETAG));
     let answer = text(created).await;
     let port = rig.peers.local_addr().port();

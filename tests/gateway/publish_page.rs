@@ -21,6 +21,7 @@ struct Seen {
     phase: String,
     bitrate: String,
     protocol: String,
+    watch_page: String,
     ended: String,
     key_in_requests: bool,
     elsewhere: Vec<String>,
@@ -56,6 +57,7 @@ async fn the_page_goes_live_with_the_key_of_its_address_and_a_viewer_sees_it() {
     assert_eq!((seen.phase.as_str(), seen.muted.as_str()), ("live", "true"), "{seen:?}");
     assert!(seen.bitrate.contains("bit/s"), "{seen:?}");
     assert_eq!(seen.protocol, "UDP", "{seen:?}");
+    assert!(seen.watch_page.ends_with("/watch/studio-7"), "{seen:?}");
     assert!(seen.deleted, "{seen:?}");
     assert_eq!(seen.ended, "The stream has ended", "{seen:?}");
     assert!(watched.started && watched.errors.is_empty(), "{watched:?}");

@@ -35,6 +35,9 @@ pub struct PublisherSeat {
     pub ended: CancellationToken,
     /// When the publisher was last heard.
     pub activity: Arc<Activity>,
+    /// Where people watch it: a path of the address that publishers over HTTP came to, of characters that
+    /// need no escape. `None` where they are not to be told.
+    pub watch_page: Option<String>,
 }
 
 impl fmt::Debug for PublisherSeat {

@@ -50,6 +50,7 @@ impl Admission for TestAdmission {
                 events,
                 ended: self.ended.clone(),
                 activity: Arc::clone(&self.activity),
+                watch_page: None,
             })
         })
     }

@@ -28,7 +28,7 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 #[derive(Debug)]
 pub(super) enum Done {
     /// 201: an answer to an offer.
-    Created { location: String, etag: String, answer: String },
+    Created { location: String, etag: String, answer: String, watch_page: Option<String> },
     /// 200: our side of a restarted ICE session.
     Restarted { etag: String, fragment: String },
     /// 204: nothing to say.
@@ -40,11 +40,14 @@ pub(super) enum Done {
 impl Done {
     pub(super) fn response(self, ice_servers: &[IceServer]) -> Response {
         match self {
-            Self::Created { location, etag, answer } => {
+            Self::Created { location, etag, answer, watch_page } => {
                 let mut response = with_body(StatusCode::CREATED, "application/sdp", answer);
                 set(&mut response, header::LOCATION, &location);
                 set(&mut response, header::ETAG, &etag);
-                for link in ice_servers.iter().filter_map(IceServer::link) {
+                // The same stream in another form, for those who look at it (RFC 8288 §3.3).
+                let watch = watch_page
+                    .map(|path| format!("<{path}>; rel=\"alternate\"; type=\"text/html\""));
+                for link in ice_servers.iter().filter_map(IceServer::link).chain(watch) {
                     if let Ok(link) = HeaderValue::try_from(link) {
                         response.headers_mut().append(header::LINK, link);
                     }

@@ -120,7 +120,7 @@ impl Service {
         let seat = self.admit(connection, client, key, query).await?;
         let layers = offer.layers().len();
         let state = WhipSession::new(bearer.as_ref(), offer.credentials().clone());
-        let stream = seat.stream.clone();
+        let (stream, watch_page) = (seat.stream.clone(), seat.watch_page.clone());
         let feed = Feed::new(connection, seat, &self.context, now());
         let (peer, answer) = match self.context.peers.answer(offer).await {
             Ok(answered) => answered,
@@ -148,7 +148,7 @@ impl Service {
             share,
         };
         self.context.tasks.spawn(session.run());
-        Ok(Done::Created { location, etag, answer: answer.text().to_owned() })
+        Ok(Done::Created { location, etag, answer: answer.text().to_owned(), watch_page })
     }
 
     async fn admit(
