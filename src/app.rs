@@ -1,5 +1,6 @@
 //! The gateway put together: build, bind, run, drain.
 
+mod doors;
 mod listeners;
 mod parts;
 mod paying;
@@ -93,24 +94,8 @@ impl App {
         let streams = parts::streams(&config, &addresses, stream_parts)?;
         let readiness = Readiness::waiting_for("starting");
 
-        let ingest = parts::ingest_metrics(&mut registry);
-        let whip = parts::whip_routes(
-            &config,
-            listeners.webrtc,
-            &program,
-            &streams,
-            &stages.publishers,
-            &ingest,
-            &mut registry,
-        );
-        let doors = std::iter::once(listeners.rtmp).chain(listeners.rtmps);
         let departure =
-            parts::serve_publishers(doors, &config, &streams, &stages.publishers, ingest);
-        let push = parts::push_routes(&config, &streams, &stages.publishers, &mut registry);
-        let viewers = parts::viewers_service(directory, push, whip);
-        for listener in std::iter::once(listeners.http).chain(listeners.https) {
-            serve_http(listener, viewers.clone(), &stages.viewers);
-        }
+            listeners.doors.open(&config, &program, &streams, directory, &stages, &mut registry);
         let facts = Facts::new(streams.clone(), feed.clone(), router.clone(), ladder, &config.log)
             .paid_by(paying.as_ref().map(|paying| paying.payer(&config)));
         let operator = Operator {

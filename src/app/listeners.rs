@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use peers::Peers;
 
-use super::stages::Stages;
+use super::{doors::Doors, stages::Stages};
 use crate::{
     addresses::Addresses,
     config::{Config, ListenerConfig},
@@ -18,11 +18,7 @@ const ADMIN_CONNECTIONS: usize = 256;
 
 /// The gateway's sockets, bound.
 pub(super) struct Listeners {
-    pub(super) rtmp: Listener,
-    pub(super) webrtc: Option<Peers>,
-    pub(super) http: Listener,
-    pub(super) rtmps: Option<Listener>,
-    pub(super) https: Option<Listener>,
+    pub(super) doors: Doors,
     pub(super) admin: Listener,
 }
 
@@ -58,26 +54,27 @@ impl Listeners {
             Peers::bind(&whip.peers, tasks, closed)
                 .with_context(|| format!("can't listen on {} (whip.udp_addr)", whip.peers.addr))
         });
-        Ok(Self {
-            webrtc: webrtc.transpose()?,
+        let doors = Doors {
             rtmp: bind("rtmp", &config.rtmp)?,
-            http: bind("http", &config.http)?,
             rtmps,
+            http: bind("http", &config.http)?,
             https,
-            admin: bind("admin", &admin)?,
-        })
+            webrtc: webrtc.transpose()?,
+        };
+        Ok(Self { doors, admin: bind("admin", &admin)? })
     }
 
     pub(super) fn addresses(&self) -> anyhow::Result<Addresses> {
+        let doors = &self.doors;
         let of =
             |listener: &Option<Listener>| listener.as_ref().map(Listener::local_addr).transpose();
         let addresses = Addresses {
-            rtmp: Some(self.rtmp.local_addr()?),
-            rtmps: of(&self.rtmps)?,
-            http: Some(self.http.local_addr()?),
-            https: of(&self.https)?,
+            rtmp: Some(doors.rtmp.local_addr()?),
+            rtmps: of(&doors.rtmps)?,
+            http: Some(doors.http.local_addr()?),
+            https: of(&doors.https)?,
             admin: Some(self.admin.local_addr()?),
-            webrtc: self.webrtc.as_ref().map(Peers::local_addr),
+            webrtc: doors.webrtc.as_ref().map(Peers::local_addr),
             ..Addresses::default()
         };
         let shown = |addr: Option<SocketAddr>| addr.map(tracing::field::display);

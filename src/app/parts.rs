@@ -157,8 +157,7 @@ pub(super) fn build_directory(config: &Config, registry: &mut Registry) -> Direc
     Directory::new(playback, metrics)
 }
 
-/// What the HTTP address answers: playback, the publish page, publishing over HTTP and WebRTC, and what is
-/// not built.
+/// What the HTTP address answers: playback, publishing over HTTP and WebRTC, and what is not built.
 pub(super) fn viewers_service(
     directory: Directory,
     push: axum::Router,
@@ -167,7 +166,6 @@ pub(super) fn viewers_service(
     // go-livepeer's players find streams below /stream.
     playback::service(directory.clone())
         .nest("/stream", playback::service(directory))
-        .merge(playback::publish_page())
         .merge(push)
         .merge(whip)
         .merge(livepeer::absent_service())
@@ -213,7 +211,7 @@ fn sound_encoding(_program: &Path, _publishers: &Stage) -> Option<Arc<dyn SoundE
     None
 }
 
-/// Publishers over WebRTC. No routes where that is switched off.
+/// Publishers over WebRTC, and the page to publish from. No routes where that is switched off.
 pub(super) fn whip_routes(
     config: &Config,
     peers: Option<Peers>,
@@ -238,6 +236,7 @@ pub(super) fn whip_routes(
         tasks: publishers.tasks.clone(),
         shutdown: publishers.closed.clone(),
     })
+    .merge(playback::publish_page())
 }
 
 /// Publishers, plain or inside TLS.

@@ -103,8 +103,8 @@ mod tests {
         let none = ServeArgs::default();
         assert!(Config::parse("", &none).unwrap().tls.is_none());
         let tls = Config::parse(PAIR, &none).unwrap().tls.unwrap();
-        assert_eq!(tls.rtmps.addr, "0.0.0.0:1936".parse().unwrap());
-        assert_eq!(tls.https.addr, "0.0.0.0:8443".parse().unwrap());
+        assert_eq!(tls.rtmps.addr.to_string(), "0.0.0.0:1936");
+        assert_eq!(tls.https.addr.to_string(), "0.0.0.0:8443");
         assert_eq!(tls.files.key, PathBuf::from("k.pem"));
         let args = ServeArgs {
             tls_cert: Some("flag.pem".into()),

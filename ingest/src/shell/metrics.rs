@@ -39,10 +39,11 @@ impl IngestMetrics {
             self.connections(transport).set(0);
             self.publishers(transport).set(0);
         }
+        self.whip_publishers().set(0);
         let connections = self.connections.clone();
         registry.register("connections", "RTMP connections open, plain or in TLS", connections);
         let publishers = self.publishers.clone();
-        registry.register("publishers", "Publishers let in over RTMP, plain or in TLS", publishers);
+        registry.register("publishers", "Publishers let in, by protocol", publishers);
         let ends = self.connection_ends.clone();
         registry.register("connection_ends", "RTMP connections by how they ended", ends);
         let ends = self.publish_ends.clone();
@@ -56,7 +57,12 @@ impl IngestMetrics {
         self.connections.get_or_create_owned(&vec![("over", transport.scheme())])
     }
 
-    /// Those let in now.
+    /// Those let in now over WebRTC.
+    pub(super) fn whip_publishers(&self) -> Gauge {
+        self.publishers.get_or_create_owned(&vec![("over", "whip")])
+    }
+
+    /// Those let in now over RTMP.
     pub(super) fn publishers(&self, transport: Transport) -> Gauge {
         self.publishers.get_or_create_owned(&vec![("over", transport.scheme())])
     }

@@ -29,8 +29,5 @@ pub(crate) fn open_decoder(
 
 /// The decoder of a codec. FFmpeg's own of AV1 only drives hardware; dav1d does without.
 fn find_decoder(id: codec::Id) -> Option<Codec> {
-    match id {
-        codec::Id::AV1 => decoder::find_by_name("libdav1d"),
-        id => decoder::find(id),
-    }
+    if id == codec::Id::AV1 { decoder::find_by_name("libdav1d") } else { decoder::find(id) }
 }

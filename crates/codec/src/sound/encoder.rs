@@ -60,8 +60,8 @@ impl SoundEncoder {
         }
         let mut frames = Vec::new();
         while let Some((pts, samples)) = self.timeline.pop() {
-            let mut frame = whole_frame(pts, &samples);
-            self.encoder.send_frame(&mut frame).map_err(|error| ffmpeg_fault("AAC", error))?;
+            let frame = whole_frame(pts, &samples);
+            self.encoder.send_frame(&frame).map_err(|error| ffmpeg_fault("AAC", error))?;
             self.collect(&mut frames)?;
         }
         Ok(frames)

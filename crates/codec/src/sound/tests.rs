@@ -13,22 +13,23 @@ fn tone(from: i64, packets: usize) -> Vec<SoundUnit> {
     context.set_time_base(Rational(1, 48_000));
     let mut encoder = context.open().unwrap();
     let mut units = Vec::new();
-    for index in 0..packets + 1 {
+    for index in 0_i16..=i16::try_from(packets).unwrap() {
         let format = Sample::F32(ffmpeg_next::format::sample::Type::Packed);
         let mut frame = frame::Audio::new(format, 960, ChannelLayout::STEREO);
         frame.set_rate(48_000);
         let samples = frame.plane_mut::<(f32, f32)>(0);
-        for (at, sample) in samples.iter_mut().enumerate() {
-            let turn = (index * 960 + at) as f32 / 48.0;
+        for (at, sample) in (0_i16..).zip(samples.iter_mut()) {
+            let turn = f32::from(index).mul_add(20.0, f32::from(at) / 48.0);
             let value = (turn * std::f32::consts::TAU).sin() * 0.5;
             *sample = (value, value);
         }
-        frame.set_pts(Some(index as i64 * 960));
+        frame.set_pts(Some(i64::from(index) * 960));
         encoder.send_frame(&frame).unwrap();
         let mut packet = Packet::empty();
         while encoder.receive_packet(&mut packet).is_ok() {
             let payload = packet.data().unwrap().to_vec().into();
-            units.push(SoundUnit { pts: from + units.len() as i64 * 960, payload });
+            let before = i64::try_from(units.len()).unwrap();
+            units.push(SoundUnit { pts: from + before * 960, payload });
         }
     }
     units.truncate(packets);
@@ -45,8 +46,8 @@ fn frames_follow_one_another_on_the_times_of_the_packets() {
     }
     // Two seconds are 93 frames; the encoder holds back one or two.
     assert!((90..=93).contains(&frames.len()), "{} frames", frames.len());
-    for (index, frame) in frames.iter().enumerate() {
-        assert_eq!(frame.pts, 7_000 + index as i64 * 1_024);
+    for (index, frame) in (0_i64..).zip(&frames) {
+        assert_eq!(frame.pts, 7_000 + index * 1_024);
         assert!(frame.payload.len() > 64, "frame {index} has {} bytes", frame.payload.len());
     }
 }

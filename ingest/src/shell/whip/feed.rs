@@ -51,7 +51,7 @@ impl Feed {
             key_frame_target: Some(context.config.key_frame_target),
             ..ReceiverConfig::default()
         };
-        context.ingest.publishers.inc();
+        context.ingest.whip_publishers().inc();
         let mut receiver = Receiver::new(config, now);
         receiver.add_h264(TrackId::VIDEO, &[]);
         receiver.add_opus(TrackId::AUDIO);
@@ -226,7 +226,7 @@ impl Feed {
 impl Drop for Feed {
     /// The seat is free also when the session's task is dropped with the publisher in it.
     fn drop(&mut self) {
-        self.ingest.publishers.dec();
+        self.ingest.whip_publishers().dec();
         self.activity.end();
     }
 }
