@@ -9,7 +9,7 @@
 //! - **Peers come to us.** The gateway is ICE-lite: it uses none of a client's candidates, resolves no name
 //!   and opens no connection, so an offer can't make it send anything to an address of its choosing.
 //! - **Strangers are dropped.** A datagram is routed by the user name of a binding request, else by the
-//!   address of an earlier one ([`routes`]); everything else is dropped and counted.
+//!   address of an earlier one (`routes`); everything else is dropped and counted.
 //! - **Bounds.** Peers, addresses, sources and every queue have a limit; what is over it is dropped and
 //!   counted, and nothing waits.
 //! - **One interceptor.** `ReceiveChain` is the whole chain of the library: it holds the congestion
