@@ -5,9 +5,9 @@ use media::{Chain, CodecParameters, Timescale};
 /// The first video and the first audio track of a file, in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Demuxed {
-    /// The first H.264 track, where there is one.
+    /// The first video track, where there is one.
     pub video: Option<DemuxedTrack>,
-    /// The first AAC track, where there is one.
+    /// The first audio track, where there is one.
     pub audio: Option<DemuxedTrack>,
 }
 
@@ -22,15 +22,16 @@ pub struct DemuxedTrack {
     pub samples: Vec<DemuxedSample>,
 }
 
-/// One coded picture or AAC frame of a file.
+/// One coded picture or frame of sound of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemuxedSample {
     /// Decoding time in ticks of the track's timescale; never goes back in a track.
     pub dts: i64,
     /// Presentation time in ticks of the track's timescale.
     pub pts: i64,
-    /// A decoder can start here: an IDR picture, any AAC frame.
+    /// A decoder can start here: a random access point of video, any frame of sound.
     pub random_access: bool,
-    /// Video: NAL units with 4-byte lengths, without delimiters and filler. Audio: one raw AAC frame.
+    /// H.264 and HEVC: NAL units with 4-byte lengths, without delimiters and filler. AV1: OBUs without
+    /// delimiters. Audio: one raw frame.
     pub payload: Chain,
 }

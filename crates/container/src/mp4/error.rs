@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::{aac::AacError, avc::AvcError};
+use super::CodingError;
 
 /// The four characters that name a box or a sample entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,11 +46,11 @@ pub enum Mp4Error {
         /// What is wrong with it.
         source: mp4_atom::Error,
     },
-    /// There is neither H.264 nor AAC in the file.
-    #[error("the file has no H.264 and no AAC track")]
+    /// There is no track of a coding that is read.
+    #[error("the file has no H.264, HEVC or AV1 and no AAC or Opus track")]
     NoMedia,
-    /// The file has video, but not H.264.
-    #[error("video of sample entry {codec} is not H.264")]
+    /// The file has video, but of no coding that is read.
+    #[error("video of sample entry {codec} is not H.264, HEVC or AV1")]
     UnsupportedVideo {
         /// Its sample entry.
         codec: BoxType,
@@ -67,21 +67,13 @@ pub enum Mp4Error {
         /// The track.
         track: u32,
     },
-    /// The video's parameter sets can't be read.
+    /// A track's parameters can't be read.
     #[error("parameters of track {track}: {source}")]
-    VideoParameters {
+    Parameters {
         /// The track.
         track: u32,
         /// What is wrong with them.
-        source: AvcError,
-    },
-    /// The audio's configuration can't be read.
-    #[error("parameters of track {track}: {source}")]
-    AudioParameters {
-        /// The track.
-        track: u32,
-        /// What is wrong with it.
-        source: AacError,
+        source: CodingError,
     },
     /// Samples of a track refer to a sample entry that is not its first: its parameters change.
     #[error("track {track} uses sample entry {index}")]
@@ -127,7 +119,7 @@ pub enum Mp4Error {
         /// The sample.
         sample: usize,
     },
-    /// The NAL units of a sample don't add up.
+    /// The NAL units or OBUs of a sample don't add up.
     #[error("sample {sample} of track {track}: {source}")]
     Sample {
         /// The track.
@@ -135,6 +127,6 @@ pub enum Mp4Error {
         /// The sample.
         sample: usize,
         /// What is wrong with it.
-        source: AvcError,
+        source: CodingError,
     },
 }

@@ -10,6 +10,7 @@
 //! Start reading at [`read`].
 
 mod boxes;
+mod coding;
 mod error;
 mod fragments;
 mod movie;
@@ -24,19 +25,21 @@ mod tests;
 use bytes::Bytes;
 use media::TrackKind;
 
+pub use coding::CodingError;
 pub use error::{BoxType, Mp4Error};
 pub use writer::write_file;
 
 use self::{boxes::Boxes, movie::Movie};
 use crate::demuxed::{Demuxed, DemuxedTrack};
 
-/// Reads a whole MP4 file: its first H.264 and its first AAC track, whether their samples are listed in
+/// Reads a whole MP4 file: its first video track (H.264, HEVC or AV1) and its first audio track (AAC or
+/// Opus), whether their samples are listed in
 /// `moov` (first or last in the file) or in fragments. Other tracks are passed over.
 ///
 /// Times are those of the file in each track's own timescale. An edit list counts for where a track
 /// starts: what it leaves out at the front gets times below the start, nothing is dropped. Payloads are
 /// slices of the file; NAL unit lengths of 1 or 2 bytes are replaced, delimiters and filler left out,
-/// as [`avc::normalize`](crate::avc::normalize()) does. Empty samples are left out. Which pictures a
+/// as [`avc::normalize`](crate::avc::normalize()) does, and likewise for HEVC and AV1. Empty samples are left out. Which pictures a
 /// decoder can start at is read from the pictures, not from the file's flags.
 ///
 /// Time and memory are bounded by a small multiple of the file's length: samples may not overlap so

@@ -42,7 +42,7 @@ impl Movie {
     ///
     /// # Errors
     ///
-    /// `NoMedia`, `UnsupportedVideo`, and those of malformed boxes and parameters.
+    /// `NoMedia`, `UnsupportedVideo`, `Parameters`, and those of malformed boxes and parameters.
     pub(super) fn read(file: &Bytes, moov: &BoxSpan) -> Result<Self, Mp4Error> {
         let boxes = moov.children(file, 0)?;
         let movie_timescale = boxes.get(b"mvhd")?.decode::<Mvhd>(file)?.timescale;
@@ -140,17 +140,14 @@ impl MovieTrack {
     ///
     /// # Errors
     ///
-    /// `SampleOutside`, `Sample`.
+    /// `SampleOutside`, `Sample`, `Parameters`.
     pub(super) fn into_samples(self, file: &Bytes) -> Result<Option<DemuxedTrack>, Mp4Error> {
-        let samples = self.samples.slice(file, self.entry.nalu_length_size, self.shift)?;
-        if samples.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(DemuxedTrack {
-            parameters: self.entry.parameters,
-            timescale: self.timescale,
-            samples,
-        }))
+        let samples = self.samples.slice(file, self.entry.coding, self.shift)?;
+        let Some(first) = samples.first() else { return Ok(None) };
+        let parameters = self.entry.parameters_with(&first.payload);
+        let parameters =
+            parameters.map_err(|source| Mp4Error::Parameters { track: self.id, source })?;
+        Ok(Some(DemuxedTrack { parameters, timescale: self.timescale, samples }))
     }
 }
 

@@ -1,10 +1,9 @@
 //! Samples by place and time, held against the bounds of their file.
 
 use bytes::Bytes;
-use media::Chain;
 
-use super::Mp4Error;
-use crate::{avc, demuxed::DemuxedSample};
+use super::{Mp4Error, coding::Coding};
+use crate::demuxed::DemuxedSample;
 
 /// Samples of all tracks of a file: at 60 pictures and 50 AAC frames a second, 2.6 hours.
 const MAX_SAMPLES: usize = 1 << 20;
@@ -91,20 +90,15 @@ impl SampleList {
     pub(super) fn slice(
         &self,
         file: &Bytes,
-        nalu_length_size: u8,
+        coding: Coding,
         shift: i64,
     ) -> Result<Vec<DemuxedSample>, Mp4Error> {
         let mut samples = Vec::with_capacity(self.spans.len());
         for (index, span) in self.spans.iter().enumerate() {
             let payload = self.payload(file, index, span)?;
-            let (payload, random_access) = if nalu_length_size == 0 {
-                (Chain::from(payload), true)
-            } else {
-                let unit = avc::normalize(&payload, nalu_length_size).map_err(|source| {
-                    Mp4Error::Sample { track: self.track, sample: index, source }
-                })?;
-                (unit.payload, unit.idr)
-            };
+            let (payload, random_access) = coding
+                .read_sample(&payload)
+                .map_err(|source| Mp4Error::Sample { track: self.track, sample: index, source })?;
             if payload.is_empty() {
                 continue;
             }

@@ -8,10 +8,10 @@ mod writing;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use media::{Chain, CodecParameters, Sample, Timescale, Track, TrackId};
+use media::{Chain, CodecParameters, OpusParameters, Sample, Timescale, Track, TrackId};
 
 use super::*;
-use crate::{aac, avc, cmaf, demuxed::DemuxedSample};
+use crate::{aac, av1, avc, cmaf, demuxed::DemuxedSample, hevc};
 
 /// Of libx264: Constrained Baseline, 640x360.
 const SPS: [u8; 24] = [

@@ -48,10 +48,13 @@ fn other_codings_are_named_or_passed_over() {
         file[at..at + 4].copy_from_slice(to);
         read(&Bytes::from(file))
     };
-    let hevc = renamed(b"avc1", b"hvc1", &whole());
+    let vvc = renamed(b"avc1", b"vvc1", &whole());
     assert!(
-        matches!(hevc, Err(Mp4Error::UnsupportedVideo { codec: BoxType(kind) }) if &kind == b"hvc1")
+        matches!(vvc, Err(Mp4Error::UnsupportedVideo { codec: BoxType(kind) }) if &kind == b"vvc1")
     );
+    // No record of that coding in it.
+    let hevc = renamed(b"avc1", b"hvc1", &whole());
+    assert!(matches!(hevc, Err(Mp4Error::MissingBox { kind: BoxType(kind) }) if &kind == b"hvcC"));
     assert!(matches!(renamed(b"avc1", b"tmcd", &whole()), Err(Mp4Error::NoMedia)));
     let frames = vec![sample(1024, 0, true, Bytes::from_static(&[0x21; 9]))];
     let sound = cmaf_file(&audio(), 0, &[frames]);

@@ -187,3 +187,33 @@ proptest! {
         prop_assert_eq!(payloads, frames);
     }
 }
+
+/// What our own writer made of parameters comes back, the packets' length from the first packet.
+#[test]
+fn hevc_av1_and_opus_come_back() {
+    let hevc = hevc::parse_decoder_configuration(&hevc::hex(hevc::HDR)).unwrap();
+    let av1 = av1::parse_codec_configuration(&hevc::hex(av1::SVT)).unwrap().unwrap();
+    let opus = OpusParameters {
+        channels: 2,
+        pre_skip: 312,
+        input_sample_rate: 44_100,
+        output_gain: -3,
+        packet_samples: 480,
+    };
+    let idr = Bytes::from_static(&[0, 0, 0, 3, 0x26, 0x01, 0xAF]);
+    let key_frame = Bytes::from_static(&[0x32, 0x02, 0x10, 0x00]);
+    let packet = Bytes::from_static(&[0xF4, 0x01, 0x02]);
+    for (parameters, payload) in [
+        (CodecParameters::Hevc(Arc::new(hevc.parameters)), idr),
+        (CodecParameters::Av1(Arc::new(av1)), key_frame),
+        (CodecParameters::Opus(Arc::new(opus)), packet),
+    ] {
+        let track = Track { id: TrackId::VIDEO, timescale: Timescale::VIDEO, parameters };
+        let file = cmaf_file(&track, 700, &[vec![sample(3_000, 0, true, payload.clone())]]);
+        let read = read(&file).unwrap();
+        let found = read.video.or(read.audio).unwrap();
+        assert_eq!(found.parameters, track.parameters);
+        assert_eq!((found.samples[0].dts, found.samples[0].random_access), (700, true));
+        assert_eq!(found.samples[0].payload.to_contiguous(), payload);
+    }
+}
