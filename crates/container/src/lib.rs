@@ -17,6 +17,7 @@
 //! Start reading at [`cmaf::fragment()`] and [`avc::normalize()`], the media path.
 
 pub mod aac;
+mod aspect_ratio;
 pub mod av1;
 pub mod avc;
 mod bits;

@@ -9,13 +9,15 @@ use super::{
     nalu::{NALU_PPS, NALU_SPS, nalu_type},
     sps,
 };
-use crate::nalu::check_length_size;
+use crate::nalu::{ParameterSetError, SetKind, check_length_size, copied};
 
 const VERSION: u8 = 1;
-/// Sequence parameter sets are counted in 5 bits, and have that many ids.
-const MAX_SPS: usize = 31;
-/// Picture parameter sets are counted in 8 bits.
-const MAX_PPS: usize = 255;
+/// Counted in 5 bits, and there are that many ids.
+const SPS: SetKind =
+    SetKind { name: "sequence", is_one: |nalu| nalu_type(nalu) == Some(NALU_SPS), limit: 31 };
+/// Counted in 8 bits.
+const PPS: SetKind =
+    SetKind { name: "picture", is_one: |nalu| nalu_type(nalu) == Some(NALU_PPS), limit: 255 };
 
 /// What an `AVCDecoderConfigurationRecord` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,13 +70,13 @@ fn sets(record: &Bytes, mut position: usize, count: u8) -> Option<(Vec<Bytes>, u
 ///
 /// # Errors
 ///
-/// `MissingParameterSet`; `ParameterSet` for one that is of another type, longer than 65 535 bytes,
-/// or one more than `avcC` can hold (31 and 255); `Sps` and `PictureSize` for a first SPS that can't
-/// be read.
+/// `ParameterSets` where there is none of a kind, and for one that is of another type, longer than
+/// 65 535 bytes, or one more than `avcC` can hold (31 and 255); `Sps` and `PictureSize` for a first SPS
+/// that can't be read.
 pub fn parameters_from_sets(sps: Vec<Bytes>, pps: Vec<Bytes>) -> Result<H264Parameters, AvcError> {
-    check_sets(&sps, "sequence", NALU_SPS, MAX_SPS)?;
-    check_sets(&pps, "picture", NALU_PPS, MAX_PPS)?;
-    let first = sps.first().ok_or(AvcError::MissingParameterSet("sequence"))?;
+    SPS.check(&sps)?;
+    PPS.check(&pps)?;
+    let first = sps.first().ok_or(ParameterSetError::Missing(SPS.name))?;
     let read = sps::parse(first)?;
     Ok(H264Parameters {
         sps: copied(&sps),
@@ -88,29 +90,6 @@ pub fn parameters_from_sets(sps: Vec<Bytes>, pps: Vec<Bytes>) -> Result<H264Para
     })
 }
 
-fn copied(sets: &[Bytes]) -> Vec<Bytes> {
-    sets.iter().map(|set| Bytes::copy_from_slice(set)).collect()
-}
-
-fn check_sets(sets: &[Bytes], kind: &'static str, nalu: u8, limit: usize) -> Result<(), AvcError> {
-    if sets.is_empty() {
-        return Err(AvcError::MissingParameterSet(kind));
-    }
-    for (index, set) in sets.iter().enumerate() {
-        let reason = if nalu_type(set) != Some(nalu) {
-            "is a NAL unit of another type"
-        } else if set.len() > usize::from(u16::MAX) {
-            "is too long"
-        } else if index >= limit {
-            "is one too many"
-        } else {
-            continue;
-        };
-        return Err(AvcError::ParameterSet { kind, index, reason });
-    }
-    Ok(())
-}
-
 /// Writes an `AVCDecoderConfigurationRecord` for 4-byte NAL unit lengths, with the fields that the High
 /// profiles add. Only what the record can hold is written; [`parameters_from_sets`] admits no more.
 #[must_use]
@@ -120,10 +99,11 @@ pub fn decoder_configuration_record(parameters: &H264Parameters) -> Bytes {
         parameters.sps.iter().chain(&parameters.pps).map(|set| set.len() + 2).sum();
     let mut record = BytesMut::with_capacity(11 + sets_len);
     record.put_slice(&[VERSION, profile, constraints, level, 0xFC | 3]);
-    record.put_u8(0xE0 | count(&parameters.sps, MAX_SPS));
-    put_sets(&mut record, &parameters.sps, MAX_SPS);
-    record.put_u8(count(&parameters.pps, MAX_PPS));
-    put_sets(&mut record, &parameters.pps, MAX_PPS);
+    let count = |kind: SetKind, sets: &[Bytes]| u8::try_from(kind.count(sets)).unwrap_or(u8::MAX);
+    record.put_u8(0xE0 | count(SPS, &parameters.sps));
+    SPS.put(&mut record, &parameters.sps);
+    record.put_u8(count(PPS, &parameters.pps));
+    PPS.put(&mut record, &parameters.pps);
     let chroma = parameters.sps.first().and_then(|set| sps::parse(set).ok()).map(|sps| sps.chroma);
     if let Some(chroma) = chroma.filter(|chroma| chroma.stated) {
         record.put_u8(0xFC | chroma.format);
@@ -133,16 +113,4 @@ pub fn decoder_configuration_record(parameters: &H264Parameters) -> Bytes {
         record.put_u8(0);
     }
     record.freeze()
-}
-
-fn count(sets: &[Bytes], limit: usize) -> u8 {
-    u8::try_from(sets.len().min(limit)).unwrap_or(u8::MAX)
-}
-
-fn put_sets(record: &mut BytesMut, sets: &[Bytes], limit: usize) {
-    for set in sets.iter().take(limit) {
-        let length = u16::try_from(set.len()).unwrap_or(u16::MAX);
-        record.put_u16(length);
-        record.put_slice(set.get(..usize::from(length)).unwrap_or(set));
-    }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::nalu::NaluError;
+use crate::nalu::{NaluError, ParameterSetError};
 
 /// Why H.264 bytes can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -19,22 +19,9 @@ pub enum AvcError {
         /// The version.
         version: u8,
     },
-    /// There is no sequence or no picture parameter set.
-    #[error("no {0} parameter set")]
-    MissingParameterSet(
-        /// `sequence` or `picture`.
-        &'static str,
-    ),
-    /// A parameter set of another NAL unit type than it should be, too long, or one too many.
-    #[error("{kind} parameter set {index}: {reason}")]
-    ParameterSet {
-        /// `sequence` or `picture`.
-        kind: &'static str,
-        /// Its place in the list.
-        index: usize,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    /// The parameter sets are not what a decoder needs.
+    #[error(transparent)]
+    ParameterSets(#[from] ParameterSetError),
     /// A sequence parameter set that ends too early, or says what can't be.
     #[error("sequence parameter set: {0}")]
     Sps(

@@ -23,7 +23,6 @@ pub use normalize::{NormalizedAccessUnit, normalize};
 pub use crate::nalu::{MAX_NALUS, NaluReader, nalus};
 
 pub(crate) use self::fuzz::{fuzz_access_unit, fuzz_annex_b, fuzz_configuration, fuzz_sps};
-pub(crate) use self::sps::{EXTENDED_SAR, SAMPLE_ASPECT_RATIOS};
 
 mod fuzz;
 

@@ -11,32 +11,11 @@ use h264_reader::{
 use media::FrameRate;
 
 use super::AvcError;
+use crate::aspect_ratio::read_aspect_ratio;
 
 /// The longest picture side any level allows: the root of 8 times the 139 264 macroblocks of level
 /// 6.2 (§A.3.1), in samples.
 const MAX_SIDE: u64 = 1055 * 16;
-/// `Extended_SAR` of Table E-1.
-pub(crate) const EXTENDED_SAR: u8 = 255;
-/// Table E-1, from `aspect_ratio_idc` 1 on; H.265 has the same.
-pub(crate) const SAMPLE_ASPECT_RATIOS: [(u16, u16); 16] = [
-    (1, 1),
-    (12, 11),
-    (10, 11),
-    (16, 11),
-    (40, 33),
-    (24, 11),
-    (20, 11),
-    (32, 11),
-    (80, 33),
-    (18, 11),
-    (15, 11),
-    (64, 33),
-    (160, 99),
-    (4, 3),
-    (3, 2),
-    (2, 1),
-];
-
 /// What a sequence parameter set says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sps {
@@ -193,7 +172,7 @@ struct Vui {
 
 impl Vui {
     fn read(&mut self, bits: &mut impl BitRead) -> Result<(), BitReaderError> {
-        self.read_aspect_ratio(bits)?;
+        self.sample_aspect_ratio = read_aspect_ratio(bits)?;
         if bits.read_bit("overscan_info_present_flag")? {
             bits.skip(1, "overscan_appropriate_flag")?;
         }
@@ -222,21 +201,6 @@ impl Vui {
             bits.read_ue("log2_max_mv_length_vertical")?;
             self.max_num_reorder_frames = Some(bits.read_ue("max_num_reorder_frames")?);
         }
-        Ok(())
-    }
-
-    fn read_aspect_ratio(&mut self, bits: &mut impl BitRead) -> Result<(), BitReaderError> {
-        if !bits.read_bit("aspect_ratio_info_present_flag")? {
-            return Ok(());
-        }
-        let idc = bits.read::<8, u8>("aspect_ratio_idc")?;
-        self.sample_aspect_ratio = if idc == EXTENDED_SAR {
-            let ratio = (bits.read::<16, u16>("sar_width")?, bits.read::<16, u16>("sar_height")?);
-            // A zero in it means unspecified (§E.2.1).
-            Some(ratio).filter(|(width, height)| *width > 0 && *height > 0)
-        } else {
-            usize::from(idc).checked_sub(1).and_then(|row| SAMPLE_ASPECT_RATIOS.get(row)).copied()
-        };
         Ok(())
     }
 

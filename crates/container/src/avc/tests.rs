@@ -9,7 +9,7 @@ use media::{FrameRate, H264Parameters};
 use proptest::prelude::*;
 
 use super::*;
-use crate::nalu::{MAX_NALUS, NaluError, nalus};
+use crate::nalu::{MAX_NALUS, NaluError, ParameterSetError, nalus};
 
 /// High, 1920x1080 (cropped from 1088), B-pictures, 30000/1001 fixed.
 const SPS_CFR: &str = "67640028acd940780227e5c04400000fa40003a9823c60c658";
@@ -163,7 +163,7 @@ fn configuration_record_is_read_back() {
     assert_eq!(read(&[]), Err(AvcError::TruncatedConfiguration { len: 0 }));
     assert_eq!(
         read(&[1, 100, 0, 40, 0xFF, 0xE0, 0]),
-        Err(AvcError::MissingParameterSet("sequence"))
+        Err(AvcError::ParameterSets(ParameterSetError::Missing("sequence")))
     );
     record[0] = 0;
     assert_eq!(read(&record), Err(AvcError::ConfigurationVersion { version: 0 }));
@@ -175,19 +175,19 @@ fn sets_of_the_wrong_kind_or_number_are_refused() {
     let kind = |result: Result<H264Parameters, AvcError>| result.unwrap_err();
     assert!(matches!(
         kind(parameters_from_sets(vec![pps.clone()], vec![pps.clone()])),
-        AvcError::ParameterSet { kind: "sequence", index: 0, .. }
+        AvcError::ParameterSets(ParameterSetError::Unfit { kind: "sequence", index: 0, .. })
     ));
     assert!(matches!(
         kind(parameters_from_sets(vec![sps.clone(); 32], vec![pps.clone()])),
-        AvcError::ParameterSet { kind: "sequence", index: 31, .. }
+        AvcError::ParameterSets(ParameterSetError::Unfit { kind: "sequence", index: 31, .. })
     ));
     assert_eq!(
         kind(parameters_from_sets(vec![sps], Vec::new())),
-        AvcError::MissingParameterSet("picture")
+        AvcError::ParameterSets(ParameterSetError::Missing("picture"))
     );
     assert_eq!(
         kind(parameters_from_sets(Vec::new(), vec![pps])),
-        AvcError::MissingParameterSet("sequence")
+        AvcError::ParameterSets(ParameterSetError::Missing("sequence"))
     );
 }
 

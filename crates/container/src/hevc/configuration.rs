@@ -9,16 +9,19 @@ use super::{
     nalu::{NALU_PPS, NALU_SPS, NALU_VPS, nalu_type},
     sps,
 };
-use crate::nalu::check_length_size;
+use crate::nalu::{ParameterSetError, SetKind, check_length_size, copied};
 
 const VERSION: u8 = 1;
 /// Bytes up to and with the last field before the count of arrays.
 const FIELDS_LEN: usize = 22;
 /// Arrays that are looked at: there are three kinds of sets, and two of messages.
 const MAX_ARRAYS: u8 = 16;
-/// Video and sequence parameter sets have 16 ids, picture parameter sets 64.
-const MAX_SETS: [(&str, u8, usize); 3] =
-    [("video", NALU_VPS, 16), ("sequence", NALU_SPS, 16), ("picture", NALU_PPS, 64)];
+/// In the order of the record. Video and sequence parameter sets have 16 ids, picture parameter sets 64.
+const SETS: [SetKind; 3] = [
+    SetKind { name: "video", is_one: |nalu| nalu_type(nalu) == Some(NALU_VPS), limit: 16 },
+    SetKind { name: "sequence", is_one: |nalu| nalu_type(nalu) == Some(NALU_SPS), limit: 16 },
+    SetKind { name: "picture", is_one: |nalu| nalu_type(nalu) == Some(NALU_PPS), limit: 64 },
+];
 
 /// What an `HEVCDecoderConfigurationRecord` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,17 +103,17 @@ impl Record<'_> {
 ///
 /// # Errors
 ///
-/// `MissingParameterSet`; `ParameterSet` for one that is of another type, longer than 65 535 bytes, or
-/// one more than there are ids; `Sps` and `PictureSize` for a first SPS that can't be read.
+/// `ParameterSets` where there is none of a kind, and for one that is of another type, longer than
+/// 65 535 bytes, or one more than there are ids; `Sps` and `PictureSize` for a first SPS that can't be read.
 pub fn parameters_from_sets(
     vps: Vec<Bytes>,
     sps: Vec<Bytes>,
     pps: Vec<Bytes>,
 ) -> Result<HevcParameters, HevcError> {
-    for (sets, (kind, nalu, limit)) in [&vps, &sps, &pps].into_iter().zip(MAX_SETS) {
-        check_sets(sets, kind, nalu, limit)?;
+    for (sets, kind) in [&vps, &sps, &pps].into_iter().zip(SETS) {
+        kind.check(sets)?;
     }
-    let first = sps.first().ok_or(HevcError::MissingParameterSet("sequence"))?;
+    let first = sps.first().ok_or(ParameterSetError::Missing("sequence"))?;
     let read = sps::parse(first)?;
     Ok(HevcParameters {
         vps: copied(&vps),
@@ -124,29 +127,6 @@ pub fn parameters_from_sets(
         temporal_id_nested: read.head.temporal_id_nested,
         picture: read.picture,
     })
-}
-
-fn copied(sets: &[Bytes]) -> Vec<Bytes> {
-    sets.iter().map(|set| Bytes::copy_from_slice(set)).collect()
-}
-
-fn check_sets(sets: &[Bytes], kind: &'static str, nalu: u8, limit: usize) -> Result<(), HevcError> {
-    if sets.is_empty() {
-        return Err(HevcError::MissingParameterSet(kind));
-    }
-    for (index, set) in sets.iter().enumerate() {
-        let reason = if nalu_type(set) != Some(nalu) {
-            "is a NAL unit of another type"
-        } else if set.len() > usize::from(u16::MAX) {
-            "is too long"
-        } else if index >= limit {
-            "is one too many"
-        } else {
-            continue;
-        };
-        return Err(HevcError::ParameterSet { kind, index, reason });
-    }
-    Ok(())
 }
 
 /// Writes an `HEVCDecoderConfigurationRecord` for 4-byte NAL unit lengths, whose sets are all there are.
@@ -171,15 +151,11 @@ pub fn decoder_configuration_record(parameters: &HevcParameters) -> Bytes {
     let nested = u8::from(parameters.temporal_id_nested) << 2;
     record.put_u8((parameters.temporal_layers & 0x07) << 3 | nested | 3);
     record.put_u8(3);
-    for (sets, (_, nalu, limit)) in lists.into_iter().zip(MAX_SETS) {
-        record.put_u8(0x80 | nalu);
-        let count = sets.len().min(limit);
-        record.put_u16(u16::try_from(count).unwrap_or(u16::MAX));
-        for set in sets.iter().take(count) {
-            let length = u16::try_from(set.len()).unwrap_or(u16::MAX);
-            record.put_u16(length);
-            record.put_slice(set.get(..usize::from(length)).unwrap_or(set));
-        }
+    let types = [NALU_VPS, NALU_SPS, NALU_PPS];
+    for ((sets, kind), nalu_type) in lists.into_iter().zip(SETS).zip(types) {
+        record.put_u8(0x80 | nalu_type);
+        record.put_u16(u16::try_from(kind.count(sets)).unwrap_or(u16::MAX));
+        kind.put(&mut record, sets);
     }
     record.freeze()
 }

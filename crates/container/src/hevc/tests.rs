@@ -5,7 +5,7 @@ use media::{CodecParameters, Colour, FrameRate, HevcParameters, VideoRange};
 use proptest::prelude::*;
 
 use super::*;
-use crate::nalu::NaluError;
+use crate::nalu::{NaluError, ParameterSetError};
 
 /// Main, 640x360, 25 Hz.
 const MAIN: &str = "0101600000009000000000003ff000fcfdf8f800000f03200001001840010c01ffff01600000030090000003000003003f959809210001002a42010101600000030090000003000003003fa00502016965959a4932bc05a0200000030020000003032122000100074401c172b46240";
@@ -88,8 +88,12 @@ fn malformed_records_are_refused() {
     };
     assert_eq!(change(0, 0), HevcError::ConfigurationVersion { version: 0 });
     assert_eq!(change(21, 0x0E), HevcError::Nalu(NaluError::LengthSize { size: 3 }));
-    assert_eq!(change(22, 2), HevcError::MissingParameterSet("picture"));
-    assert_eq!(change(23, 0x27), HevcError::MissingParameterSet("video"), "an array of messages");
+    assert_eq!(change(22, 2), HevcError::ParameterSets(ParameterSetError::Missing("picture")));
+    assert_eq!(
+        change(23, 0x27),
+        HevcError::ParameterSets(ParameterSetError::Missing("video")),
+        "an array of messages"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use h264_reader::rbsp::{BitRead, BitReaderError};
 use media::{Colour, FrameRate};
 
-use crate::avc::{EXTENDED_SAR, SAMPLE_ASPECT_RATIOS};
+use crate::aspect_ratio::read_aspect_ratio;
 
 /// What the VUI says.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(super) struct Vui {
 impl Vui {
     /// Reads up to the timing. What was read before an error stays.
     pub(super) fn read(&mut self, bits: &mut impl BitRead) -> Result<(), BitReaderError> {
-        self.read_aspect_ratio(bits)?;
+        self.sample_aspect_ratio = read_aspect_ratio(bits)?;
         if bits.read_bit("overscan_info_present_flag")? {
             bits.skip(1, "overscan_appropriate_flag")?;
         }
@@ -36,21 +36,6 @@ impl Vui {
             let scale = bits.read::<32, u32>("vui_time_scale")?;
             self.frame_rate = FrameRate::new(scale, ticks);
         }
-        Ok(())
-    }
-
-    fn read_aspect_ratio(&mut self, bits: &mut impl BitRead) -> Result<(), BitReaderError> {
-        if !bits.read_bit("aspect_ratio_info_present_flag")? {
-            return Ok(());
-        }
-        let idc = bits.read::<8, u8>("aspect_ratio_idc")?;
-        self.sample_aspect_ratio = if idc == EXTENDED_SAR {
-            let ratio = (bits.read::<16, u16>("sar_width")?, bits.read::<16, u16>("sar_height")?);
-            // A zero in it means unspecified.
-            Some(ratio).filter(|(width, height)| *width > 0 && *height > 0)
-        } else {
-            usize::from(idc).checked_sub(1).and_then(|row| SAMPLE_ASPECT_RATIOS.get(row)).copied()
-        };
         Ok(())
     }
 

@@ -1,12 +1,16 @@
 //! Length-prefixed NAL units, as samples of H.264 and of H.265 hold them (ISO/IEC 14496-15 §4.3.3).
 
 mod normalize;
+mod parameter_sets;
 
 use bytes::Bytes;
 use thiserror::Error;
 
-pub use self::normalize::MAX_NALUS;
-pub(crate) use self::normalize::normalize;
+pub use self::{normalize::MAX_NALUS, parameter_sets::ParameterSetError};
+pub(crate) use self::{
+    normalize::normalize,
+    parameter_sets::{SetKind, copied},
+};
 
 /// Why an access unit can't be taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
