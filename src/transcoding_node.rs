@@ -14,13 +14,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     addresses::Addresses, cli::OrchestratorArgs, config::ListenerConfig, http_server,
-    listener::Listener, paid_orchestrator,
+    listener::Listener, paid_orchestrator, tls::shake_hands,
 };
 
 /// Connections at the same time: a gateway needs two or three.
 const CONNECTIONS: usize = 1_024;
-/// How long a peer may take for the TLS handshake.
-const TLS_HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// Most bytes of a request's head: a payment of six hundred tickets has some 60 kB.
 const HEAD_BYTES: u32 = 128 << 10;
 /// How long segments under way may take at shutdown.
@@ -70,14 +68,8 @@ pub(crate) async fn run(
                 let Some(tls) = tls else {
                     return serve(accepted.stream, router, closed).await;
                 };
-                match tokio::time::timeout(TLS_HANDSHAKE_LIMIT, tls.accept(accepted.stream)).await {
-                    Ok(Ok(stream)) => serve(stream, router, closed).await,
-                    Ok(Err(error)) => {
-                        tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed")
-                    }
-                    Err(_late) => {
-                        tracing::debug!(peer = %accepted.peer, "TLS handshake took too long")
-                    }
+                if let Some(stream) = shake_hands(&tls, accepted.stream, accepted.peer).await {
+                    serve(stream, router, closed).await;
                 }
             });
         }

@@ -31,13 +31,12 @@ use crate::{
     config::ListenerConfig,
     eth_key, http_server,
     listener::{Accepted, Listener},
+    tls::shake_hands,
 };
 
 /// Connections at the same time: without TLS a gateway needs one for each payment under way.
 const CONNECTIONS: usize = 1_024;
 const CONNECTIONS_PER_IP: usize = 512;
-/// How long a peer may take for the TLS handshake.
-const TLS_HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// How long requests under way may take at shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -117,10 +116,8 @@ async fn serve_connection(
     let Some(tls) = tls else {
         return http_server::serve_connection(accepted.stream, router, closed).await;
     };
-    match tokio::time::timeout(TLS_HANDSHAKE_LIMIT, tls.accept(accepted.stream)).await {
-        Ok(Ok(stream)) => http_server::serve_connection(stream, router, closed).await,
-        Ok(Err(error)) => tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed"),
-        Err(_late) => tracing::debug!(peer = %accepted.peer, "TLS handshake took too long"),
+    if let Some(stream) = shake_hands(&tls, accepted.stream, accepted.peer).await {
+        http_server::serve_connection(stream, router, closed).await;
     }
 }
 

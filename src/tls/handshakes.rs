@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Certificates, Protocol, under_way::UnderWay};
@@ -103,6 +103,23 @@ impl Handshakes {
             tracing::debug!(listener, %peer, "TLS handshake failed: {fault}");
         }
     }
+}
+
+/// Shakes hands where one peer more or less matters little: within the deadline, without bounds of its own.
+/// `None` when there is no encrypted stream; then the log says why.
+pub(crate) async fn shake_hands(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Option<TlsStream<TcpStream>> {
+    let shaken = tokio::time::timeout(LIMIT, acceptor.accept(stream)).await;
+    let fault = match shaken {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => Fault::Failed(error),
+        Err(_late) => Fault::Late,
+    };
+    tracing::debug!(%peer, "TLS handshake failed: {fault}");
+    None
 }
 
 /// Why there is no encrypted stream.

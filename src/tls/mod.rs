@@ -11,6 +11,6 @@ mod pair;
 mod under_way;
 
 pub(crate) use certificates::{Certificates, Protocol};
-pub(crate) use handshakes::Handshakes;
+pub(crate) use handshakes::{Handshakes, shake_hands};
 pub(crate) use metrics::TlsMetrics;
 pub(crate) use pair::CertificatePair;
