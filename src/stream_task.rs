@@ -340,6 +340,7 @@ impl StreamTask {
 
     fn handle(&mut self, now: Instant, event: PublisherEvent) {
         match event {
+            PublisherEvent::Layout { .. } => {}
             PublisherEvent::Track(track) => {
                 if let Some((codec, picture)) = track.parameters.picture() {
                     self.route.set_source(codec);

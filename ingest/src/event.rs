@@ -7,6 +7,16 @@ use crate::publish::Refusal;
 /// One thing that happened to a publisher's stream, in order.
 #[derive(Clone, Debug)]
 pub enum PublisherEvent {
+    /// How many tracks of each kind the publisher has said will come. Sent only where there are several
+    /// of a kind, and then as the first event, so that a stream can wait for the parameters of all before
+    /// it settles what it shows. A promise, not a bound: one of them may never come (a browser pauses the
+    /// layers that its uplink has no room for), and others may join later.
+    Layout {
+        /// Video tracks, at most [`media::MAX_VIDEO_TRACKS`].
+        video: usize,
+        /// Audio tracks, at most [`media::MAX_AUDIO_TRACKS`].
+        audio: usize,
+    },
     /// A new track, or new parameters of one: holds from that track's next access unit on.
     Track(Track),
     /// The next access unit in decoding order of its track.

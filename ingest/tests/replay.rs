@@ -147,7 +147,8 @@ fn demuxed(replay: Replay) -> (Vec<String>, usize, usize) {
                     pictures += 1;
                     starts += usize::from(unit.random_access);
                 }
-                PublisherEvent::AccessUnit(_)
+                PublisherEvent::Layout { .. }
+                | PublisherEvent::AccessUnit(_)
                 | PublisherEvent::Discontinuity(_)
                 | PublisherEvent::Ended(_) => {}
             }

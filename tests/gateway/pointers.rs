@@ -57,7 +57,9 @@ async fn media_bytes_keep_their_address_from_message_to_response() {
                 came_in.extend(unit.payload.pieces().map(|piece| (piece.as_ptr(), piece.len())));
                 segmenter.push(now, SystemTime::UNIX_EPOCH, unit);
             }
-            PublisherEvent::Discontinuity(_) | PublisherEvent::Ended(_) => panic!("a clean source"),
+            PublisherEvent::Layout { .. }
+            | PublisherEvent::Discontinuity(_)
+            | PublisherEvent::Ended(_) => panic!("a clean source"),
         }
     }
     let config = PlaybackConfig::new(Epoch::starting_at(SystemTime::UNIX_EPOCH));

@@ -45,4 +45,4 @@ pub use rendition::{
 };
 pub use segment::{InitSegment, Part, Sample, Segment, SequenceNumber, TrackSegment};
 pub use time::{MediaDuration, Timescale, Timestamp};
-pub use track::{Track, TrackId, TrackKind};
+pub use track::{MAX_AUDIO_TRACKS, MAX_VIDEO_TRACKS, Track, TrackId, TrackKind};

@@ -9,10 +9,12 @@ use crate::{CodecParameters, Timescale};
 pub struct TrackId(pub u32);
 
 impl TrackId {
-    /// The video track of a publisher that has one video.
+    /// The main video track of a publisher, and the only one that most have.
     pub const VIDEO: Self = Self(1);
-    /// The audio track of a publisher that has one audio.
+    /// The main audio track of a publisher, and the only one that most have.
     pub const AUDIO: Self = Self(2);
+    /// The first id of further tracks of either kind.
+    pub const FURTHER: Self = Self(3);
 }
 
 impl fmt::Display for TrackId {
@@ -20,6 +22,13 @@ impl fmt::Display for TrackId {
         self.0.fmt(f)
     }
 }
+
+/// Most video tracks of one publisher: layers of a simulcast, or tracks of Enhanced RTMP. OBS sends three
+/// or four.
+pub const MAX_VIDEO_TRACKS: usize = 4;
+
+/// Most audio tracks of one publisher. OBS has six.
+pub const MAX_AUDIO_TRACKS: usize = 8;
 
 /// What a track carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -72,6 +72,7 @@ impl Publish {
                     let bytes = unit.payload.len();
                     format!("{kind} {bytes}{}", if unit.random_access { " ra" } else { "" })
                 }
+                PublisherEvent::Layout { video, audio } => format!("{video}+{audio} tracks"),
                 PublisherEvent::Discontinuity(_) | PublisherEvent::Ended(_) => "other".to_owned(),
             })
             .collect())

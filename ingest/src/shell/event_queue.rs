@@ -53,6 +53,10 @@ impl EventQueue {
 
     pub(super) fn send(&mut self, event: PublisherEvent) -> Result<(), Closed> {
         match event {
+            PublisherEvent::Layout { .. } => {
+                self.owed.insert(0, event);
+                Ok(())
+            }
             PublisherEvent::AccessUnit(unit) => self.send_unit(unit),
             PublisherEvent::Track(track) => {
                 self.has_video |= track.kind() == TrackKind::Video;
@@ -146,6 +150,7 @@ mod tests {
     fn drain(receiver: &mut mpsc::Receiver<PublisherEvent>) -> Vec<String> {
         std::iter::from_fn(|| receiver.try_recv().ok())
             .map(|event| match event {
+                PublisherEvent::Layout { video, audio } => format!("{video}+{audio} tracks"),
                 PublisherEvent::AccessUnit(unit) => format!("{}:{}", unit.track, unit.dts),
                 PublisherEvent::Track(_) => "track".to_owned(),
                 PublisherEvent::Discontinuity(reason) => format!("{reason:?}"),

@@ -68,6 +68,9 @@ impl Publisher {
                 PublisherEvent::Discontinuity(reason) => {
                     debug!(connection = %self.connection, stream = %self.stream, ?reason, "new timeline");
                 }
+                PublisherEvent::Layout { video, audio } => {
+                    debug!(connection = %self.connection, stream = %self.stream, video, audio, "tracks announced");
+                }
                 PublisherEvent::AccessUnit(_) | PublisherEvent::Ended(_) => {}
             }
             self.queue.send(event)?;

@@ -90,7 +90,9 @@ impl Line {
                 }
                 PublisherEvent::AccessUnit(unit) => Some(Seen::Audio { dts: unit.dts }),
                 PublisherEvent::Discontinuity(_) => Some(Seen::Jump),
-                PublisherEvent::Track(_) | PublisherEvent::Ended(_) => None,
+                PublisherEvent::Layout { .. }
+                | PublisherEvent::Track(_)
+                | PublisherEvent::Ended(_) => None,
             })
             .collect()
     }

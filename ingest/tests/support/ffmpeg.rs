@@ -114,6 +114,7 @@ pub(crate) async fn publish_with(
     for event in gateway.drain() {
         assert!(published.ended.is_none(), "event after the last");
         match event {
+            PublisherEvent::Layout { .. } => {}
             PublisherEvent::Track(track) => published.tracks.push(track),
             PublisherEvent::AccessUnit(unit) => published.units.push(unit),
             PublisherEvent::Discontinuity(_) => published.discontinuities += 1,
