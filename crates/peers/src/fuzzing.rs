@@ -2,13 +2,13 @@
 
 use crate::{
     routes::{PeerId, Routes},
-    sdp::{Answer, Fragment, HostCandidates, Offer},
+    sdp::{Answer, Fragment, HostCandidates, Offer, Simulcast},
 };
 
 /// Reads an offer, and restarts it; what is made of it is read as an answer.
 pub fn offer(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    drop(Answer::new(&text, &HostCandidates::default()));
+    drop(Answer::new(&text, &HostCandidates::default(), &Simulcast::default()));
     let Ok(offer) = Offer::parse(&text) else { return };
     let restarted = offer.restarted(offer.credentials().clone());
     assert!(Offer::parse(&restarted.text).is_ok(), "an offer that was taken is taken again");

@@ -30,7 +30,7 @@ mod stun;
 
 pub use received::Received;
 pub use sdp::{
-    Answer, Credentials, FRAGMENT_BYTES_MAX, Fragment, FragmentError, Layer, MediaKind,
+    Answer, Credentials, FRAGMENT_BYTES_MAX, Fragment, FragmentError, LAYERS_MAX, Layer, MediaKind,
     OFFER_BYTES_MAX, Offer, OfferError, TextError,
 };
 pub use shell::{Peer, PeerError, PeerEvent, Peers, PeersConfig, PeersStats};

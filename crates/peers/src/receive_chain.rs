@@ -29,7 +29,7 @@ use crate::{
 const NACK_INTERVAL: Duration = Duration::from_millis(50);
 /// How often each of them.
 const NACKS_MAX: u16 = 10;
-/// Most sources of one peer: eight layers with a repair source each, sound, and some that changed.
+/// Most sources of one peer: four layers with a repair source each, sound, and some that changed.
 /// Packets of further ones are dropped.
 const SOURCES_MAX: usize = 24;
 /// Our own source in what we ask for; it sends nothing.
@@ -48,6 +48,8 @@ pub(crate) struct ReceiveChain {
     wishes: Arc<KeyFrameWishes>,
     sink: Sink,
     repairs: Repairs,
+    /// Sources whose media are not taken.
+    passed_over: Vec<u32>,
     bound: HashMap<u32, Bound>,
     arrivals: TwccReceiverInterceptor,
     holes: NackGeneratorInterceptor,
@@ -62,10 +64,14 @@ struct Bound {
     layer: Option<Layer>,
 }
 
+/// A packet's layer, where there are any.
+struct Place(Option<Layer>);
+
 impl ReceiveChain {
     pub(crate) fn new(
         negotiated: Arc<OnceLock<Negotiated>>,
         repairs: Vec<(u32, u32)>,
+        passed_over: Vec<u32>,
         wishes: Arc<KeyFrameWishes>,
         sink: Sink,
     ) -> Self {
@@ -78,6 +84,7 @@ impl ReceiveChain {
             wishes,
             sink,
             repairs: Repairs::new(repairs),
+            passed_over,
             bound: HashMap::new(),
             arrivals: TwccReceiverBuilder::new().build(),
             holes,
@@ -129,14 +136,7 @@ impl ReceiveChain {
             Some(Codec::Repair { .. }) | None => return Ok(()),
         };
         let header = &packet.header;
-        let bound = self.bound.get_mut(&header.ssrc);
-        let layer = bound.and_then(|bound| {
-            // Senders say the layer in a source's first packets only.
-            if let Some(layer) = layer {
-                bound.layer.get_or_insert(Layer(layer));
-            }
-            bound.layer.clone()
-        });
+        let Some(place) = self.place(negotiated, header.ssrc, kind, layer) else { return Ok(()) };
         let received = rtp::Packet {
             ssrc: header.ssrc,
             sequence: header.sequence_number,
@@ -149,8 +149,32 @@ impl ReceiveChain {
         if let Some(packet) = pass(&mut self.holes, tagged(packet))? {
             pass(&mut self.reports, packet)?;
         }
+        let layer = place.0;
         (self.sink)(Received::Packet { kind, layer, packet: received });
         Ok(())
+    }
+
+    /// Where a source's packet belongs, which says this of its layer; `None` for one that is not taken.
+    fn place(
+        &mut self,
+        negotiated: &Negotiated,
+        source: u32,
+        kind: MediaKind,
+        says: Option<String>,
+    ) -> Option<Place> {
+        if self.passed_over.contains(&source) {
+            return None;
+        }
+        if kind == MediaKind::Audio || negotiated.layers.is_empty() {
+            return Some(Place(None));
+        }
+        let bound = self.bound.get_mut(&source)?;
+        // Senders say the layer in a source's first packets only.
+        if bound.layer.is_none() {
+            let says = says?;
+            bound.layer = negotiated.layers.iter().find(|layer| layer.id() == says).cloned();
+        }
+        bound.layer.clone().map(|layer| Place(Some(layer)))
     }
 
     /// Whether packets of this source are taken.

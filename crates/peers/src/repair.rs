@@ -29,7 +29,11 @@ impl Repairs {
         if let Some(layer) = layer
             && (self.layers.len() < Self::KNOWN_MAX || self.layers.contains_key(layer))
         {
-            self.layers.insert(layer.to_owned(), source);
+            let before = self.layers.insert(layer.to_owned(), source);
+            // The layer goes on with another source, and so does what repeats it.
+            if let Some(before) = before.filter(|before| *before != source) {
+                self.known.retain(|_, primary| *primary != before);
+            }
         }
         self.by_type.insert(payload_type, source);
     }

@@ -39,6 +39,15 @@ struct Left {
 
 impl Rig {
     fn new(repairs: Vec<(u32, u32)>) -> Self {
+        Self::with(repairs, &[], &[])
+    }
+
+    /// With layers that were agreed on.
+    fn with_layers(layers: &[&str]) -> Self {
+        Self::with(Vec::new(), &[], layers)
+    }
+
+    fn with(repairs: Vec<(u32, u32)>, passed_over: &[u32], layers: &[&str]) -> Self {
         let negotiated = Negotiated {
             codecs: BTreeMap::from([
                 (VIDEO, Codec::H264),
@@ -48,6 +57,7 @@ impl Rig {
             transport_wide: TWCC_ID,
             layer: LAYER_ID,
             repaired_layer: REPAIRED_ID,
+            layers: layers.iter().map(|id| Layer((*id).to_owned())).collect(),
         };
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let wishes = Arc::new(KeyFrameWishes::default());
@@ -56,8 +66,9 @@ impl Rig {
             into.lock().unwrap().push(one);
             true
         });
-        let chain =
-            ReceiveChain::new(Arc::new(negotiated.into()), repairs, Arc::clone(&wishes), sink);
+        let negotiated = Arc::new(negotiated.into());
+        let passed_over = passed_over.to_vec();
+        let chain = ReceiveChain::new(negotiated, repairs, passed_over, Arc::clone(&wishes), sink);
         Self { chain, wishes, received, now: crate::shell::now(), transport_wide: 0 }
     }
 
@@ -122,6 +133,20 @@ impl Rig {
         }
     }
 
+    /// Source and number of each packet.
+    fn numbers(&self) -> Vec<(u32, u16)> {
+        self.packets().into_iter().map(|(source, number, _)| (source, number)).collect()
+    }
+
+    fn layers(&self) -> Vec<String> {
+        let received = self.received.lock().unwrap();
+        let layers = received.iter().map(|one| match one {
+            Received::Packet { layer, .. } => layer.as_ref().unwrap().id().to_owned(),
+            Received::Report(_) => panic!("no packet"),
+        });
+        layers.collect()
+    }
+
     fn packets(&self) -> Vec<(u32, u16, usize)> {
         let received = self.received.lock().unwrap();
         let packets = received.iter().filter_map(|one| match one {
@@ -171,7 +196,7 @@ fn without_a_word_in_the_offer_the_only_source_is_repaired() {
 
 #[test]
 fn layers_are_told_apart_and_repaired_by_their_ids() {
-    let mut rig = Rig::new(Vec::new());
+    let mut rig = Rig::with_layers(&["h", "l"]);
     rig.packet(VIDEO, 1, 10, &[0x41], &[(LAYER_ID, "h")]);
     rig.packet(VIDEO, 2, 20, &[0x41], &[(LAYER_ID, "l")]);
     // Said in the first packets only.
@@ -180,19 +205,61 @@ fn layers_are_told_apart_and_repaired_by_their_ids() {
     rig.packet(REPAIR, 8, 2, &[0, 18, 0x41], &[]);
     // Nothing says what this one repeats.
     rig.packet(REPAIR, 9, 1, &[0, 17, 0x41], &[]);
-    let numbers: Vec<_> =
-        rig.packets().iter().map(|(source, number, _)| (*source, *number)).collect();
-    assert_eq!(numbers, [(1, 10), (2, 20), (1, 11), (2, 19), (2, 18)]);
-    let received = rig.received.lock().unwrap();
-    let layers: Vec<_> = received
-        .iter()
-        .map(|one| match one {
-            Received::Packet { layer, .. } => layer.as_ref().map(|layer| layer.id().to_owned()),
-            Received::Report(_) => None,
-        })
-        .collect();
-    let said = |text: &str| Some(text.to_owned());
-    assert_eq!(layers, [said("h"), said("l"), said("h"), said("l"), said("l")]);
+    assert_eq!(rig.numbers(), [(1, 10), (2, 20), (1, 11), (2, 19), (2, 18)]);
+    assert_eq!(rig.layers(), ["h", "l", "h", "l", "l"]);
+}
+
+/// Each layer is asked for what it lacks, and gets it back.
+#[test]
+fn every_layer_is_healed() {
+    let mut rig = Rig::with_layers(&["h", "m", "l"]);
+    for (source, layer) in [(1, "h"), (2, "m"), (3, "l")] {
+        for number in [10, 12] {
+            rig.packet(VIDEO, source, number, &[0x41], &[(LAYER_ID, layer)]);
+        }
+    }
+    let mut asked = rig.wait(Duration::from_millis(60)).asked;
+    asked.sort_unstable();
+    assert_eq!(asked, [(1, vec![11]), (2, vec![11]), (3, vec![11])]);
+    for (repair, layer) in [(11, "h"), (12, "m"), (13, "l")] {
+        rig.packet(REPAIR, repair, 1, &[0, 11, 0x41], &[(REPAIRED_ID, layer)]);
+    }
+    assert_eq!(rig.wait(Duration::from_secs(1)).asked, []);
+    assert_eq!(rig.numbers()[6..], [(1, 11), (2, 11), (3, 11)]);
+}
+
+#[test]
+fn a_layer_that_goes_on_with_another_source_is_still_healed() {
+    let mut rig = Rig::with_layers(&["h", "l"]);
+    rig.packet(VIDEO, 1, 10, &[0x41], &[(LAYER_ID, "h")]);
+    rig.packet(REPAIR, 8, 1, &[0, 9, 0x41], &[(REPAIRED_ID, "h")]);
+    rig.packet(VIDEO, 5, 40, &[0x41], &[(LAYER_ID, "h")]);
+    rig.packet(REPAIR, 8, 2, &[0, 39, 0x41], &[(REPAIRED_ID, "h")]);
+    assert_eq!(rig.numbers(), [(1, 10), (1, 9), (5, 40), (5, 39)]);
+}
+
+/// Without a layer that was agreed on, a packet can belong to any.
+#[test]
+fn packets_of_no_layer_are_dropped() {
+    let mut rig = Rig::with_layers(&["h", "l"]);
+    rig.packet(VIDEO, 1, 10, &[0x41], &[]);
+    rig.packet(VIDEO, 2, 10, &[0x41], &[(LAYER_ID, "x")]);
+    rig.packet(VIDEO, 2, 14, &[0x41], &[]);
+    rig.packet(AUDIO, 3, 10, &[0xFC], &[]);
+    rig.packet(VIDEO, 1, 12, &[0x41], &[(LAYER_ID, "h")]);
+    assert_eq!(rig.numbers(), [(3, 10), (1, 12)]);
+    assert_eq!(rig.wait(Duration::from_millis(200)).asked, [], "nothing is missed of strangers");
+}
+
+#[test]
+fn layers_that_only_their_sources_tell_apart_are_passed_over() {
+    let mut rig = Rig::with(vec![(11, 1), (12, 2)], &[2, 12], &[]);
+    for source in [1, 2] {
+        rig.packet(VIDEO, source, 10, &[0x41], &[]);
+    }
+    rig.packet(REPAIR, 12, 1, &[0, 9, 0x41], &[]);
+    rig.packet(REPAIR, 11, 1, &[0, 9, 0x41], &[]);
+    assert_eq!(rig.numbers(), [(1, 10), (1, 9)]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Credentials, Line, candidate::HostCandidates, fragment, lines};
+use super::{Credentials, Layer, Line, Simulcast, candidate::HostCandidates, fragment, lines};
 
 /// What Chromium begins to send at, in kbit/s. Without it, it begins at 300 and changes the size of its
 /// pictures four times in the first ten seconds, each time with a new initialization.
@@ -39,38 +39,46 @@ pub(crate) struct Negotiated {
     pub(crate) transport_wide: u8,
     pub(crate) layer: u8,
     pub(crate) repaired_layer: u8,
+    /// Layers of the video; empty where there is one picture only.
+    pub(crate) layers: Vec<Layer>,
 }
 
 impl Answer {
-    /// Makes the client's answer of the library's. `None` when that is not usable: it rejects the video,
-    /// or lacks what every answer has.
-    pub(crate) fn new(library: &str, candidates: &HostCandidates) -> Option<Self> {
+    /// Makes the client's answer of the library's, which knows nothing of layers. `None` when that is not
+    /// usable: it rejects the video, or lacks what every answer has.
+    pub(crate) fn new(
+        library: &str,
+        candidates: &HostCandidates,
+        simulcast: &Simulcast,
+    ) -> Option<Self> {
         let lines = lines(library, usize::MAX).ok()?;
         let value = |name: &str| lines.iter().find_map(|line| line.attribute(name));
         let credentials = Credentials::new(value("ice-ufrag")?, value("ice-pwd")?)?;
-        let negotiated = Negotiated::read(&lines);
+        let mut negotiated = Negotiated::read(&lines);
         if !negotiated.codecs.values().any(|codec| *codec == Codec::H264) {
             return None;
         }
+        // Packets that can't say their layer can't be told apart.
+        if negotiated.layer != 0 {
+            negotiated.layers.clone_from(&simulcast.layers);
+        }
         let mut text = String::with_capacity(library.len() + 256);
         let mut placed = false;
-        for line in &lines {
-            let ours = line.attribute("candidate").is_some()
-                || line.attribute("end-of-candidates").is_some();
-            if ours {
-                // Once: all sections are bundled.
-                if !std::mem::replace(&mut placed, true) {
+        for (index, section) in lines.chunk_by(|_, next| next.kind != 'm').enumerate() {
+            for line in section {
+                let ours = line.attribute("candidate").is_some()
+                    || line.attribute("end-of-candidates").is_some();
+                if !ours {
+                    text.extend([line.whole, negotiated.addition(line), "\r\n"]);
+                } else if !std::mem::replace(&mut placed, true) {
+                    // Once: all sections are bundled.
                     candidates.write(&mut text);
                 }
-                continue;
             }
-            let format = line.of_payload_type("fmtp").map(|(number, _)| number);
-            let added = match format.and_then(|number| negotiated.codecs.get(&number)) {
-                Some(Codec::H264) => START_BITRATE,
-                Some(Codec::Opus) => STEREO,
-                Some(Codec::Repair { .. }) | None => "",
-            };
-            text.extend([line.whole, added, "\r\n"]);
+            // What comes before the first section is a chunk as well.
+            if index == simulcast.section + 1 && !negotiated.layers.is_empty() {
+                simulcast.write(&mut text);
+            }
         }
         let media = lines.iter().filter(|line| line.kind == 'm');
         let mids = lines.iter().filter(|line| line.attribute("mid").is_some());
@@ -92,12 +100,28 @@ impl Answer {
         &self.fragment
     }
 
+    /// The layers that were agreed on, in the offer's order; empty where there is one picture only.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.negotiated.layers
+    }
+
     pub(crate) const fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 }
 
 impl Negotiated {
+    /// What is added to a line of the library's.
+    fn addition(&self, line: &Line<'_>) -> &'static str {
+        let format = line.of_payload_type("fmtp").map(|(number, _)| number);
+        match format.and_then(|number| self.codecs.get(&number)) {
+            Some(Codec::H264) => START_BITRATE,
+            Some(Codec::Opus) => STEREO,
+            Some(Codec::Repair { .. }) | None => "",
+        }
+    }
+
     fn read(lines: &[Line<'_>]) -> Self {
         let mut found = Self::default();
         for line in lines {

@@ -8,6 +8,7 @@ mod candidate;
 mod fragment;
 mod h264;
 mod offer;
+mod simulcast;
 
 use std::{fmt, str::Lines};
 
@@ -16,7 +17,9 @@ pub(crate) use answer::{Codec, Negotiated};
 pub(crate) use candidate::HostCandidates;
 pub use fragment::{Fragment, FragmentError};
 pub(crate) use offer::Setup;
-pub use offer::{Layer, MediaKind, Offer, OfferError};
+pub use offer::{MediaKind, Offer, OfferError};
+pub(crate) use simulcast::Simulcast;
+pub use simulcast::{LAYERS_MAX, Layer};
 
 /// Most bytes of an offer. Chromium's, with every codec it has and three layers, are 8 KiB.
 pub const OFFER_BYTES_MAX: usize = 64 * 1024;

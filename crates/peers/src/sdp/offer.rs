@@ -1,9 +1,11 @@
 //! A publisher's offer: what it sends, and whether that can be taken.
 
-use super::{Credentials, Line, OFFER_BYTES_MAX, TextError, candidate::is_candidate, h264, lines};
+use bytes::Bytes;
 
-/// Most layers of a simulcast.
-const LAYERS_MAX: usize = 8;
+use super::{
+    Credentials, Layer, Line, OFFER_BYTES_MAX, Simulcast, TextError, candidate::is_candidate, h264,
+    lines,
+};
 
 /// Attributes that the library does not get to see.
 const LEFT_OUT: [&str; 4] = ["candidate", "end-of-candidates", "rid", "simulcast"];
@@ -15,18 +17,6 @@ pub enum MediaKind {
     Video,
     /// Sound.
     Audio,
-}
-
-/// A layer of a simulcast (RFC 8853), by the id that its packets carry (RFC 8852).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Layer(pub(crate) String);
-
-impl Layer {
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.0
-    }
 }
 
 /// Who begins the DTLS handshake, by the offer (RFC 8842 §5).
@@ -56,9 +46,6 @@ pub enum OfferError {
     /// Two of a kind.
     #[error("the offer has more than one {0} track; one of each can be published")]
     TooManyTracks(&'static str),
-    /// More layers than are read.
-    #[error("the offer has more than {LAYERS_MAX} simulcast layers")]
-    TooManyLayers,
     /// Nothing to publish.
     #[error("the offer sends no video")]
     NoVideo,
@@ -87,7 +74,10 @@ pub struct Offer {
     pub(crate) setup: Setup,
     /// SSRCs of retransmissions, each with the one it repeats (RFC 5576 §4.2, `FID`).
     pub(crate) repairs: Vec<(u32, u32)>,
-    layers: Vec<Layer>,
+    /// SSRCs that are not taken: of layers that no header extension tells apart.
+    pub(crate) passed_over: Vec<u32>,
+    pub(crate) simulcast: Simulcast,
+    parameter_sets: Vec<Bytes>,
     has_audio: bool,
     credentials: Credentials,
     version: u64,
@@ -133,11 +123,21 @@ impl Offer {
         let origin =
             session.iter().find(|line| line.kind == 'o').ok_or_else(|| missing("origin"))?;
         let version = origin.value.split(' ').nth(2).and_then(|it| it.parse().ok());
+        let repairs: Vec<_> = lines.iter().filter_map(repair).collect();
+        let video = sections.iter().position(|it| it.is("video") && it.sends).unwrap_or_default();
+        let section = sections.get(video);
+        let mut simulcast = section.map(|it| it.simulcast(video)).unwrap_or_default();
+        let parameter_sets = section.map(Section::parameter_sets).unwrap_or_default();
+        let unnamed =
+            if simulcast.layers.is_empty() { layers_by_source(&lines) } else { Vec::new() };
+        simulcast.left_out += unnamed.len();
         Ok(Self {
             text: rewritten(session, &sections),
             setup,
-            repairs: lines.iter().filter_map(repair).collect(),
-            layers: sections.iter().flat_map(|it| it.layers.clone()).collect(),
+            passed_over: with_repairs(&unnamed, &repairs),
+            repairs,
+            simulcast,
+            parameter_sets,
             has_audio: sections.iter().any(|it| it.is("audio") && it.sends),
             credentials,
             version: version.ok_or_else(|| missing("origin"))?,
@@ -150,10 +150,25 @@ impl Offer {
         self.has_audio
     }
 
-    /// The layers of its video in the offer's order; empty where there is one picture only.
+    /// The layers of its video that are taken, in the offer's order, at most [`super::LAYERS_MAX`]; empty
+    /// where there is one picture only.
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
-        &self.layers
+        &self.simulcast.layers
+    }
+
+    /// How many layers of its video are not taken: those over the limit, those not offered as H.264, and
+    /// all but the first where only SSRCs tell them apart (`a=ssrc-group:SIM`, from before RFC 8853).
+    #[must_use]
+    pub const fn layers_left_out(&self) -> usize {
+        self.simulcast.left_out
+    }
+
+    /// The parameter sets of its video (`sprop-parameter-sets`, RFC 6184 §8.1), of the first H.264 format
+    /// that is taken and has some; most clients send theirs with the pictures only.
+    #[must_use]
+    pub fn parameter_sets(&self) -> &[Bytes] {
+        &self.parameter_sets
     }
 
     /// The client's ICE credentials.
@@ -194,7 +209,6 @@ struct Section<'a> {
     /// Not rejected, and not only receiving.
     sends: bool,
     multiplexes_rtcp: bool,
-    layers: Vec<Layer>,
 }
 
 impl<'a> Section<'a> {
@@ -202,19 +216,11 @@ impl<'a> Section<'a> {
         let mut head = lines.first().map_or("", |line| line.value).split(' ');
         let (media, port) = (head.next().unwrap_or_default(), head.next());
         let has = |name: &str| lines.iter().any(|line| line.attribute(name).is_some());
-        let layers = lines.iter().filter_map(|line| {
-            let (id, direction) = line.attribute("rid")?.split_once(' ')?;
-            let sends = direction == "send" || direction.starts_with("send ");
-            let fits =
-                (1..=255).contains(&id.len()) && id.bytes().all(|it| it.is_ascii_alphanumeric());
-            (sends && fits).then(|| Layer(id.to_owned()))
-        });
         Self {
             lines,
             media,
             sends: port != Some("0") && !has("recvonly") && !has("inactive"),
             multiplexes_rtcp: has("rtcp-mux") || port == Some("0"),
-            layers: layers.take(LAYERS_MAX + 1).collect(),
         }
     }
 
@@ -222,21 +228,21 @@ impl<'a> Section<'a> {
         self.media == media
     }
 
-    /// Codecs in the section's order, with format parameters.
-    fn codecs(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
+    /// Codecs in the section's order, by payload type, with format parameters.
+    fn codecs(&self) -> impl Iterator<Item = (u8, &'a str, &'a str)> + '_ {
         let maps = self.lines.iter().filter_map(|line| line.of_payload_type("rtpmap"));
         maps.map(|(number, map)| {
             let name = map.split('/').next().unwrap_or_default();
             let mut formats = self.lines.iter().filter_map(|line| line.of_payload_type("fmtp"));
             let format = formats.find(|(of, _)| *of == number).map_or("", |(_, format)| format);
-            (name, format)
+            (number, name, format)
         })
     }
 
     /// The names of its codecs, for a refusal.
     fn codec_names(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
-        for (name, _) in self.codecs() {
+        for (_, name, _) in self.codecs() {
             let known = ["rtx", "red", "ulpfec", "flexfec-03", "CN", "telephone-event"];
             if !known.contains(&name) && !names.contains(&name) && names.len() < 8 {
                 names.push(name);
@@ -246,13 +252,29 @@ impl<'a> Section<'a> {
     }
 
     fn is_taken(&self) -> bool {
-        self.codecs().any(|(name, format)| {
-            if self.is("audio") {
-                name.eq_ignore_ascii_case("opus")
-            } else {
+        if self.is("audio") {
+            self.codecs().any(|(_, name, _)| name.eq_ignore_ascii_case("opus"))
+        } else {
+            self.h264().next().is_some()
+        }
+    }
+
+    /// The formats of H.264 that are taken, as [`Self::codecs`].
+    fn h264(&self) -> impl Iterator<Item = (u8, &'a str)> + '_ {
+        self.codecs()
+            .filter(|(_, name, format)| {
                 name.eq_ignore_ascii_case("H264") && h264::Format::read(format).is_taken()
-            }
-        })
+            })
+            .map(|(number, _, format)| (number, format))
+    }
+
+    fn simulcast(&self, place: usize) -> Simulcast {
+        Simulcast::read(place, self.lines, |number| self.h264().any(|(taken, _)| taken == number))
+    }
+
+    fn parameter_sets(&self) -> Vec<Bytes> {
+        let sets = self.h264().map(|(_, format)| h264::parameter_sets(format));
+        sets.into_iter().find(|sets| !sets.is_empty()).unwrap_or_default()
     }
 }
 
@@ -268,9 +290,6 @@ fn check_sections(sections: &[Section<'_>]) -> Result<(), OfferError> {
     }
     let sending = |kind| sections.iter().find(|it| it.is(kind) && it.sends);
     let video = sending("video").ok_or(OfferError::NoVideo)?;
-    if video.layers.len() > LAYERS_MAX {
-        return Err(OfferError::TooManyLayers);
-    }
     if !video.is_taken() {
         return Err(OfferError::VideoCodec(video.codec_names()));
     }
@@ -287,9 +306,22 @@ fn repair(line: &Line<'_>) -> Option<(u32, u32)> {
     Some((ssrcs.next()?.parse().ok()?, primary))
 }
 
+/// The SSRCs of all layers but the first of `a=ssrc-group:SIM first second …`, which is how layers were
+/// told apart before RFC 8853.
+fn layers_by_source(lines: &[Line<'_>]) -> Vec<u32> {
+    let mut groups = lines.iter().filter_map(|line| line.attribute("ssrc-group"));
+    let group = groups.find_map(|it| it.strip_prefix("SIM ")).unwrap_or_default();
+    group.split_ascii_whitespace().skip(1).filter_map(|ssrc| ssrc.parse().ok()).collect()
+}
+
+/// Sources, and those that repeat them.
+fn with_repairs(sources: &[u32], repairs: &[(u32, u32)]) -> Vec<u32> {
+    let repaired = repairs.iter().filter(|(_, primary)| sources.contains(primary));
+    sources.iter().copied().chain(repaired.map(|(repair, _)| *repair)).collect()
+}
+
 /// The offer for the library. It connects to TCP candidates and resolves names in candidates, so it gets
-/// none. Layers of a simulcast are left out: a client whose answer has none sends the first of them alone. And
-/// the library refuses sections without an SSRC, which are legal (RFC 8843 §9.2), so such a section gets one
+/// none. Layers of a simulcast are none of its concern: media leave before its tracks. And the library refuses sections without an SSRC, which are legal (RFC 8843 §9.2), so such a section gets one
 /// that no packet has. Packets are told apart without it.
 fn rewritten(session: &[Line<'_>], sections: &[Section<'_>]) -> String {
     let mut text = String::new();

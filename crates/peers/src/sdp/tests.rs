@@ -47,12 +47,34 @@ fn a_passive_client_waits_for_our_hello() {
     assert!(changed("setup:actpass", "setup:holdconn").is_err());
 }
 
+const LAYERS: &str = "a=mid:1\r\na=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+a=rid:h send\r\na=rid:l send\r\na=simulcast:send h;l\r\n";
+
 #[test]
 fn layers_are_known_but_the_library_sees_one_source() {
-    let layers = "a=mid:1\r\na=rid:h send\r\na=rid:l send\r\na=simulcast:send h;l\r\n";
-    let offer = changed("a=mid:1\r\n", layers).unwrap();
+    let offer = changed("a=mid:1\r\n", LAYERS).unwrap();
     assert_eq!(offer.layers().iter().map(Layer::id).collect::<Vec<_>>(), ["h", "l"]);
+    assert_eq!(offer.layers_left_out(), 0);
     assert!(!offer.text.contains("simulcast") && !offer.text.contains("a=rid"));
+}
+
+#[test]
+fn of_layers_without_ids_the_first_is_taken() {
+    let group = "a=ssrc-group:SIM 1111 3333 5555\r\na=ssrc-group:FID 3333 4444\r\na=ssrc-group:FID";
+    let offer = changed("a=ssrc-group:FID", group).unwrap();
+    assert!(offer.layers().is_empty());
+    assert_eq!(offer.layers_left_out(), 2);
+    assert_eq!(offer.passed_over, [3333, 5555, 4444]);
+    assert!(Offer::parse(OFFER).unwrap().passed_over.is_empty());
+}
+
+#[test]
+fn parameter_sets_of_the_h264_format_are_known() {
+    let format = "profile-level-id=42e01f;sprop-parameter-sets=Z0LgHg==,aM4=";
+    let offer = changed("profile-level-id=42e01f", format).unwrap();
+    assert_eq!(offer.parameter_sets(), [&[0x67, 0x42, 0xE0, 0x1E][..], &[0x68, 0xCE]]);
+    let elsewhere = changed("apt=96", "sprop-parameter-sets=Z0LgHg==,aM4=").unwrap();
+    assert!(elsewhere.parameter_sets().is_empty());
 }
 
 #[test]
@@ -148,9 +170,13 @@ fn candidates() -> HostCandidates {
     HostCandidates { udp: vec![address], tcp: vec![address] }
 }
 
+fn answer(library: &str) -> Option<Answer> {
+    Answer::new(library, &candidates(), &Simulcast::default())
+}
+
 #[test]
 fn an_answer_has_our_candidates_once_and_what_browsers_need_to_hear() {
-    let answer = Answer::new(LIBRARY, &candidates()).unwrap();
+    let answer = answer(LIBRARY).unwrap();
     let ours = "a=candidate:1 1 udp 2130706431 192.0.2.7 8189 typ host\r\n\
 a=candidate:2 1 tcp 1526726399 192.0.2.7 8189 typ host tcptype passive\r\na=end-of-candidates\r\n";
     assert_eq!(answer.text().matches("a=candidate").count(), 2);
@@ -173,9 +199,27 @@ m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n{ours}"
 }
 
 #[test]
+fn an_answer_takes_the_layers_of_the_offer() {
+    let offer = changed("a=mid:1\r\n", LAYERS).unwrap();
+    let lines = "a=rid:h recv\r\na=rid:l recv\r\na=simulcast:recv h;l\r\n";
+    let answer = |library: &str| Answer::new(library, &candidates(), &offer.simulcast).unwrap();
+    assert!(answer(LIBRARY).text().ends_with(&format!("a=recvonly\r\n{lines}")));
+    assert_eq!(answer(LIBRARY).layers(), offer.layers());
+    let first = LIBRARY.find("m=audio").unwrap();
+    let (head, audio) = LIBRARY.split_at(first);
+    let (audio, video) = audio.split_at(audio.find("m=video").unwrap());
+    // It follows the offer's sections.
+    let swapped = format!("{head}{audio}{video}m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:2\r\n");
+    assert!(answer(&swapped).text().contains(&format!("{lines}m=audio 0")));
+    // A client that is not to say layers sends one.
+    let mute = LIBRARY.replace("rtp-stream-id", "other");
+    assert!(!answer(&mute).text().contains("simulcast") && answer(&mute).layers().is_empty());
+}
+
+#[test]
 fn an_answer_without_video_is_none() {
-    assert!(Answer::new(&LIBRARY.replace("H264", "VP8"), &candidates()).is_none());
-    assert!(Answer::new(&LIBRARY.replace("ice-pwd", "pwd"), &candidates()).is_none());
+    assert!(answer(&LIBRARY.replace("H264", "VP8")).is_none());
+    assert!(answer(&LIBRARY.replace("ice-pwd", "pwd")).is_none());
 }
 
 proptest! {

@@ -41,8 +41,10 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// Packets that may be this late and still count: retransmissions are. The library's default is 64.
 const REPLAY_WINDOW: usize = 1_024;
-/// Where the library binds before it gets the shared port.
-const PRIVATE: &str = "127.0.0.1:0";
+/// Where the library binds before it gets the shared port: in the same family, since it pairs an address
+/// of its own with none of another.
+const PRIVATE_V4: &str = "127.0.0.1:0";
+const PRIVATE_V6: &str = "[::1]:0";
 
 /// Why there is no peer, or no restart.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +113,7 @@ impl Peer {
         let chain = ReceiveChain::new(
             Arc::clone(&negotiated),
             offer.repairs.clone(),
+            offer.passed_over.clone(),
             Arc::clone(&wishes),
             Box::new(move |received| sender.try_send(received).is_ok()),
         );
@@ -120,14 +123,15 @@ impl Peer {
             tasks,
             gone: place.gone.clone(),
         };
+        let private = if place.shared.addr.is_ipv4() { PRIVATE_V4 } else { PRIVATE_V6 };
         let built = PeerConnectionBuilder::new()
             .with_media_engine(media_engine()?)
             .with_setting_engine(settings(offer.setup).build())
             .with_interceptor_registry(Registry::new().with(Slot::NackGenerator, chain))
             .with_runtime(Arc::new(runtime))
             .with_handler(Arc::new(Callbacks(states)))
-            .with_udp_addrs(vec![PRIVATE])
-            .with_tcp_addrs(vec![PRIVATE])
+            .with_udp_addrs(vec![private])
+            .with_tcp_addrs(vec![private])
             .build();
         // The library's state goes through its future by value: kept off the stack.
         let connection: Arc<dyn PeerConnection> = Arc::new(Box::pin(built).await?);
@@ -215,7 +219,7 @@ impl Peer {
         let complete = self.state.wait_for(|state| state.gathered > gathered || state.ended).await;
         complete.map_err(|_gone| PeerError::Late)?;
         let text = self.connection.local_description().await.ok_or(PeerError::Late)?.sdp;
-        let answer = Answer::new(&text, &self.place.shared.candidates);
+        let answer = Answer::new(&text, &self.place.shared.candidates, &offer.simulcast);
         let answer = answer.ok_or(PeerError::NoCommonFormat)?;
         // Random names of 16 characters: another peer's would be a miracle.
         let named = self.place.name(answer.credentials().ufrag());

@@ -72,7 +72,7 @@ pub(super) struct Shared {
     socket: UdpSocket,
     routes: Mutex<Routes<Arc<Inbox>>>,
     pub(super) candidates: HostCandidates,
-    addr: SocketAddr,
+    pub(super) addr: SocketAddr,
     peers_max: usize,
     numbers: AtomicU64,
     unknown: AtomicU64,
