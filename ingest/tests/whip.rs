@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 const CHROMIUM: &str = include_str!("../../fixtures/chromium-156/offer.sdp");
+const LAYERS: &str = include_str!("../../fixtures/chromium-156/simulcast-offer.sdp");
 const FFMPEG: &str = include_str!("../../fixtures/ffmpeg-9.0/offer.sdp");
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -231,6 +232,30 @@ async fn a_client_that_waits_for_our_hello_gets_an_active_answer() {
     assert!(text(created).await.contains("a=setup:active"));
     assert_eq!(rig.send(Method::DELETE, &location, &[], "").await.status(), StatusCode::OK);
     rig.end().await;
+}
+
+/// The answer of the library, which is told of no layers, has the extensions that name them.
+#[tokio::test]
+async fn every_layer_of_a_simulcast_is_answered_up_to_four() {
+    let six = LAYERS
+        .replace("a=rid:l send\r\n", "a=rid:l send\r\na=rid:4 send\r\na=rid:5 send\r\n")
+        .replace("send h;m;l", "send h;m;l;4;5");
+    for (offer, layers) in [(LAYERS, "h;m;l"), (&six, "h;m;l;4")] {
+        let rig = Rig::new(|_, _| {});
+        let created = rig.post("right", offer).await;
+        assert_eq!(created.status(), StatusCode::CREATED);
+        let answer = text(created).await;
+        let video = answer.split("m=").find(|section| section.starts_with("video")).unwrap();
+        assert!(video.contains(&format!("a=simulcast:recv {layers}\r\n")), "{answer}");
+        for layer in layers.split(';') {
+            assert!(video.contains(&format!("a=rid:{layer} recv\r\n")), "{answer}");
+        }
+        for extension in ["sdes:rtp-stream-id", "sdes:repaired-rtp-stream-id"] {
+            assert!(video.contains(extension), "{answer}");
+        }
+        assert_eq!(answer.matches("a=rid:").count(), layers.split(';').count(), "{answer}");
+        rig.end().await;
+    }
 }
 
 #[tokio::test]

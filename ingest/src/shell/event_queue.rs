@@ -1,6 +1,6 @@
 //! The bounded queue from a publisher's connection to its stream.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use media::{AccessUnit, TrackId, TrackKind};
 use tokio::{
@@ -31,19 +31,28 @@ pub(super) enum EndError {
 /// Hands events to the stream without ever waiting for it.
 ///
 /// When the queue is full, access units are dropped up to the next random access point of the video
-/// (of the audio, where there is no video), so that a GOP is missing whole. What has to arrive all
-/// the same, tracks and discontinuities, is owed and goes ahead of the next access unit.
+/// (of the audio, where there is no video), so that a GOP is missing whole; of several videos each is
+/// dropped up to its own, and sound goes on with the first. What has to arrive all the same, tracks and
+/// discontinuities, is owed and goes ahead of the next access unit.
 pub(super) struct EventQueue {
     sender: mpsc::Sender<PublisherEvent>,
     owed: Vec<PublisherEvent>,
-    has_video: bool,
+    /// Video tracks, each with whether it is dropped up to its next random access point.
+    video: BTreeMap<TrackId, bool>,
+    /// Nothing has passed since the queue was full.
     dropping: bool,
     dropped: u64,
 }
 
 impl EventQueue {
     pub(super) const fn new(sender: mpsc::Sender<PublisherEvent>) -> Self {
-        Self { sender, owed: Vec::new(), has_video: false, dropping: false, dropped: 0 }
+        let video = BTreeMap::new();
+        Self { sender, owed: Vec::new(), video, dropping: false, dropped: 0 }
+    }
+
+    /// Says ahead of everything how many tracks will come ([`PublisherEvent::Layout`]).
+    pub(super) fn promise(&mut self, video: usize, audio: usize) {
+        self.owed.insert(0, PublisherEvent::Layout { video, audio });
     }
 
     /// Access units dropped so far.
@@ -53,13 +62,15 @@ impl EventQueue {
 
     pub(super) fn send(&mut self, event: PublisherEvent) -> Result<(), Closed> {
         match event {
-            PublisherEvent::Layout { .. } => {
-                self.owed.insert(0, event);
+            PublisherEvent::Layout { video, audio } => {
+                self.promise(video, audio);
                 Ok(())
             }
             PublisherEvent::AccessUnit(unit) => self.send_unit(unit),
             PublisherEvent::Track(track) => {
-                self.has_video |= track.kind() == TrackKind::Video;
+                if track.kind() == TrackKind::Video {
+                    self.video.entry(track.id).or_insert(self.dropping);
+                }
                 // Only the newest parameters of a track matter to its next unit.
                 let id = track.id;
                 self.owed
@@ -76,8 +87,7 @@ impl EventQueue {
     }
 
     fn send_unit(&mut self, unit: AccessUnit) -> Result<(), Closed> {
-        let restarts = unit.random_access && (!self.has_video || unit.track == TrackId::VIDEO);
-        if self.dropping && !restarts {
+        if !self.passes(&unit) {
             self.dropped += 1;
             return Ok(());
         }
@@ -89,16 +99,27 @@ impl EventQueue {
             Err(TrySendError::Closed(())) => return Err(Closed),
             Err(TrySendError::Full(())) => {
                 self.dropping = true;
+                self.video.values_mut().for_each(|dropped| *dropped = true);
                 self.dropped += 1;
                 return Ok(());
             }
         };
         self.dropping = false;
+        self.video.entry(unit.track).and_modify(|dropped| *dropped = false);
         let events = self.owed.drain(..).chain([PublisherEvent::AccessUnit(unit)]);
         for (permit, event) in permits.zip(events) {
             permit.send(event);
         }
         Ok(())
+    }
+
+    /// Whether nothing before a unit is missing that it refers to.
+    fn passes(&self, unit: &AccessUnit) -> bool {
+        match self.video.get(&unit.track) {
+            Some(dropped) => !dropped || unit.random_access,
+            None if self.video.is_empty() => !self.dropping || unit.random_access,
+            None => !self.dropping,
+        }
     }
 
     fn owe_discontinuity(&mut self, reason: DiscontinuityReason) {
@@ -163,7 +184,7 @@ mod tests {
     async fn full_queue_drops_whole_gops_and_says_so() {
         let (sender, mut receiver) = mpsc::channel(4);
         let mut queue = EventQueue::new(sender);
-        queue.has_video = true;
+        queue.video.insert(TrackId::VIDEO, false);
         for dts in 0..6 {
             queue.send(unit(TrackId::VIDEO, dts, dts == 0)).unwrap();
         }
@@ -176,6 +197,31 @@ mod tests {
         queue.send(unit(TrackId::VIDEO, 7, true)).unwrap();
         queue.send(unit(TrackId::AUDIO, 7, true)).unwrap();
         assert_eq!(drain(&mut receiver), ["track", "Dropped", "1:7", "2:7"]);
+        assert_eq!(queue.dropped(), 4);
+    }
+
+    #[tokio::test]
+    async fn each_of_several_videos_restarts_at_its_own_key_frame() {
+        let small = TrackId::FURTHER;
+        let (sender, mut receiver) = mpsc::channel(2);
+        let mut queue = EventQueue::new(sender);
+        queue.video = BTreeMap::from([(TrackId::VIDEO, false), (small, false)]);
+        queue.promise(2, 1);
+        queue.send(unit(TrackId::VIDEO, 0, true)).unwrap();
+        assert_eq!(drain(&mut receiver), ["2+1 tracks", "1:0"]);
+        for dts in 1..4 {
+            queue.send(unit(TrackId::VIDEO, dts, false)).unwrap();
+        }
+        assert_eq!(drain(&mut receiver), ["1:1", "1:2"]);
+        queue.send(unit(small, 3, false)).unwrap();
+        queue.send(unit(TrackId::AUDIO, 3, true)).unwrap();
+        queue.send(unit(small, 4, true)).unwrap();
+        // The key frame of the large picture comes a little later, what is before it is no use.
+        queue.send(unit(TrackId::VIDEO, 4, false)).unwrap();
+        assert_eq!(drain(&mut receiver), ["Dropped", "3:4"]);
+        queue.send(unit(TrackId::AUDIO, 5, true)).unwrap();
+        queue.send(unit(TrackId::VIDEO, 5, true)).unwrap();
+        assert_eq!(drain(&mut receiver), ["2:5", "1:5"]);
         assert_eq!(queue.dropped(), 4);
     }
 

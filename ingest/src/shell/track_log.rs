@@ -1,15 +1,18 @@
 //! What the log tells of a publisher's tracks.
 
-use media::{StreamName, Track, TrackKind};
+use std::collections::BTreeSet;
+
+use media::{StreamName, Track, TrackId, TrackKind};
 use tracing::{debug, info};
 
 use crate::publish::ConnectionId;
 
-/// Tells of each kind once, and of changes in the debug log: a publisher that changes its parameters all
+/// Tells of each track once, and of changes in the debug log: a publisher that changes its parameters all
 /// the time must not fill the log.
 #[derive(Debug, Default)]
 pub(super) struct TrackLog {
-    told: [bool; 2],
+    /// Bounded by how many tracks a publisher may have.
+    told: BTreeSet<TrackId>,
 }
 
 impl TrackLog {
@@ -20,15 +23,15 @@ impl TrackLog {
         let sound = track.parameters.sound();
         let sound = sound.map(|it| format!("{} Hz, {} channels", it.sampling_rate, it.channels));
         let what = picture.or(sound).unwrap_or_default();
-        let (told, kind) = match track.kind() {
-            TrackKind::Video => (0, "video"),
-            TrackKind::Audio => (1, "audio"),
+        let kind = match track.kind() {
+            TrackKind::Video => "video",
+            TrackKind::Audio => "audio",
         };
-        let first = self.told.get_mut(told).is_some_and(|told| !std::mem::replace(told, true));
-        if first {
-            info!(%connection, %stream, codec, "{kind} track: {what}");
+        let id = track.id;
+        if self.told.insert(id) {
+            info!(%connection, %stream, track = %id, codec, "{kind} track: {what}");
         } else {
-            debug!(%connection, %stream, codec, "{kind} track changed: {what}");
+            debug!(%connection, %stream, track = %id, codec, "{kind} track changed: {what}");
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::{pin::Pin, sync::Arc, time::Instant};
 
 use media::{AccessUnit, CodecParameters, StreamName, Timescale, Track, TrackId};
-use peers::{MediaKind, Received};
+use peers::{Offer, Received};
 use rtp::{OpusPacket, Output, Receiver, ReceiverConfig};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, warn};
 
-use super::{Sound, SoundEncoding, SoundLine, WhipContext, WhipMetrics};
+use super::{Sound, SoundEncoding, SoundLine, WhipContext, WhipMetrics, sources::Sources};
 use crate::{
     Activity,
     event::{EndReason, PublisherEvent},
@@ -29,9 +29,7 @@ pub(super) struct Feed {
     activity: Arc<Activity>,
     queue: EventQueue,
     receiver: Receiver,
-    /// The source of each track's latest packet.
-    video: Option<u32>,
-    audio: Option<u32>,
+    sources: Sources,
     tracks: TrackLog,
     sound: Option<Arc<dyn SoundEncoding>>,
     /// Open from the first packet of sound on.
@@ -44,6 +42,7 @@ impl Feed {
     pub(super) fn new(
         connection: ConnectionId,
         seat: PublisherSeat,
+        offer: &Offer,
         context: &WhipContext,
         now: Instant,
     ) -> Self {
@@ -53,17 +52,27 @@ impl Feed {
         };
         context.ingest.whip_publishers().inc();
         let mut receiver = Receiver::new(config, now);
-        receiver.add_h264(TrackId::VIDEO, &[]);
+        let sources = Sources::new(offer.layers());
+        let video = sources.video();
+        for track in &video {
+            // Layers share a payload type, not parameters.
+            let sets = if video.len() == 1 { offer.parameter_sets() } else { &[] };
+            receiver.add_h264(*track, sets);
+        }
         receiver.add_opus(TrackId::AUDIO);
+        let mut queue = EventQueue::new(seat.events);
+        if video.len() > 1 {
+            let audio = usize::from(offer.has_audio() && context.sound.is_some());
+            queue.promise(video.len(), audio);
+        }
         Self {
             stream: seat.stream,
             connection,
             dismissed: Box::pin(seat.ended.cancelled_owned()),
             activity: seat.activity,
-            queue: EventQueue::new(seat.events),
+            queue,
             receiver,
-            video: None,
-            audio: None,
+            sources,
             tracks: TrackLog::default(),
             sound: context.sound.clone(),
             line: None,
@@ -75,23 +84,16 @@ impl Feed {
     /// Takes what came from the peer.
     pub(super) fn handle(&mut self, received: Received) {
         match received {
-            Received::Packet { kind, packet, .. } => {
+            Received::Packet { kind, layer, packet } => {
                 self.activity.touch(packet.arrived);
                 let bytes = u64::try_from(packet.payload.len()).unwrap_or(0);
                 self.ingest.received_bytes.inc_by(bytes);
-                let (source, track) = match kind {
-                    MediaKind::Video => (&mut self.video, TrackId::VIDEO),
-                    MediaKind::Audio => (&mut self.audio, TrackId::AUDIO),
-                };
-                *source = Some(packet.ssrc);
+                let track = self.sources.saw(kind, layer.as_ref(), packet.ssrc);
                 self.receiver.handle_packet(track, packet);
             }
             Received::Report(report) => {
-                for (source, track) in [(self.video, TrackId::VIDEO), (self.audio, TrackId::AUDIO)]
-                {
-                    if source == Some(report.ssrc) {
-                        self.receiver.handle_sender_report(track, report);
-                    }
+                if let Some(track) = self.sources.track_of(report.ssrc) {
+                    self.receiver.handle_sender_report(track, report);
                 }
             }
         }
@@ -137,7 +139,7 @@ impl Feed {
                 }
                 Output::KeyFrameWanted(request) => {
                     metrics.key_frame_requests.inc();
-                    ask.extend(self.video.filter(|_| request.tracks.contains(&TrackId::VIDEO)));
+                    ask.extend(self.sources.of(&request.tracks));
                 }
             }
         }
@@ -194,18 +196,21 @@ impl Feed {
         // When the stream is gone there is nobody to tell.
         let open = self.deliver(&context.metrics).is_ok();
         let (connection, stream, how) = (self.connection, &self.stream, reason.as_str());
-        let health = |track| self.receiver.health(track).unwrap_or_default();
-        let (video, audio) = (health(TrackId::VIDEO), health(TrackId::AUDIO));
+        let tracks = self.sources.tracks().into_iter();
+        let health = tracks.map(|it| (it, self.receiver.health(it).unwrap_or_default()));
+        let health: Vec<_> = health.collect();
+        let pictures = health.iter().filter(|(track, _)| *track != TrackId::AUDIO);
         info!(
             %connection, %stream,
-            pictures = video.handed_out,
-            lost = video.lost + audio.lost,
+            pictures = pictures.map(|(_, it)| it.handed_out).sum::<u64>(),
+            lost = health.iter().map(|(_, it)| it.lost).sum::<u64>(),
             dropped = self.queue.dropped(),
             "publish ended: {how}",
         );
-        debug!(?video, ?audio, "what came");
-        context.metrics.track_ended(&video);
-        context.metrics.track_ended(&audio);
+        for (track, health) in &health {
+            debug!(%connection, %track, ?health, "what came");
+            context.metrics.track_ended(health);
+        }
         context.ingest.publish_ended(how);
         self.activity.end();
         if !open {

@@ -8,6 +8,7 @@ mod service;
 mod session;
 mod sessions;
 mod sound;
+mod sources;
 
 pub use context::{WhipConfig, WhipContext};
 pub use metrics::WhipMetrics;

@@ -118,10 +118,10 @@ impl Service {
         let connection = ConnectionId::next();
         let query = parts.uri.query().map(|query| Redacted::new(query.to_owned()));
         let seat = self.admit(connection, client, key, query).await?;
-        let layers = offer.layers().len();
+        let (layers, left_out) = (offer.layers().len(), offer.layers_left_out());
         let state = WhipSession::new(bearer.as_ref(), offer.credentials().clone());
         let (stream, watch_page) = (seat.stream.clone(), seat.watch_page.clone());
-        let feed = Feed::new(connection, seat, &self.context, now());
+        let feed = Feed::new(connection, seat, &offer, &self.context, now());
         let (peer, answer) = match self.context.peers.answer(offer).await {
             Ok(answered) => answered,
             Err(error) => {
@@ -130,8 +130,10 @@ impl Service {
             }
         };
         info!(%connection, client = client.map(tracing::field::display), %stream, "publishing over WHIP");
-        if layers > 1 {
-            info!(%connection, %stream, layers, "of the simulcast, the first layer is taken");
+        if layers > 0 {
+            info!(%connection, %stream, layers, left_out, "every layer of the simulcast is a track");
+        } else if left_out > 0 {
+            info!(%connection, %stream, left_out, "of the simulcast, the first layer is taken");
         }
         let etag = state.etag();
         let (place, commands) = self.sessions.enter(state);
