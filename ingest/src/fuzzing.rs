@@ -1,17 +1,22 @@
 //! Bodies of the fuzz targets: any bytes may go in, nothing may come out but an end.
 
 use std::{
+    collections::BTreeMap,
     sync::LazyLock,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use media::{MAX_AUDIO_TRACKS, MAX_VIDEO_TRACKS};
 
 use crate::{
     demux::Demux,
+    event::PublisherEvent,
     push::{PushRequest, PushedSegment},
-    rtmp::{ChunkLimits, ChunkReader, Output, RtmpSession, SessionConfig, amf0},
+    rtmp::{
+        ChunkLimits, ChunkReader, MediaKind, MediaMessage, Output, RtmpSession, SessionConfig, amf0,
+    },
 };
 
 /// Any moment; the cores only compare moments.
@@ -81,6 +86,41 @@ pub fn session(data: &[u8]) {
     drop(session.handle_timeout(now + Duration::from_secs(60)));
 }
 
+/// Demultiplexes messages: each a kind, a step of the clock, a length of two bytes, and a body. However many
+/// tracks they name, those that come of it are bounded, each of one kind, and announced before their units.
+pub fn demux(data: &[u8]) {
+    let mut demux = Demux::new();
+    let mut tracks = BTreeMap::new();
+    let (mut rest, mut timestamp) = (data, 0_u32);
+    while let Some(([kind, step, high, low], after)) = rest.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (body, next) = after.split_at(length.min(after.len()));
+        rest = next;
+        timestamp = timestamp.wrapping_add(u32::from(*step));
+        let kind = if kind % 2 == 0 { MediaKind::Video } else { MediaKind::Audio };
+        let message = MediaMessage { kind, timestamp, body: Bytes::copy_from_slice(body) };
+        let ended = demux.push(*START, &message).is_err();
+        while let Some(event) = demux.poll_output() {
+            match event {
+                PublisherEvent::Layout { video, audio } => {
+                    assert!(video <= MAX_VIDEO_TRACKS && audio <= MAX_AUDIO_TRACKS);
+                }
+                PublisherEvent::Track(track) => {
+                    let kind = *tracks.entry(track.id).or_insert_with(|| track.kind());
+                    assert_eq!(kind, track.kind(), "{}", track.id);
+                }
+                PublisherEvent::AccessUnit(unit) => {
+                    assert!(tracks.contains_key(&unit.track), "{}", unit.track);
+                }
+                PublisherEvent::Discontinuity(_) | PublisherEvent::Ended(_) => {}
+            }
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
 /// Reads a pushed segment's request: a path, lines of header fields, an empty line, a body. What is
 /// read keeps to the bounds that it states.
 pub fn push(data: &[u8]) {
@@ -132,7 +172,22 @@ mod tests {
         super::push(b"/live/m/1.mp4\n\n");
     }
 
+    const TWO_OF_EACH: &[u8] = include_bytes!("../../tests/fuzz/corpus/demux/two-of-each");
+
     proptest! {
+        #[test]
+        fn changed_and_cut_messages_are_read_or_refused(
+            changes in prop::collection::vec((0..TWO_OF_EACH.len(), any::<u8>()), 0..6),
+            keep in 0..TWO_OF_EACH.len(),
+        ) {
+            let mut messages = TWO_OF_EACH.to_vec();
+            for (place, byte) in changes {
+                messages[place] = byte;
+            }
+            super::demux(&messages);
+            super::demux(&messages[..keep]);
+        }
+
         #[test]
         fn changed_and_cut_requests_are_read_or_refused(
             changes in prop::collection::vec((0..220_usize, any::<u8>()), 0..6),

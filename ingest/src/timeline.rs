@@ -4,24 +4,24 @@
 //! over. [`Timeline`] extends them, repairs what can be repaired, tells a jump from a slip, and gives
 //! every access unit its ticks: 90 kHz for video, the sampling rate for audio.
 //!
-//! Both tracks share the publisher's clock, so a jump is one event for both. It takes two units that
+//! All tracks share the publisher's clock, so a jump is one event for all. It takes two units that
 //! agree before a jump is believed; a single odd stamp is put back in line instead.
 
 mod audio_clock;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
-use media::{AccessUnit, Chain, Timescale, Track, TrackKind};
+use media::{AccessUnit, Chain, Timescale, Track, TrackId};
 
 use self::audio_clock::AudioClock;
 use crate::event::{DiscontinuityReason, PublisherEvent};
 
 /// A track whose stamps step back further than this has jumped, in milliseconds.
 const BACKWARD_LIMIT_MS: i64 = 1_000;
-/// A stamp further than this from the latest of both tracks has jumped, in milliseconds. Also the
+/// A stamp further than this from the latest of all tracks has jumped, in milliseconds. Also the
 /// widest interleave allowed between the tracks' first units (OBS: up to 2 s).
 const FORWARD_LIMIT_MS: i64 = 5_000;
 /// How long after a jump units of the old timeline count as stragglers and are dropped.
@@ -36,7 +36,7 @@ const NANOS_PER_MS: i64 = 1_000_000;
 #[derive(Clone, Debug)]
 pub struct StampedUnit {
     /// Which track.
-    pub kind: TrackKind,
+    pub track: TrackId,
     /// RTMP timestamp: decoding time in milliseconds, modulo 2³².
     pub timestamp: u32,
     /// Presentation minus decoding time, in milliseconds; zero for audio.
@@ -83,7 +83,7 @@ struct Lane {
 }
 
 impl Lane {
-    /// Whether a position can follow the lane's latest, or, for a first one, the other track's.
+    /// Whether a position can follow the lane's latest, or, for a first one, the other tracks'.
     fn follows(last: Option<i64>, high: i64, position: i64) -> bool {
         let backward = last.map_or(high - FORWARD_LIMIT_MS, |last| last - BACKWARD_LIMIT_MS);
         let forward = last.map_or(high, |last| last.max(high)) + FORWARD_LIMIT_MS;
@@ -101,9 +101,9 @@ struct Outlier {
 /// Gives access units their place in time. Holds no I/O; wants no timer.
 #[derive(Debug, Default)]
 pub struct Timeline {
-    video: Lane,
-    audio: Lane,
-    /// Latest position of both tracks on the current timeline, in milliseconds.
+    /// As many as its caller lets in.
+    lanes: BTreeMap<TrackId, Lane>,
+    /// Latest position of all tracks on the current timeline, in milliseconds.
     high: Option<i64>,
     /// Latest position on the timeline before, and when it was left.
     before: Option<(i64, Instant)>,
@@ -130,7 +130,7 @@ impl Timeline {
             .parameters
             .sound()
             .map(|sound| AudioClock::new(track.timescale, i64::from(sound.frame_samples)));
-        let lane = self.lane(track.kind());
+        let lane = self.lanes.entry(track.id).or_default();
         lane.audio = audio;
         if lane.track.as_ref().is_some_and(|old| old.timescale != track.timescale) {
             lane.last_dts = None;
@@ -139,23 +139,27 @@ impl Timeline {
         self.outputs.push_back(PublisherEvent::Track(track));
     }
 
+    /// Says how many tracks there will be ([`PublisherEvent::Layout`]).
+    pub fn promise(&mut self, video: usize, audio: usize) {
+        self.outputs.push_back(PublisherEvent::Layout { video, audio });
+    }
+
     /// Places a unit.
     pub fn push(&mut self, unit: StampedUnit) {
-        if self.lane(unit.kind).track.is_none() {
+        let Some(lane) = self.lanes.get(&unit.track) else {
             self.stats.untracked += 1;
             return;
-        }
+        };
         let Some(high) = self.high else {
             let stamp = i64::from(unit.timestamp);
             return self.accept(unit, stamp);
         };
-        let lane = self.lane(unit.kind);
         let last = lane.position;
-        // Next to the track's own last stamp; its first one on this timeline next to the other's.
+        // Next to the track's own last stamp; its first one on this timeline next to the others'.
         let near = last.and(lane.stamp).unwrap_or(high);
         let stamp = extend_near(near, unit.timestamp);
         if Lane::follows(last, high, stamp + lane.offset) {
-            if self.outlier.as_ref().is_some_and(|outlier| outlier.unit.kind == unit.kind) {
+            if self.outlier.as_ref().is_some_and(|outlier| outlier.unit.track == unit.track) {
                 self.return_outlier();
             }
             self.accept(unit, stamp);
@@ -182,28 +186,21 @@ impl Timeline {
         self.stats
     }
 
-    const fn lane(&mut self, kind: TrackKind) -> &mut Lane {
-        match kind {
-            TrackKind::Video => &mut self.video,
-            TrackKind::Audio => &mut self.audio,
-        }
-    }
-
     /// The stamp of a unit that continues the timeline before this one.
-    fn old_stamp(&mut self, unit: &StampedUnit) -> Option<i64> {
+    fn old_stamp(&self, unit: &StampedUnit) -> Option<i64> {
         let (high, _) = self.before?;
-        let lane = self.lane(unit.kind);
+        let lane = self.lanes.get(&unit.track)?;
         let stamp = extend_near(lane.stamp?, unit.timestamp);
         Lane::follows(lane.before, high, stamp).then_some(stamp)
     }
 
     /// Drops a unit of the old timeline. A track that stays there has a clock of its own: from then
-    /// on it is laid beside the other one, as they arrive together.
+    /// on it is laid beside the others, as they arrive together.
     fn push_straggler(&mut self, unit: StampedUnit, stamp: i64, high: i64) {
         let recent = self
             .before
             .is_some_and(|(_, left)| unit.arrived.saturating_duration_since(left) < STRAGGLER_TIME);
-        let lane = self.lane(unit.kind);
+        let Some(lane) = self.lanes.get_mut(&unit.track) else { return };
         if recent {
             lane.before = lane.before.max(Some(stamp));
             lane.stamp = Some(stamp);
@@ -219,7 +216,7 @@ impl Timeline {
 
     fn push_outlier(&mut self, unit: StampedUnit, stamp: i64) {
         if let Some(outlier) = &self.outlier {
-            let same = outlier.unit.kind == unit.kind;
+            let same = outlier.unit.track == unit.track;
             // The stamp was extended next to the old timeline; it belongs next to the outlier's.
             let near = extend_near(outlier.stamp, unit.timestamp);
             if Lane::follows(same.then_some(outlier.stamp), outlier.stamp, near) {
@@ -238,10 +235,10 @@ impl Timeline {
     /// would break those that refer to it.
     fn return_outlier(&mut self) {
         let Some(Outlier { unit, .. }) = self.outlier.take() else { return };
-        let lane = self.lane(unit.kind);
+        let Some(lane) = self.lanes.get(&unit.track) else { return };
         let (last, offset) = (lane.position.and(lane.stamp), lane.offset);
         let stamp = last.unwrap_or_else(|| self.high.unwrap_or(0) - offset);
-        if unit.kind == TrackKind::Audio {
+        if lane.audio.is_some() {
             self.stats.repaired += 1;
         }
         self.accept(unit, stamp);
@@ -251,7 +248,7 @@ impl Timeline {
         if let Some(high) = self.high.take() {
             self.before = Some((high, now));
         }
-        for lane in [&mut self.video, &mut self.audio] {
+        for lane in self.lanes.values_mut() {
             lane.before = lane.position.take();
             lane.offset = 0;
             lane.last_dts = None;
@@ -266,9 +263,8 @@ impl Timeline {
     /// Gives a unit its ticks and lets it go.
     fn accept(&mut self, unit: StampedUnit, stamp: i64) {
         let mut stats = self.stats;
-        let lane = self.lane(unit.kind);
-        let Some(track) = &lane.track else { return };
-        let id = track.id;
+        let id = unit.track;
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
         let position = stamp + lane.offset;
         let (dts, pts) = match &mut lane.audio {
             Some(audio) => {

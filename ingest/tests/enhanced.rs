@@ -31,6 +31,12 @@ const HEVC_OPEN: &str = "-rtmp_enhanced_codecs hvc1 -c:v libx265 -preset ultrafa
 const AV1: &str = "-rtmp_enhanced_codecs hvc1,av01,Opus -c:v libaom-av1 -cpu-used 8 -usage realtime \
     -pix_fmt yuv420p -b:v 60k -g 25 -keyint_min 25 -lag-in-frames 0";
 
+/// A picture of HEVC, half of it in each direction as H.264, and two tones.
+const LAYERS: &str = "-filter_complex [0:v]split[large][small];[small]scale=80:-2[scaled] \
+    -map [large] -map [scaled] -map 1:a -map 2:a -rtmp_enhanced_codecs hvc1,avc1,mp4a \
+    -c:v:0 libx265 -c:v:1 libx264 -preset ultrafast -pix_fmt yuv420p -b:v 40k -g 25 \
+    -x265-params keyint=25:min-keyint=25:scenecut=0:bframes=0:open-gop=0:log-level=0";
+
 async fn publish(arguments: &str) -> Published {
     let mut gateway = Gateway::new();
     publish_with(&current_ffmpeg(), &mut gateway, arguments, "live/secret").await
@@ -119,16 +125,35 @@ async fn h264_under_the_extended_header_is_h264() {
 }
 
 #[tokio::test]
-async fn of_several_tracks_the_first_is_used() {
-    let arguments = format!(
-        "-f lavfi -i {PICTURE} -f lavfi -i {TONE} -f lavfi -i {TONE} -t 2 -map 0:v -map 1:a -map 2:a \
-         {HEVC} {AAC}"
-    );
+async fn each_of_several_tracks_arrives_whole_and_in_time() {
+    let arguments =
+        format!("-f lavfi -i {PICTURE} -f lavfi -i {TONE} -f lavfi -i {TONE} -t 2 {LAYERS} {AAC}");
     let published = publish(&arguments).await;
     assert_clean(&published);
-    assert_eq!(codecs(&published).len(), 2);
-    let audio = published.of(TrackId::AUDIO);
-    assert!(audio.windows(2).all(|pair| pair[1].dts - pair[0].dts == 1_024), "one track's frames");
+    assert_eq!(published.layout, Some((2, 2)));
+    let tracks = published.tracks.iter().map(|track| (track.id, track.parameters.rfc6381()));
+    let mut tracks: Vec<_> = tracks.collect();
+    tracks.sort();
+    let ids: Vec<_> = tracks.iter().map(|(id, _)| id.0).collect();
+    assert_eq!(ids, [1, 2, 3, 4], "{tracks:?}");
+    let codecs: Vec<_> = tracks.iter().filter_map(|(_, codec)| codec.split('.').next()).collect();
+    assert_eq!(codecs, ["hvc1", "mp4a", "avc1", "mp4a"]);
+    let sizes = published.tracks.iter().filter_map(|track| track.parameters.picture());
+    let sizes: Vec<_> = sizes.map(|(_, picture)| (picture.width, picture.height)).collect();
+    assert_eq!(sizes, [(160, 90), (80, 46)]);
+    for track in [TrackId::VIDEO, TrackId(3)] {
+        let video = published.of(track);
+        let keys: Vec<_> = (0..video.len()).filter(|&at| video[at].random_access).collect();
+        assert_eq!((video.len(), keys), (50, vec![0, 25]), "{track}");
+        assert!(video.windows(2).all(|pair| pair[1].dts - pair[0].dts == 3_600), "{track}");
+    }
+    let places = |track| published.of(track).iter().map(|unit| unit.pts).collect::<Vec<_>>();
+    assert_eq!(places(TrackId::VIDEO), places(TrackId(3)), "layers lie upon each other");
+    for track in [TrackId::AUDIO, TrackId(4)] {
+        let audio = published.of(track);
+        assert!(audio.len() > 90, "{track}: {}", audio.len());
+        assert!(audio.windows(2).all(|pair| pair[1].dts - pair[0].dts == 1_024), "{track}");
+    }
 }
 
 #[tokio::test]
@@ -151,12 +176,14 @@ async fn capture_fixtures() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/ffmpeg-9.0");
     std::fs::create_dir_all(&path).unwrap();
     let input = format!("-f lavfi -i {PICTURE} -f lavfi -i {TONE}");
-    let several = format!("{input} -f lavfi -i {TONE} -map 0:v -map 1:a -map 2:a");
+    let three = format!("{input} -f lavfi -i {TONE}");
+    let several = format!("{three} -map 0:v -map 1:a -map 2:a");
     for (name, arguments) in [
         ("hevc", format!("{input} -t 2 {HEVC} {AAC}")),
         ("hevc-open-gop", format!("-f lavfi -i {PICTURE} -t 2 {HEVC_OPEN}")),
         ("av1-opus", format!("{input} -t 2 {AV1} {OPUS}")),
         ("two-audio-tracks", format!("{several} -t 1 {HEVC} {AAC}")),
+        ("two-of-each", format!("{three} -t 1 {LAYERS} {AAC}")),
     ] {
         let published = publish(&arguments).await;
         assert_clean(&published);

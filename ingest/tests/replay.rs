@@ -23,7 +23,7 @@ use proptest::prelude::*;
 const CAPTURE: &[u8] = include_bytes!("../../fixtures/ffmpeg-5.1/publish.rtmp");
 const OBS: &[u8] = include_bytes!("../../fixtures/obs-29.0/publish.rtmp");
 /// What FFmpeg 9 publishes over Enhanced RTMP, and the codecs of the tracks that come of it.
-const ENHANCED: [(&str, &[u8], &[&str]); 4] = [
+const ENHANCED: [(&str, &[u8], &[&str]); 5] = [
     (
         "HEVC and AAC",
         include_bytes!("../../fixtures/ffmpeg-9.0/hevc.rtmp"),
@@ -42,7 +42,12 @@ const ENHANCED: [(&str, &[u8], &[&str]); 4] = [
     (
         "HEVC and two tracks of AAC",
         include_bytes!("../../fixtures/ffmpeg-9.0/two-audio-tracks.rtmp"),
-        &["hvc1.1.6.L30.90", "mp4a.40.2"],
+        &["hvc1.1.6.L30.90", "mp4a.40.2", "mp4a.40.2"],
+    ),
+    (
+        "two of each",
+        include_bytes!("../../fixtures/ffmpeg-9.0/two-of-each.rtmp"),
+        &["hvc1.1.6.L30.90", "mp4a.40.2", "avc1.42d00b", "mp4a.40.2"],
     ),
 ];
 const HANDSHAKE: usize = 3073;

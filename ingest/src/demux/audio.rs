@@ -16,6 +16,10 @@ use crate::timeline::Timeline;
 /// The state of an audio track.
 #[derive(Debug, Default)]
 pub(super) struct AudioTrack {
+    /// Its number in the stream, once it has one; it is announced no sooner.
+    id: Option<TrackId>,
+    /// What waits for that.
+    unannounced: Option<(Timescale, CodecParameters)>,
     /// The last sequence header, and of which codec, as it came.
     header: Option<(AudioCodec, Bytes)>,
     /// The codec that is announced.
@@ -48,9 +52,12 @@ impl AudioTrack {
         }
     }
 
-    /// Says that a message can't be read.
-    pub(super) fn lost(&mut self, error: &FlvError) -> Option<String> {
-        self.warn(error)
+    /// Gives the track its number, and announces what came so far.
+    pub(super) fn name(&mut self, id: TrackId, timeline: &mut Timeline) {
+        self.id = Some(id);
+        if let Some((timescale, parameters)) = self.unannounced.take() {
+            timeline.set_track(Track { id, timescale, parameters });
+        }
     }
 
     fn set_header(
@@ -101,7 +108,10 @@ impl AudioTrack {
         };
         self.announced = Some(codec);
         self.warned = false;
-        timeline.set_track(Track { id: TrackId::AUDIO, timescale, parameters });
+        match self.id {
+            Some(id) => timeline.set_track(Track { id, timescale, parameters }),
+            None => self.unannounced = Some((timescale, parameters)),
+        }
         Ok(())
     }
 

@@ -4,7 +4,10 @@
 //! be read ends differently by track: video in a codec that is not supported ends the publish with a
 //! status that names the codec, because a stream without its picture is not what its owner wants (the
 //! publisher must see it); audio that is not supported is dropped with one warning, and the picture goes
-//! on. Of several tracks of a kind the first is used, the others are dropped with a warning each.
+//! on. Further tracks of a kind that can't be used are dropped with a warning each, and harm no other.
+//!
+//! How many tracks there will be is settled by the first message with something coded in it: encoders send
+//! the sequence headers of all tracks before that.
 
 mod audio;
 mod overlay;
@@ -16,12 +19,12 @@ use std::time::Instant;
 use container::{
     av1::Av1Error,
     avc::AvcError,
-    flv::{self, FlvError},
+    flv::{self, AudioTag, FlvError, FlvMessage, VideoTag},
     hevc::HevcError,
 };
-use media::{Chain, TrackKind};
+use media::{Chain, MAX_AUDIO_TRACKS, MAX_VIDEO_TRACKS, TrackId, TrackKind};
 
-use self::{audio::AudioTrack, tracks::ChosenTrack, video::VideoTrack};
+use self::{audio::AudioTrack, tracks::Tracks, video::VideoTrack};
 use crate::{
     event::PublisherEvent,
     rtmp::{MediaKind, MediaMessage},
@@ -56,18 +59,24 @@ pub struct DemuxStats {
 }
 
 /// Reads the media messages of one publish. Holds no I/O; wants no timer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Demux {
-    video: VideoTrack,
-    video_tracks: ChosenTrack,
-    audio: AudioTrack,
-    audio_tracks: ChosenTrack,
+    video: Tracks<VideoTrack>,
+    audio: Tracks<AudioTrack>,
+    /// The id of the next track that is not the main one of its kind.
+    further: u32,
+    /// Something coded came.
+    settled: bool,
     timeline: Timeline,
     warning: Option<String>,
     told_of_open_gops: bool,
     told_of_video: bool,
+    told_of_audio: bool,
     stats: DemuxStats,
 }
+
+/// The encoder's number of the main track, and of a message without one.
+const MAIN: u8 = FlvMessage::<VideoTag>::DEFAULT_TRACK;
 
 /// What an operator should tell a publisher whose key frames are not where decoding can start cleanly.
 const OPEN_GOPS: &str = "open GOPs: pictures shown just before a key frame refer to the GOP before, \
@@ -81,11 +90,28 @@ struct Unit {
     payload: Chain,
 }
 
+impl Default for Demux {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Demux {
     /// A demultiplexer for a new publish.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            video: Tracks::new(TrackKind::Video, TrackId::VIDEO, MAX_VIDEO_TRACKS),
+            audio: Tracks::new(TrackKind::Audio, TrackId::AUDIO, MAX_AUDIO_TRACKS),
+            further: TrackId::FURTHER.0,
+            settled: false,
+            timeline: Timeline::new(),
+            warning: None,
+            told_of_open_gops: false,
+            told_of_video: false,
+            told_of_audio: false,
+            stats: DemuxStats::default(),
+        }
     }
 
     /// Takes a message whose last byte arrived at `now`.
@@ -107,7 +133,7 @@ impl Demux {
             Ok(read) => read,
             Err(error) => {
                 self.stats.video_dropped += 1;
-                self.video.lost();
+                self.video.all_mut().for_each(VideoTrack::lost);
                 let first = !std::mem::replace(&mut self.told_of_video, true);
                 self.warn(|| first.then(|| format!("a picture is dropped: {error}")));
                 return Ok(());
@@ -115,16 +141,55 @@ impl Demux {
         };
         let offset_nanos = read.offset_nanos;
         for tag in read {
-            if let Err(warning) = self.video_tracks.admit(TrackKind::Video, tag.track) {
-                self.warn(|| warning);
-                continue;
-            }
-            let unit = self.video.read(tag.tag, &mut self.timeline, &mut self.stats)?;
-            self.place(now, TrackKind::Video, message, offset_nanos, unit);
+            let placed = self.read_video(tag.track, tag.tag)?;
+            self.place(now, message, offset_nanos, placed);
         }
-        if self.video.has_open_gops() && !std::mem::replace(&mut self.told_of_open_gops, true) {
+        let has_open_gops = self.video.all_mut().any(|track| track.has_open_gops());
+        if has_open_gops && !std::mem::replace(&mut self.told_of_open_gops, true) {
             self.warn(|| Some(OPEN_GOPS.to_owned()));
         }
+        Ok(())
+    }
+
+    fn read_video(
+        &mut self,
+        number: u8,
+        tag: Result<VideoTag, FlvError>,
+    ) -> Result<Option<(TrackId, Unit)>, DemuxError> {
+        let tag = match tag {
+            Ok(tag) => tag,
+            Err(error) => return self.unsupported(number, error).map(|()| None),
+        };
+        let coded = matches!(tag, VideoTag::AccessUnit { .. });
+        if !(coded || matches!(tag, VideoTag::SequenceHeader { .. })) {
+            return Ok(None);
+        }
+        if let Err(warning) = self.video.admit(number) {
+            self.warn(|| warning);
+            return Ok(None);
+        }
+        self.name(TrackKind::Video, number, coded);
+        let Some((id, track)) = self.video.get_mut(number) else { return Ok(None) };
+        match track.read(tag, &mut self.timeline, &mut self.stats) {
+            Ok(unit) => Ok(id.zip(unit)),
+            Err(error) if number == MAIN || id == Some(TrackId::VIDEO) => Err(error),
+            Err(error) => {
+                let warning = self.video.refuse(number, &error);
+                self.warn(|| warning);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Ends the publish when it is its main picture, or nothing else is left to show.
+    fn unsupported(&mut self, number: u8, error: FlvError) -> Result<(), DemuxError> {
+        let alone = self.video.len() == 0 && self.video.is_refused(number);
+        if number == MAIN || alone {
+            return Err(DemuxError::UnsupportedVideo(error));
+        }
+        self.stats.video_dropped += 1;
+        let warning = self.video.refuse(number, &error);
+        self.warn(|| warning);
         Ok(())
     }
 
@@ -133,18 +198,14 @@ impl Demux {
             Ok(read) => read,
             Err(error) => {
                 self.stats.audio_dropped += 1;
-                let warning = self.audio.lost(&error);
-                return self.warn(|| warning);
+                let first = !std::mem::replace(&mut self.told_of_audio, true);
+                return self.warn(|| first.then(|| format!("audio is dropped: {error}")));
             }
         };
         for tag in read {
-            if let Err(warning) = self.audio_tracks.admit(TrackKind::Audio, tag.track) {
-                self.warn(|| warning);
-                continue;
-            }
-            match self.audio.read(tag.tag, &mut self.timeline) {
+            match self.read_audio(tag.track, tag.tag) {
                 // Sound is placed by its count of samples; less than a millisecond is lost in that.
-                Ok(unit) => self.place(now, TrackKind::Audio, message, 0, unit),
+                Ok(placed) => self.place(now, message, 0, placed),
                 Err(warning) => {
                     self.stats.audio_dropped += 1;
                     self.warn(|| warning);
@@ -153,17 +214,64 @@ impl Demux {
         }
     }
 
+    /// The error is for what is dropped, with a warning the first time.
+    fn read_audio(
+        &mut self,
+        number: u8,
+        tag: Result<AudioTag, FlvError>,
+    ) -> Result<Option<(TrackId, Unit)>, Option<String>> {
+        if let (Err(error), true) = (&tag, number != MAIN) {
+            return Err(self.audio.refuse(number, error));
+        }
+        if matches!(tag, Ok(AudioTag::Silence | AudioTag::ChannelOrder(_))) {
+            return Ok(None);
+        }
+        self.audio.admit(number)?;
+        self.name(TrackKind::Audio, number, matches!(tag, Ok(AudioTag::Frame { .. })));
+        let Some((id, track)) = self.audio.get_mut(number) else { return Ok(None) };
+        Ok(id.zip(track.read(tag, &mut self.timeline)?))
+    }
+
+    /// Gives a track its id: at once where it can only be the main one, else when something coded comes
+    /// and all are known.
+    fn name(&mut self, kind: TrackKind, number: u8, coded: bool) {
+        if coded && !std::mem::replace(&mut self.settled, true) {
+            let (video, audio) = (self.video.len(), self.audio.len());
+            if video > 1 || audio > 1 {
+                self.timeline.promise(video, audio);
+            }
+            self.video.numbers().into_iter().for_each(|it| self.name_one(TrackKind::Video, it));
+            self.audio.numbers().into_iter().for_each(|it| self.name_one(TrackKind::Audio, it));
+        } else if self.settled || number == MAIN {
+            self.name_one(kind, number);
+        }
+    }
+
+    fn name_one(&mut self, kind: TrackKind, number: u8) {
+        match kind {
+            TrackKind::Video => {
+                if let Some((id, track)) = self.video.name(number, &mut self.further) {
+                    track.name(id, &mut self.timeline);
+                }
+            }
+            TrackKind::Audio => {
+                if let Some((id, track)) = self.audio.name(number, &mut self.further) {
+                    track.name(id, &mut self.timeline);
+                }
+            }
+        }
+    }
+
     fn place(
         &mut self,
         now: Instant,
-        kind: TrackKind,
         message: &MediaMessage,
         offset_nanos: u32,
-        unit: Option<Unit>,
+        placed: Option<(TrackId, Unit)>,
     ) {
-        let Some(unit) = unit else { return };
+        let Some((track, unit)) = placed else { return };
         self.timeline.push(StampedUnit {
-            kind,
+            track,
             timestamp: message.timestamp,
             composition_time_ms: unit.composition_time_ms,
             offset_nanos,

@@ -195,3 +195,4 @@ fn he_aac_runs_on_its_core_rate() {
 }
 
 mod enhanced;
+mod multitrack;

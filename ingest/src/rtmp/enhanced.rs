@@ -12,12 +12,14 @@ const MAX_NAMES: usize = 32;
 
 /// `capsEx`: the client goes elsewhere when it is asked to.
 const RECONNECT: u32 = 0x01;
+/// `capsEx`: each of several tracks counts.
+const MULTITRACK: u32 = 0x02;
 /// `capsEx`: modifiers are read.
 const MODIFIERS: u32 = 0x04;
 /// `capsEx`: nanosecond offsets count.
 const NANOSECOND_OFFSETS: u32 = 0x08;
-/// What the gateway answers. Of several tracks it uses one, so it does not announce that.
-const OURS: u32 = RECONNECT | MODIFIERS | NANOSECOND_OFFSETS;
+/// What the gateway answers.
+const OURS: u32 = RECONNECT | MULTITRACK | MODIFIERS | NANOSECOND_OFFSETS;
 
 /// `FourCcInfoMask`: passed on as it is.
 const CAN_FORWARD: f64 = 4.0;

@@ -62,9 +62,9 @@ impl Line {
         Self { timeline, now: start() }
     }
 
-    fn push(&mut self, kind: TrackKind, timestamp: u32, composition_time_ms: i32) {
+    fn push(&mut self, track: TrackId, timestamp: u32, composition_time_ms: i32) {
         self.timeline.push(StampedUnit {
-            kind,
+            track,
             timestamp,
             composition_time_ms,
             offset_nanos: 0,
@@ -75,11 +75,11 @@ impl Line {
     }
 
     fn video(&mut self, timestamp: u32) {
-        self.push(TrackKind::Video, timestamp, 0);
+        self.push(TrackId::VIDEO, timestamp, 0);
     }
 
     fn audio(&mut self, timestamp: u32) {
-        self.push(TrackKind::Audio, timestamp, 0);
+        self.push(TrackId::AUDIO, timestamp, 0);
     }
 
     fn seen(&mut self) -> Vec<Seen> {
@@ -124,7 +124,7 @@ fn goes_on_over_the_32_bit_wrap() {
 fn equal_and_backward_stamps_are_nudged() {
     let mut line = Line::new(48_000);
     for stamp in [0, 40, 40, 20, 120] {
-        line.push(TrackKind::Video, stamp, 80);
+        line.push(TrackId::VIDEO, stamp, 80);
     }
     assert_eq!(line.timeline.stats().repaired, 2);
     let dts: Vec<_> = line.seen();
@@ -274,7 +274,7 @@ fn lost_audio_frames_resync_at_once() {
 fn units_without_a_track_are_counted() {
     let mut timeline = Timeline::new();
     timeline.push(StampedUnit {
-        kind: TrackKind::Video,
+        track: TrackId::VIDEO,
         timestamp: 0,
         composition_time_ms: 0,
         offset_nanos: 0,
@@ -323,7 +323,7 @@ fn nanoseconds_move_presentation_alone() {
     assert!(matches!(timeline.poll_output(), Some(PublisherEvent::Track(_))));
     for (timestamp, offset_nanos, expected) in [(0, 0, (0, 0)), (40, 500_000, (3_600, 3_645))] {
         timeline.push(StampedUnit {
-            kind: TrackKind::Video,
+            track: TrackId::VIDEO,
             timestamp,
             composition_time_ms: 0,
             offset_nanos,

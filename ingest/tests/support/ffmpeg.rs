@@ -60,6 +60,8 @@ impl AsyncWrite for Recorded {
 
 pub(crate) struct Published {
     pub(crate) outcome: ConnectionOutcome,
+    /// How many tracks were announced, of pictures and of sound.
+    pub(crate) layout: Option<(usize, usize)>,
     pub(crate) tracks: Vec<Track>,
     pub(crate) units: Vec<AccessUnit>,
     pub(crate) discontinuities: usize,
@@ -104,6 +106,7 @@ pub(crate) async fn publish_with(
         timeout(Duration::from_secs(20), server.join_next()).await.unwrap().unwrap().unwrap();
     let mut published = Published {
         outcome,
+        layout: None,
         tracks: Vec::new(),
         units: Vec::new(),
         discontinuities: 0,
@@ -114,7 +117,10 @@ pub(crate) async fn publish_with(
     for event in gateway.drain() {
         assert!(published.ended.is_none(), "event after the last");
         match event {
-            PublisherEvent::Layout { .. } => {}
+            PublisherEvent::Layout { video, audio } => {
+                assert!(published.tracks.is_empty(), "announced ahead of all");
+                published.layout = Some((video, audio));
+            }
             PublisherEvent::Track(track) => published.tracks.push(track),
             PublisherEvent::AccessUnit(unit) => published.units.push(unit),
             PublisherEvent::Discontinuity(_) => published.discontinuities += 1,

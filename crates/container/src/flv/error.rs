@@ -61,6 +61,14 @@ pub enum FlvError {
         /// The first byte of the one too many.
         at: usize,
     },
+    /// More tracks than there are numbers for.
+    #[error("byte {at}: more than {limit} tracks")]
+    TooManyTracks {
+        /// The limit.
+        limit: usize,
+        /// The first byte of the one too many.
+        at: usize,
+    },
     /// More nanoseconds than a millisecond has.
     #[error("byte {at}: offset of {nanos} ns")]
     NanosecondOffset {

@@ -13,6 +13,8 @@ use super::{
 
 /// Modifiers before a packet: one kind exists.
 const MAX_MODIFIERS: usize = 8;
+/// Tracks in a packet: their numbers have eight bits.
+const MAX_TRACKS: usize = 256;
 /// `TimestampOffsetNano`.
 const MODIFIER_NANOSECONDS: u8 = 0;
 /// A millisecond less one.
@@ -159,8 +161,7 @@ impl Cursor<'_> {
             return Err(FlvError::PacketType { media, packet_type, at });
         }
         let shared = if kind == MANY_TRACKS_MANY_CODECS { None } else { Some(self.array()?) };
-        // Each track takes a byte of the body at least.
-        loop {
+        for _ in 0..MAX_TRACKS {
             let fourcc = match shared {
                 Some(fourcc) => fourcc,
                 None => self.array()?,
@@ -181,6 +182,7 @@ impl Cursor<'_> {
                 return Ok(message);
             }
         }
+        Err(FlvError::TooManyTracks { limit: MAX_TRACKS, at: self.at })
     }
 }
 

@@ -161,6 +161,15 @@ fn every_track_of_a_message_is_read() {
     assert!(matches!(tags[2].tag, Ok(VideoTag::AccessUnit { codec: VideoCodec::Av1, .. })));
 }
 
+/// A body of 16 MiB would hold millions.
+#[test]
+fn tracks_of_a_message_are_bounded() {
+    let message = |tracks: usize| [&b"\x96\x12hvc1"[..], &b"\0\0\0\0".repeat(tracks)].concat();
+    assert_eq!(parse_video(&body(&message(256))).unwrap().into_iter().count(), 256);
+    let error = parse_video(&body(&message(257))).unwrap_err().to_string();
+    assert_eq!(error, "byte 1030: more than 256 tracks");
+}
+
 #[test]
 fn malformed_headers_name_the_byte() {
     let video = |bytes: &[u8]| parse_video(&body(bytes)).unwrap_err().to_string();

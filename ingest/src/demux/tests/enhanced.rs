@@ -3,11 +3,11 @@
 use super::*;
 
 /// Of libx265: Main, 640x360.
-const HVCC: &str = "0101600000009000000000003ff000fcfdf8f800000f03200001001840010c01ffff01600000030090000003000003003f959809210001002a42010101600000030090000003000003003fa00502016965959a4932bc05a0200000030020000003032122000100074401c172b46240";
+pub(super) const HVCC: &str = "0101600000009000000000003ff000fcfdf8f800000f03200001001840010c01ffff01600000030090000003000003003f959809210001002a42010101600000030090000003000003003fa00502016965959a4932bc05a0200000030020000003032122000100074401c172b46240";
 /// Of libsvtav1: Main, 640x360.
 const AV1C: &str = "81010c000a0c0200000d2627fb3805f00080";
 
-const IDR_H265: &[u8] = &[0x26, 1, 0xAA];
+pub(super) const IDR_H265: &[u8] = &[0x26, 1, 0xAA];
 const CRA: &[u8] = &[0x2A, 1, 0xAA];
 const RASL: &[u8] = &[0x12, 1, 0xAA];
 const TRAIL: &[u8] = &[0x02, 1, 0xAA];
@@ -15,7 +15,7 @@ const TRAIL: &[u8] = &[0x02, 1, 0xAA];
 const KEY: &[u8] = &[0x32, 2, 0x10, 0xAA];
 const INTER: &[u8] = &[0x32, 2, 0x30, 0xAA];
 
-fn hex(text: &str) -> Vec<u8> {
+pub(super) fn hex(text: &str) -> Vec<u8> {
     let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
     (0..text.len()).step_by(2).map(byte).collect()
 }
@@ -147,21 +147,4 @@ fn opus_is_announced_with_its_first_packet() {
     assert_eq!(publish.audio(&[&[0xaf, 0][..], &LC].concat()), ["audio 2 at 48000"]);
     assert!(publish.audio(b"\x90Opus").is_empty());
     assert_eq!(publish.audio(b"\x91Opus\xF8\x01"), ["opus", "frame 2 ra"]);
-}
-
-#[test]
-fn of_several_tracks_the_first_is_used_and_the_others_are_named() {
-    let mut publish = Publish::default();
-    publish.video(header(&SPS));
-    let other = b"\x96\x00vp09\x02\x81".to_vec();
-    assert!(publish.video(other.clone()).is_empty(), "no matter in which codec");
-    let warning = publish.demux.take_warning().unwrap();
-    assert!(warning.starts_with("video track 2 is not used"), "{warning}");
-    publish.video(other);
-    assert_eq!(publish.demux.take_warning(), None);
-    let audio = [&b"\x95\x10mp4a\x00\0\0\x02"[..], &LC, b"\x01\0\0\x02", &LC].concat();
-    assert_eq!(publish.audio(&audio), ["audio 2 at 48000"]);
-    assert!(publish.demux.take_warning().unwrap().starts_with("audio track 1 is not used"));
-    let frames = b"\x95\x11mp4a\x00\0\0\x01\x21\x01\0\0\x01\x21";
-    assert_eq!(publish.audio(frames), ["frame 1 ra"]);
 }

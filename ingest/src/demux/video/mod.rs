@@ -8,7 +8,7 @@ mod avc;
 mod hevc;
 
 use bytes::Bytes;
-use container::flv::{FlvError, VideoTag};
+use container::flv::VideoTag;
 use media::{Chain, CodecParameters, Timescale, Track, TrackId, VideoCodec};
 
 use self::{av1::Av1, avc::Avc, hevc::Hevc};
@@ -86,6 +86,8 @@ impl Coding {
 /// The state of a video track.
 #[derive(Debug, Default)]
 pub(super) struct VideoTrack {
+    /// Its number in the stream, once it has one; it is announced no sooner.
+    id: Option<TrackId>,
     coding: Option<Coding>,
     /// The last sequence header, as it came.
     header: Option<Bytes>,
@@ -107,11 +109,11 @@ pub(super) struct VideoTrack {
 impl VideoTrack {
     pub(super) fn read(
         &mut self,
-        tag: Result<VideoTag, FlvError>,
+        tag: VideoTag,
         timeline: &mut Timeline,
         stats: &mut DemuxStats,
     ) -> Result<Option<Unit>, DemuxError> {
-        match tag.map_err(DemuxError::UnsupportedVideo)? {
+        match tag {
             VideoTag::SequenceHeader { codec, record } => {
                 self.set_header(codec, record, timeline)?;
                 Ok(None)
@@ -128,6 +130,14 @@ impl VideoTrack {
                 }))
             }
             VideoTag::EndOfSequence | VideoTag::Metadata(_) | VideoTag::Command => Ok(None),
+        }
+    }
+
+    /// Gives the track its number, and announces what came so far.
+    pub(super) fn name(&mut self, id: TrackId, timeline: &mut Timeline) {
+        self.id = Some(id);
+        if self.changed {
+            self.announce(timeline);
         }
     }
 
@@ -213,9 +223,10 @@ impl VideoTrack {
     }
 
     fn announce(&mut self, timeline: &mut Timeline) {
+        let Some(id) = self.id else { return };
         let Some(parameters) = self.coding.as_ref().and_then(Coding::parameters) else { return };
         self.changed = false;
         self.announced = true;
-        timeline.set_track(Track { id: TrackId::VIDEO, timescale: Timescale::VIDEO, parameters });
+        timeline.set_track(Track { id, timescale: Timescale::VIDEO, parameters });
     }
 }
