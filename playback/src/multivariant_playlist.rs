@@ -35,31 +35,37 @@ pub(crate) struct VideoVariant {
     pub(crate) range: VideoRange,
 }
 
-/// The audio rendition as the playlist shows it.
+/// An audio rendition as the playlist shows it.
 #[derive(Debug)]
 pub(crate) struct AudioVariant {
     /// Its media playlist, relative to the multivariant playlist.
     pub(crate) uri: String,
+    /// For people; no other audio rendition has it.
+    pub(crate) name: String,
     pub(crate) bit_rates: BitRates,
     /// RFC 6381.
     pub(crate) codec: String,
     pub(crate) channels: u8,
 }
 
-/// Renders the playlist. `video` is in the order to list.
+/// Renders the playlist. `video` and `audio` are in the order to list; the first audio is what players
+/// start with.
 ///
 /// `None` when there is nothing to choose from.
 pub(crate) fn render(
     video: &[VideoVariant],
-    audio: Option<&AudioVariant>,
+    audio: &[AudioVariant],
     independent_segments: bool,
 ) -> Option<Vec<u8>> {
-    let mut variants: Vec<_> = video.iter().map(|variant| stream_inf(variant, audio)).collect();
-    let mut alternatives = Vec::new();
-    match audio {
-        Some(audio) if variants.is_empty() => variants.push(audio_only(audio)),
-        Some(audio) => alternatives.push(audio_group(audio)),
-        None => {}
+    let sound = Sound::new(audio);
+    let mut variants: Vec<_> = video.iter().map(|variant| stream_inf(variant, &sound)).collect();
+    let mut alternatives: Vec<_> = audio.iter().enumerate().map(member).collect();
+    if variants.is_empty() {
+        variants.extend(audio.first().map(|first| audio_only(first, &sound)));
+        // A group of one says no more than the variant does.
+        if audio.len() < 2 {
+            alternatives.clear();
+        }
     }
     if variants.is_empty() {
         return None;
@@ -76,12 +82,36 @@ pub(crate) fn render(
     Some(text)
 }
 
-fn stream_inf(video: &VideoVariant, audio: Option<&AudioVariant>) -> VariantStream {
-    let with_audio = audio.map(|audio| audio.bit_rates).unwrap_or_default();
-    let codecs = match audio {
-        Some(audio) => format!("{},{}", video.codec, audio.codec),
-        None => video.codec.clone(),
-    };
+/// What the audio group adds to each variant.
+#[derive(Debug)]
+struct Sound<'a> {
+    /// Of the most expensive member (HLS rule MV-1).
+    bit_rates: BitRates,
+    /// Each format once (HLS rule MV-2).
+    codecs: Vec<&'a str>,
+    members: usize,
+}
+
+impl<'a> Sound<'a> {
+    fn new(audio: &'a [AudioVariant]) -> Self {
+        let most = |rate: fn(&AudioVariant) -> u64| audio.iter().map(rate).max().unwrap_or(0);
+        let mut codecs: Vec<&str> = Vec::new();
+        for member in audio {
+            if !codecs.contains(&member.codec.as_str()) {
+                codecs.push(&member.codec);
+            }
+        }
+        let bit_rates = BitRates {
+            peak: most(|member| member.bit_rates.peak),
+            average: most(|member| member.bit_rates.average),
+        };
+        Self { bit_rates, codecs, members: audio.len() }
+    }
+}
+
+fn stream_inf(video: &VideoVariant, sound: &Sound<'_>) -> VariantStream {
+    let codecs: Vec<&str> =
+        [video.codec.as_str()].into_iter().chain(sound.codecs.iter().copied()).collect();
     let (width, height) = video.size;
     // The library's own field prints a float as short as it can be; three decimals are wanted.
     let frame_rate = video
@@ -97,37 +127,41 @@ fn stream_inf(video: &VideoVariant, audio: Option<&AudioVariant>) -> VariantStre
         .collect();
     VariantStream {
         uri: video.uri.clone(),
-        bandwidth: video.bit_rates.peak + with_audio.peak,
-        average_bandwidth: Some(video.bit_rates.average + with_audio.average),
-        codecs: Some(codecs),
+        bandwidth: video.bit_rates.peak + sound.bit_rates.peak,
+        average_bandwidth: Some(video.bit_rates.average + sound.bit_rates.average),
+        codecs: Some(codecs.join(",")),
         resolution: Some(Resolution { width: width.into(), height: height.into() }),
         other_attributes: (!attributes.is_empty()).then_some(attributes),
-        audio: audio.map(|_| AUDIO_GROUP.to_owned()),
+        audio: (sound.members > 0).then(|| AUDIO_GROUP.to_owned()),
         closed_captions: Some(ClosedCaptionGroupId::None),
         ..VariantStream::default()
     }
 }
 
-fn audio_only(audio: &AudioVariant) -> VariantStream {
+/// The first audio as a variant, with the others as its alternatives.
+fn audio_only(first: &AudioVariant, sound: &Sound<'_>) -> VariantStream {
     VariantStream {
-        uri: audio.uri.clone(),
-        bandwidth: audio.bit_rates.peak,
-        average_bandwidth: Some(audio.bit_rates.average),
-        codecs: Some(audio.codec.clone()),
+        uri: first.uri.clone(),
+        bandwidth: sound.bit_rates.peak,
+        average_bandwidth: Some(sound.bit_rates.average),
+        codecs: Some(sound.codecs.join(",")),
+        audio: (sound.members > 1).then(|| AUDIO_GROUP.to_owned()),
         closed_captions: Some(ClosedCaptionGroupId::None),
         ..VariantStream::default()
     }
 }
 
-fn audio_group(audio: &AudioVariant) -> AlternativeMedia {
+/// A member of the audio group. Nothing is known of their languages, and players choose among members by
+/// language on their own (RFC 8216 §4.3.4.1): only the first may be chosen so.
+fn member((index, audio): (usize, &AudioVariant)) -> AlternativeMedia {
     AlternativeMedia {
         media_type: AlternativeMediaType::Audio,
         uri: Some(audio.uri.clone()),
         group_id: AUDIO_GROUP.to_owned(),
         language: Some("und".to_owned()),
-        name: "Audio".to_owned(),
-        default: true,
-        autoselect: true,
+        name: audio.name.clone(),
+        default: index == 0,
+        autoselect: index == 0,
         channels: Some(audio.channels.to_string()),
         ..AlternativeMedia::default()
     }
@@ -151,13 +185,14 @@ mod tests {
     fn audio() -> AudioVariant {
         AudioVariant {
             uri: "cam/audio.m3u8".to_owned(),
+            name: "Audio".to_owned(),
             bit_rates: BitRates { peak: 140_000, average: 128_000 },
             codec: "mp4a.40.2".to_owned(),
             channels: 2,
         }
     }
 
-    fn text(video: &[VideoVariant], audio: Option<&AudioVariant>) -> String {
+    fn text(video: &[VideoVariant], audio: &[AudioVariant]) -> String {
         String::from_utf8(render(video, audio, false).unwrap()).unwrap()
     }
 
@@ -172,29 +207,61 @@ mod tests {
             CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=29.970,AUDIO=\"aud\",\
             CLOSED-CAPTIONS=NONE\n\
             cam/720p.m3u8\n";
-        assert_eq!(text(&[video("720p", 3_000_000)], Some(&audio())), expected);
+        assert_eq!(text(&[video("720p", 3_000_000)], &[audio()]), expected);
     }
 
     #[test]
     fn audio_alone_is_a_variant_and_video_alone_has_no_group() {
-        let sound = text(&[], Some(&audio()));
+        let sound = text(&[], &[audio()]);
         assert!(sound.contains("CODECS=\"mp4a.40.2\""), "{sound}");
         assert!(sound.ends_with("cam/audio.m3u8\n") && !sound.contains("EXT-X-MEDIA"), "{sound}");
-        let pictures = text(&[video("source", 1)], None);
+        let pictures = text(&[video("source", 1)], &[]);
         assert!(!pictures.contains("AUDIO") && !pictures.contains("mp4a"), "{pictures}");
-        assert!(render(&[], None, false).is_none());
+        assert!(render(&[], &[], false).is_none());
+    }
+
+    #[test]
+    fn several_audio_tracks_are_one_group_and_the_dearest_counts() {
+        let tracks = [
+            audio(),
+            AudioVariant {
+                uri: "cam/audio-2.m3u8".to_owned(),
+                name: "Audio 2".to_owned(),
+                bit_rates: BitRates { peak: 300_000, average: 250_000 },
+                ..audio()
+            },
+            AudioVariant { name: "Audio 3".to_owned(), codec: "opus".to_owned(), ..audio() },
+        ];
+        let shown = text(&[video("720p", 3_000_000)], &tracks);
+        let (_, read) = m3u8_rs::parse_master_playlist(shown.as_bytes()).unwrap();
+        let listed = |it: &AlternativeMedia| (it.name.clone(), it.default, it.autoselect);
+        let members: Vec<_> = read.alternatives.iter().map(listed).collect();
+        let name = |name: &str| name.to_owned();
+        let expected = [
+            (name("Audio"), true, true),
+            (name("Audio 2"), false, false),
+            (name("Audio 3"), false, false),
+        ];
+        assert_eq!(members, expected);
+        assert!(read.alternatives.iter().all(|it| it.group_id == "aud"), "{shown}");
+        let variant = &read.variants[0];
+        assert_eq!((variant.bandwidth, variant.average_bandwidth), (3_300_000, Some(1_750_000)));
+        assert_eq!(variant.codecs.as_deref(), Some("avc1.64001f,mp4a.40.2,opus"));
+        let radio = text(&[], &tracks);
+        assert!(radio.contains(",AUDIO=\"aud\"") && radio.ends_with("cam/audio.m3u8\n"), "{radio}");
+        assert_eq!(radio.matches("#EXT-X-MEDIA").count(), 3, "{radio}");
     }
 
     #[test]
     fn a_high_dynamic_range_is_told() {
         let hdr = VideoVariant { range: VideoRange::Pq, ..video("source", 1) };
-        let text = text(&[hdr], None);
+        let text = text(&[hdr], &[]);
         assert!(text.contains(",VIDEO-RANGE=PQ") && text.contains("FRAME-RATE=29.970"), "{text}");
     }
 
     #[test]
     fn another_parser_reads_the_same() {
-        let text = text(&[video("480p", 1_000_000), video("source", 4_000_000)], Some(&audio()));
+        let text = text(&[video("480p", 1_000_000), video("source", 4_000_000)], &[audio()]);
         let (_, read) = m3u8_rs::parse_master_playlist(text.as_bytes()).unwrap();
         assert_eq!(read.variants.len(), 2);
         let first = &read.variants[0];

@@ -11,8 +11,8 @@ pub enum RenditionId {
     Source,
     /// The publisher's audio.
     Audio,
-    /// A transcoded rendition's video.
-    Transcoded(RenditionName),
+    /// What was transcoded, or a further layer or audio track of the publisher.
+    Named(RenditionName),
 }
 
 impl RenditionId {
@@ -22,7 +22,7 @@ impl RenditionId {
         match text {
             "source" => Some(Self::Source),
             "audio" => Some(Self::Audio),
-            name => RenditionName::new(name).ok().map(Self::Transcoded),
+            name => RenditionName::parse(name).ok().map(Self::Named),
         }
     }
 
@@ -32,7 +32,7 @@ impl RenditionId {
         match self {
             Self::Source => "source",
             Self::Audio => "audio",
-            Self::Transcoded(name) => name.as_str(),
+            Self::Named(name) => name.as_str(),
         }
     }
 }

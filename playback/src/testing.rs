@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use media::{
     AacParameters, Chain, CodecParameters, FrameRate, GapReason, H264Parameters, InitSegment,
-    Ladder, MediaDuration, Part, PresentationSegment, RenditionName, RenditionOutcome,
+    Ladder, MediaDuration, Part, PresentationSegment, ReadyMade, RenditionName, RenditionOutcome,
     RenditionProfile, RenditionSegment, Sample, Segment, SequenceNumber, Timescale, Timestamp,
     Track, TrackId, TrackSegment,
 };
@@ -122,6 +122,8 @@ pub(crate) struct Maker {
     pub(crate) audio: Option<Arc<InitSegment>>,
     /// Transcoded renditions, and whether each delivers.
     pub(crate) renditions: Vec<(&'static str, Option<Arc<InitSegment>>)>,
+    /// What comes with the source.
+    pub(crate) ready_made: Vec<(RenditionName, Option<Arc<InitSegment>>)>,
     pub(crate) discontinuity: bool,
 }
 
@@ -136,6 +138,7 @@ impl Maker {
             source: Some(video_init(1_080, 0)),
             audio: Some(audio_init()),
             renditions: renditions.iter().enumerate().map(rendition).collect(),
+            ready_made: Vec::new(),
             discontinuity: false,
         }
     }
@@ -155,7 +158,12 @@ impl Maker {
         });
         let renditions = renditions.collect();
         let (video, audio) = (track(&self.source, 500), track(&self.audio, 16));
-        self.next(millis, video, audio, renditions)
+        let ready_made = self
+            .ready_made
+            .iter()
+            .map(|(name, init)| ReadyMade { name: name.clone(), media: track(init, 250) });
+        let ready_made = ready_made.collect();
+        self.next(millis, video, audio, (ready_made, renditions))
     }
 
     /// The next stand-in.
@@ -165,7 +173,7 @@ impl Maker {
             outcome: RenditionOutcome::Gap(GapReason::PublisherAway),
         });
         let renditions = renditions.collect();
-        self.next(millis, None, None, renditions)
+        self.next(millis, None, None, (Vec::new(), renditions))
     }
 
     fn next(
@@ -173,7 +181,7 @@ impl Maker {
         millis: u64,
         video: Option<Arc<TrackSegment>>,
         audio: Option<Arc<TrackSegment>>,
-        renditions: Vec<RenditionSegment>,
+        (ready_made, renditions): (Vec<ReadyMade>, Vec<RenditionSegment>),
     ) -> PresentationSegment {
         let start = i64::try_from(self.millis * 90).unwrap();
         let source = Segment {
@@ -185,6 +193,7 @@ impl Maker {
             program_date_time: wall(self.millis),
             video,
             audio,
+            ready_made,
             closed: now(),
         };
         self.sequence += 1;

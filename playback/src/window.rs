@@ -7,12 +7,16 @@ mod rendition;
 mod tests;
 
 use std::{
+    cmp::Reverse,
     collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use media::{Ladder, MediaDuration, PlaybackId, PresentationSegment, RenditionOutcome, Timescale};
+use media::{
+    Ladder, MediaDuration, PlaybackId, PresentationSegment, RenditionName, RenditionOutcome,
+    Timescale,
+};
 
 use self::{
     entry::{Entry, Map, Slot},
@@ -28,7 +32,8 @@ use crate::{
 const FEWEST_SEGMENTS: usize = 3;
 /// A live playlist never gets shorter than this many target durations (HLS rule PL-16).
 const FEWEST_TARGETS: u64 = 3;
-/// Indices of what comes from the publisher; transcoded renditions follow in the ladder's order.
+/// Indices of what comes from the publisher. What has a name follows as it came to be known: transcoded
+/// renditions in the ladder's order, further layers and audio tracks.
 const SOURCE: usize = 0;
 const AUDIO: usize = 1;
 
@@ -123,7 +128,7 @@ impl Window {
     /// Names the transcoded renditions. Those named before stay: players may be playing them.
     pub fn set_ladder(&mut self, ladder: &Ladder) {
         for profile in ladder.profiles() {
-            let index = self.transcoded(&RenditionId::Transcoded(profile.name.clone()));
+            let index = self.named(&profile.name);
             if let Some(rendition) = self.renditions.get_mut(index) {
                 rendition.profile = Some(profile.clone());
             }
@@ -282,11 +287,11 @@ impl Window {
         segments >= enough || (segments > 0 && ticks >= long_enough)
     }
 
-    /// Index of a transcoded rendition, which is added when it is new.
-    fn transcoded(&mut self, id: &RenditionId) -> usize {
-        let known = self.renditions.iter().position(|rendition| rendition.id == *id);
-        known.unwrap_or_else(|| {
-            self.renditions.push(Rendition::new(id.clone(), None));
+    /// Index of a rendition that has a name, which is added when it is new.
+    fn named(&mut self, name: &RenditionName) -> usize {
+        let is_it = |it: &Rendition| matches!(&it.id, RenditionId::Named(known) if known == name);
+        self.renditions.iter().position(is_it).unwrap_or_else(|| {
+            self.renditions.push(Rendition::new(RenditionId::Named(name.clone()), None));
             self.renditions.len() - 1
         })
     }
@@ -295,8 +300,11 @@ impl Window {
     fn push(&mut self, wall: SystemTime, segment: &PresentationSegment) {
         let source = &segment.source;
         let mut media = vec![(SOURCE, source.video.clone()), (AUDIO, source.audio.clone())];
+        for rendition in &source.ready_made {
+            media.push((self.named(&rendition.name), rendition.media.clone()));
+        }
         for rendition in &segment.renditions {
-            let index = self.transcoded(&RenditionId::Transcoded(rendition.name.clone()));
+            let index = self.named(&rendition.name);
             if let RenditionOutcome::Media(track) = &rendition.outcome {
                 media.push((index, Some(Arc::clone(track))));
             }
@@ -414,20 +422,22 @@ impl Window {
             }
         }
         let base = self.id.as_str();
-        let audio = self.renditions.get(AUDIO).and_then(|audio| audio.audio_variant(base));
+        let named = self.renditions.get(AUDIO..).unwrap_or_default().iter();
+        let audio: Vec<_> = named.filter_map(|rendition| rendition.audio_variant(base)).collect();
         let video: Vec<_> =
             self.listing_order().filter_map(|rendition| rendition.video_variant(base)).collect();
         let independent = self.config.independent_segments;
-        if let Some(text) = multivariant_playlist::render(&video, audio.as_ref(), independent) {
+        if let Some(text) = multivariant_playlist::render(&video, &audio, independent) {
             replace(&mut self.multivariant, text, wall);
         }
     }
 
     /// The video renditions that have media: many players start with the first, so that is a middle
-    /// one (HLS rule MV-8).
+    /// one (HLS rule MV-8); then the source, then the others, larger pictures first.
     fn listing_order(&self) -> impl Iterator<Item = &Rendition> + '_ {
-        let transcoded = self.renditions.get(AUDIO + 1..).unwrap_or_default();
-        let mut order: Vec<&Rendition> = transcoded.iter().filter(|r| r.map.is_some()).collect();
+        let named = self.renditions.get(AUDIO + 1..).unwrap_or_default();
+        let mut order: Vec<_> = named.iter().filter(|it| it.pixels().is_some()).collect();
+        order.sort_by_key(|rendition| Reverse(rendition.pixels()));
         let middle = order.len().checked_sub(1).map(|last| order.remove(last / 2));
         middle.into_iter().chain(self.renditions.get(SOURCE)).chain(order)
     }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media::{GapReason, Ladder, Segment, SequenceNumber, VideoCodec};
+use media::{GapReason, Ladder, RenditionName, Segment, SequenceNumber, VideoCodec};
 
 use crate::{
     attempt::{Attempt, AttemptId, Delivery},
@@ -80,6 +80,10 @@ pub struct Dispatcher {
     next_attempt: u64,
     extra_work: ExtraWork,
     ladder: Arc<Ladder>,
+    /// What the last segment was to be transcoded to: the ladder without the rungs that came with it.
+    wanted: Arc<Ladder>,
+    /// The layer that the last segment was to be transcoded from, where that was not `source`.
+    layer: Option<RenditionName>,
     epoch: u64,
     inits: ReleasedInits,
     /// An orchestrator was configured at some time: the presentation has the ladder's renditions.
@@ -112,6 +116,8 @@ impl Dispatcher {
             attempts: Vec::new(),
             next_attempt: 0,
             ladder: Arc::default(),
+            wanted: Arc::default(),
+            layer: None,
             epoch: 0,
             inits: ReleasedInits::default(),
             transcoding: false,
@@ -161,6 +167,7 @@ impl Dispatcher {
     /// Sets what segments pushed from now on are transcoded to.
     pub fn set_ladder(&mut self, now: Instant, fleet: &mut Fleet, ladder: Arc<Ladder>) {
         if *ladder != *self.ladder {
+            self.wanted = Arc::clone(&ladder);
             self.ladder = ladder;
             self.epoch += 1;
             self.advance(now, fleet);
@@ -200,10 +207,29 @@ impl Dispatcher {
         let percent = self.roster.policy().hold_percent.unwrap_or(self.config.hold_percent);
         let own = segment.closed + self.config.hold(segment.duration, percent);
         let due = self.waiting.back().map_or(own, |ahead| ahead.due.max(own));
+        self.follow_source(&segment);
         let outcome = self.outcome_without_attempt(now, fleet, &segment, due);
-        let ladder = Arc::clone(&self.ladder);
+        let ladder = Arc::clone(&self.wanted);
         self.waiting.push_back(Waiting::new(segment, ladder, self.epoch, due, outcome));
         self.advance(now, fleet);
+    }
+
+    /// Notes what a segment is to be transcoded from, and to: rungs that come with it are not asked for.
+    fn follow_source(&mut self, segment: &Segment) {
+        let comes = |name: &RenditionName| segment.ready_made.iter().any(|it| it.name == *name);
+        let partly = self.ladder.profiles().iter().any(|profile| comes(&profile.name));
+        let wanted = if partly {
+            Arc::new(self.ladder.without(|profile| comes(&profile.name)))
+        } else {
+            Arc::clone(&self.ladder)
+        };
+        let instead = segment.video.is_none().then(|| segment.largest_layer()).flatten();
+        let layer = instead.map(|layer| layer.name.clone());
+        if !segment.is_gap() && (*wanted != *self.wanted || layer != self.layer) {
+            self.epoch += 1;
+            self.layer = layer;
+        }
+        self.wanted = wanted;
     }
 
     /// What a segment's renditions come to, where that is known without sending it.
@@ -214,11 +240,11 @@ impl Dispatcher {
         segment: &Segment,
         due: Instant,
     ) -> Option<Outcome> {
-        if self.ladder.is_empty() || !self.transcoding {
+        if self.wanted.is_empty() || !self.transcoding {
             return Some(Outcome::SourceOnly);
         }
         let (duration, hold) = (segment.duration.to_std(), due.saturating_duration_since(now));
-        let has_pictures = segment.video.as_ref().is_some_and(|video| !video.samples.is_empty());
+        let has_pictures = segment.to_transcode().is_some_and(|video| !video.samples.is_empty());
         if segment.is_gap() {
             Some(Outcome::Gaps(GapReason::PublisherAway))
         } else if !has_pictures || !segment.independent {

@@ -68,6 +68,7 @@ pub(crate) fn segment(sequence: u64, closed: Instant, duration: Duration) -> Seg
         program_date_time: UNIX_EPOCH,
         video: Some(Arc::new(source)),
         audio: None,
+        ready_made: Vec::new(),
         closed,
     }
 }

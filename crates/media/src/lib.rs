@@ -43,6 +43,6 @@ pub use redacted::Redacted;
 pub use rendition::{
     FrameRate, H264Profile, Ladder, ProfileError, RenditionName, RenditionProfile,
 };
-pub use segment::{InitSegment, Part, Sample, Segment, SequenceNumber, TrackSegment};
+pub use segment::{InitSegment, Part, ReadyMade, Sample, Segment, SequenceNumber, TrackSegment};
 pub use time::{MediaDuration, Timescale, Timestamp};
 pub use track::{MAX_AUDIO_TRACKS, MAX_VIDEO_TRACKS, Track, TrackId, TrackKind};

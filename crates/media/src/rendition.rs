@@ -53,16 +53,49 @@ impl RenditionName {
     /// Names the presentation uses for what comes from the publisher; no ladder may use them.
     pub const RESERVED: &'static [&'static str] = &["source", "audio"];
 
-    /// Checks and wraps a name.
+    /// How names of a publisher's further layers and audio tracks begin; no ladder may use such ones.
+    const FURTHER: &'static [&'static str] = &["source-", "audio-"];
+
+    /// Checks and wraps the name of a ladder's rung.
     ///
     /// # Errors
     /// When it is empty, too long, reserved, or holds another character.
     pub fn new(text: &str) -> Result<Self, NameError> {
+        let name = Self::parse(text)?;
+        let lower = text.to_ascii_lowercase();
+        if Self::FURTHER.iter().any(|start| lower.starts_with(start)) {
+            return Err(NameError::Reserved(text.to_owned()));
+        }
+        Ok(name)
+    }
+
+    /// Checks and wraps a name that a rung, a further layer or a further audio track may have.
+    ///
+    /// # Errors
+    /// When it is empty, too long, holds another character, or is one of [`Self::RESERVED`].
+    pub fn parse(text: &str) -> Result<Self, NameError> {
         name::check(text, 64)?;
         if Self::RESERVED.contains(&text.to_ascii_lowercase().as_str()) {
             return Err(NameError::Reserved(text.to_owned()));
         }
         Ok(Self(text.into()))
+    }
+
+    /// Name of a publisher's layer beside `source`, by its picture's short side in pixels: `source-540p`,
+    /// and `source-540p-2` for the second one with that side. `nth` counts from 1.
+    #[must_use]
+    pub fn of_layer(short_side: u32, nth: usize) -> Self {
+        let name = match nth {
+            0 | 1 => format!("source-{short_side}p"),
+            _ => format!("source-{short_side}p-{nth}"),
+        };
+        Self(name.into())
+    }
+
+    /// Name of a publisher's audio track beside `audio`: `audio-2` for its second one.
+    #[must_use]
+    pub fn of_audio(nth: usize) -> Self {
+        Self(format!("audio-{nth}").into())
     }
 
     /// The name as text.
@@ -285,6 +318,12 @@ impl Ladder {
         &self.0
     }
 
+    /// The rungs that `is_left_out` does not name, in the same order.
+    #[must_use]
+    pub fn without(&self, is_left_out: impl Fn(&RenditionProfile) -> bool) -> Self {
+        Self(self.0.iter().filter(|profile| !is_left_out(profile)).cloned().collect())
+    }
+
     /// Whether there is nothing to transcode to.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -369,5 +408,11 @@ mod tests {
         let odd = RenditionProfile { width: 641, ..preset };
         assert!(matches!(Ladder::new(vec![odd]), Err(ProfileError::Size { .. })));
         assert!(RenditionName::new("Source").is_err());
+        for further in [RenditionName::of_layer(540, 2), RenditionName::of_audio(3)] {
+            assert!(RenditionName::new(further.as_str()).is_err(), "{further}");
+            assert_eq!(RenditionName::parse(further.as_str()), Ok(further));
+        }
+        assert_eq!(RenditionName::of_layer(540, 1).as_str(), "source-540p");
+        assert!(RenditionName::parse("audio").is_err());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{Chain, MediaDuration, Timestamp, Track};
+use crate::{Chain, MediaDuration, RenditionName, Timestamp, Track, TrackKind};
 
 /// Media sequence number (RFC 8216 §4.3.3.2): starts at 1 or more, only ever grows by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,14 +116,43 @@ pub struct Segment {
     pub video: Option<Arc<TrackSegment>>,
     /// Audio, where the source has it here.
     pub audio: Option<Arc<TrackSegment>>,
+    /// Renditions that come with the source and need no transcoding: further layers, the largest picture
+    /// first, and further audio tracks of the publisher, or filler for what was transcoded before.
+    pub ready_made: Vec<ReadyMade>,
     /// When its last byte arrived (for a stand-in: when it was due).
     pub closed: Instant,
+}
+
+/// A rendition that comes with the source.
+#[derive(Clone, Debug)]
+pub struct ReadyMade {
+    /// Its name in every playlist's URI.
+    pub name: RenditionName,
+    /// Its media, where it has some here; else it is listed as a gap. Video or audio, as the track in its
+    /// header says.
+    pub media: Option<Arc<TrackSegment>>,
 }
 
 impl Segment {
     /// Whether it only stands in for media that never came.
     #[must_use]
-    pub const fn is_gap(&self) -> bool {
-        self.video.is_none() && self.audio.is_none()
+    pub fn is_gap(&self) -> bool {
+        let ready_made = || self.ready_made.iter().any(|rendition| rendition.media.is_some());
+        self.video.is_none() && self.audio.is_none() && !ready_made()
+    }
+
+    /// The video that orchestrators get: the source's, or the largest layer's while that has none here.
+    #[must_use]
+    pub fn to_transcode(&self) -> Option<&Arc<TrackSegment>> {
+        self.video.as_ref().or_else(|| self.largest_layer()?.media.as_ref())
+    }
+
+    /// The largest layer that has media here, beside `source`.
+    #[must_use]
+    pub fn largest_layer(&self) -> Option<&ReadyMade> {
+        self.ready_made.iter().find(|rendition| {
+            let media = rendition.media.as_ref();
+            media.is_some_and(|media| media.init.track.kind() == TrackKind::Video)
+        })
     }
 }

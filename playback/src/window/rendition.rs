@@ -74,12 +74,20 @@ impl Rendition {
         })
     }
 
-    /// It as the audio rendition, once its codec is known.
+    /// Pixels of its picture; `None` while it has none, and where it is audio.
+    pub(super) fn pixels(&self) -> Option<u64> {
+        let (_, picture) = self.map.as_ref()?.init.track.parameters.picture()?;
+        Some(u64::from(picture.width) * u64::from(picture.height))
+    }
+
+    /// It as an audio rendition, once its codec is known.
     pub(super) fn audio_variant(&self, base: &str) -> Option<AudioVariant> {
         let parameters = &self.map.as_ref()?.init.track.parameters;
         let sound = parameters.sound()?;
+        let nth = self.id.as_str().strip_prefix("audio-");
         Some(AudioVariant {
             uri: self.uri(base),
+            name: nth.map_or_else(|| "Audio".to_owned(), |nth| format!("Audio {nth}")),
             bit_rates: self.bit_rates(),
             codec: parameters.rfc6381(),
             channels: sound.channels,

@@ -1,3 +1,5 @@
+mod ready_made;
+
 use std::{collections::HashMap, time::Duration};
 
 use m3u8_rs::{MediaPlaylist, Playlist};

@@ -7,8 +7,8 @@ use std::{
 };
 
 use media::{
-    H264Profile, Ladder, MediaDuration, RenditionName, RenditionProfile, Segment, SequenceNumber,
-    Timescale, Timestamp, VideoCodec,
+    H264Profile, Ladder, MediaDuration, ReadyMade, RenditionName, RenditionProfile, Segment,
+    SequenceNumber, Timescale, Timestamp, TrackKind, TrackSegment, VideoCodec,
 };
 use orchestrator::{BodyContainer, PixelPrice};
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ pub(crate) enum RecordedCall {
 }
 
 /// What choices depend on in a segment.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RecordedSegment {
     sequence: u64,
     discontinuity: bool,
@@ -72,8 +72,19 @@ pub(crate) struct RecordedSegment {
     ticks: u64,
     timescale: u32,
     pictures: bool,
+    /// There is no picture of the source, but other media.
     sound: bool,
+    /// Renditions that came with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ready_made: Vec<RecordedReadyMade>,
     closed: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RecordedReadyMade {
+    name: String,
+    /// It has pictures that can be transcoded.
+    pictures: bool,
 }
 
 impl RecordedCall {
@@ -86,16 +97,7 @@ impl RecordedCall {
             }
             Call::SetTargetDuration(target) => Self::TargetDuration(*target),
             Call::SetSource(codec) => Self::Source(codec.as_str().to_owned()),
-            Call::Push(segment) => Self::Push(RecordedSegment {
-                sequence: segment.sequence.0,
-                discontinuity: segment.discontinuity,
-                independent: segment.independent,
-                ticks: segment.duration.ticks(),
-                timescale: segment.duration.timescale().get(),
-                pictures: segment.video.as_ref().is_some_and(|video| !video.samples.is_empty()),
-                sound: segment.audio.is_some() || segment.video.is_some(),
-                closed: nanos(segment.closed),
-            }),
+            Call::Push(segment) => Self::Push(RecordedSegment::new(segment, nanos(segment.closed))),
             Call::Discovered(session, Ok(offer)) => Self::Offer {
                 session: session.0,
                 refresh: offer.refresh.map(nanos),
@@ -125,7 +127,10 @@ impl RecordedCall {
             Self::Ladder(rungs) => Call::SetLadder(Arc::new(ladder(rungs)?)),
             Self::TargetDuration(target) => Call::SetTargetDuration(target),
             Self::Source(name) => Call::SetSource(source(&name)?),
-            Self::Push(segment) => Call::Push(Arc::new(segment.restore(instant(segment.closed))?)),
+            Self::Push(segment) => {
+                let closed = instant(segment.closed);
+                Call::Push(Arc::new(segment.restore(closed)?))
+            }
             Self::Offer { session, refresh, price, round_trip } => {
                 let offer = SessionOffer { refresh: refresh.map(instant), price, round_trip };
                 Call::Discovered(SessionId(session), Ok(offer))
@@ -167,8 +172,32 @@ fn ladder(rungs: Vec<(String, u32, u32, u32)>) -> Option<Ladder> {
 }
 
 impl RecordedSegment {
+    fn new(segment: &Segment, closed: u64) -> Self {
+        let pictures = |media: Option<&Arc<TrackSegment>>| media.is_some_and(|it| has_pictures(it));
+        let ready_made = |it: &ReadyMade| RecordedReadyMade {
+            name: it.name.to_string(),
+            pictures: pictures(it.media.as_ref()),
+        };
+        Self {
+            sequence: segment.sequence.0,
+            discontinuity: segment.discontinuity,
+            independent: segment.independent,
+            ticks: segment.duration.ticks(),
+            timescale: segment.duration.timescale().get(),
+            pictures: pictures(segment.video.as_ref()),
+            sound: !segment.is_gap(),
+            ready_made: segment.ready_made.iter().map(ready_made).collect(),
+            closed,
+        }
+    }
+
     fn restore(self, closed: Instant) -> Option<Segment> {
         let media = Arc::new(placeholder::video());
+        let ready_made = |it: RecordedReadyMade| {
+            let name = RenditionName::parse(&it.name).ok()?;
+            Some(ReadyMade { name, media: it.pictures.then(|| Arc::clone(&media)) })
+        };
+        let ready_made = self.ready_made.into_iter().map(ready_made).collect::<Option<_>>()?;
         Some(Segment {
             sequence: SequenceNumber(self.sequence),
             discontinuity: self.discontinuity,
@@ -178,9 +207,15 @@ impl RecordedSegment {
             program_date_time: UNIX_EPOCH,
             video: self.pictures.then(|| Arc::clone(&media)),
             audio: (self.sound && !self.pictures).then_some(media),
+            ready_made,
             closed,
         })
     }
+}
+
+/// Whether it is video with something in it.
+fn has_pictures(media: &TrackSegment) -> bool {
+    media.init.track.kind() == TrackKind::Video && !media.samples.is_empty()
 }
 
 /// Pools in the form that is kept.

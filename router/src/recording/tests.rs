@@ -1,4 +1,4 @@
-use media::SequenceNumber;
+use media::{ReadyMade, RenditionName, Segment, SequenceNumber};
 
 use super::*;
 use crate::{
@@ -52,7 +52,7 @@ fn recorded() -> (Vec<String>, u64) {
         if next.is_empty() {
             sequence += 1;
             let length = Duration::from_secs(2);
-            next.push(Call::Push(Arc::new(segment(sequence, now, length))));
+            next.push(Call::Push(Arc::new(with_ready_made(segment(sequence, now, length)))));
             next.push(Call::Timeout);
             let there = !sequence.is_multiple_of(4);
             let address = fleet.pools().pools[0].orchestrators[0].address.clone();
@@ -63,6 +63,19 @@ fn recorded() -> (Vec<String>, u64) {
         calls = next;
     }
     (lines, attempts)
+}
+
+/// Every fifth segment brings a rung along; in every seventh the source is paused, and a layer is not.
+fn with_ready_made(mut segment: Segment) -> Segment {
+    let rendition = |name, media: &Option<_>| ReadyMade { name, media: media.clone() };
+    if segment.sequence.0.is_multiple_of(5) {
+        segment.ready_made = vec![rendition(RenditionName::new("480p").unwrap(), &segment.video)];
+    }
+    if segment.sequence.0.is_multiple_of(7) {
+        let video = segment.video.take();
+        segment.ready_made.push(rendition(RenditionName::of_layer(540, 1), &video));
+    }
+    segment
 }
 
 fn result(start: &AttemptStart) -> Result<Delivery, AttemptFault> {

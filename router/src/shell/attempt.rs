@@ -301,7 +301,7 @@ fn check(
     if found != asked {
         return Err(AttemptError::RenditionCount { found, asked });
     }
-    let source = segment.video.as_deref().ok_or(AttemptError::Internal("no video to compare"))?;
+    let source = segment.to_transcode().ok_or(AttemptError::Internal("no video to compare"))?;
     let pairs = results.iter().zip(ladder.profiles());
     pairs
         .map(|(result, profile)| {

@@ -337,7 +337,7 @@ impl StreamRoute {
 
     fn prepare(&mut self, start: &AttemptStart) -> Result<Attempting, AttemptError> {
         let segment = &start.segment;
-        let video = segment.video.as_ref().ok_or(AttemptError::Internal("no video to send"))?;
+        let video = segment.to_transcode().ok_or(AttemptError::Internal("no video to send"))?;
         let container = start.orchestrator.container;
         let RequestBody { body, hashed } = self.bodies.body(segment, video, container)?;
         let held = self.sessions.get_mut(&start.session);

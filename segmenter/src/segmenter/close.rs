@@ -144,6 +144,7 @@ impl Segmenter {
             program_date_time: self.wall_at(closing.start),
             video,
             audio,
+            ready_made: Vec::new(),
             closed: closing.completed,
         });
     }
@@ -184,6 +185,7 @@ impl Segmenter {
             program_date_time: self.wall_at(start),
             video: None,
             audio: None,
+            ready_made: Vec::new(),
             closed: due,
         });
     }

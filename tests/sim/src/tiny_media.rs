@@ -86,6 +86,7 @@ impl Source {
             program_date_time: SystemTime::UNIX_EPOCH + start,
             video: if pictures { media() } else { None },
             audio: if content == Content::Sound { media() } else { None },
+            ready_made: Vec::new(),
             closed,
         }
     }

@@ -283,7 +283,7 @@ pub(super) fn label(output: &Output) -> String {
 pub(super) fn names<'a>(ladders: impl Iterator<Item = &'a media::Ladder>) -> Vec<RenditionId> {
     let mut names = vec![RenditionId::Source, RenditionId::Audio];
     for profile in ladders.flat_map(media::Ladder::profiles) {
-        let name = RenditionId::Transcoded(profile.name.clone());
+        let name = RenditionId::Named(profile.name.clone());
         if !names.contains(&name) {
             names.push(name);
         }

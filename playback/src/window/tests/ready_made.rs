@@ -1,0 +1,117 @@
+use media::RenditionName;
+
+use super::*;
+use crate::testing::audio_init;
+
+/// A publisher with three layers and two audio tracks, and a rung transcoded between two of them.
+fn layered() -> Maker {
+    let mut maker = Maker::new(&["720p"]);
+    maker.renditions[0].1 = Some(video_init(720, 0));
+    maker.ready_made = vec![
+        (RenditionName::of_layer(540, 1), Some(video_init(540, 0))),
+        (RenditionName::of_layer(270, 1), Some(video_init(270, 0))),
+        (RenditionName::of_audio(2), Some(audio_init())),
+    ];
+    maker
+}
+
+fn playing(maker: &mut Maker) -> Window {
+    let mut window = window(config());
+    window.set_ladder(&ladder(&["720p"]));
+    for _ in 0..3 {
+        window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    }
+    window
+}
+
+fn gaps(window: &Window, name: &str) -> Vec<bool> {
+    let text = window.media_playlist(&RenditionId::parse(name).unwrap()).unwrap();
+    let text = String::from_utf8(text.body().to_vec()).unwrap();
+    let segments: Vec<_> = text.split("#EXT-X-PROGRAM-DATE-TIME").skip(1).collect();
+    segments.into_iter().map(|segment| segment.contains("#EXT-X-GAP")).collect()
+}
+
+fn discontinuities(window: &Window, name: &str) -> Vec<bool> {
+    media_playlist(window, name).segments.iter().map(|it| it.discontinuity).collect()
+}
+
+#[test]
+fn layers_are_variants_by_size_and_audio_tracks_members_of_the_group() {
+    let mut maker = layered();
+    let window = playing(&mut maker);
+    let expected =
+        ["cam/source-540p.m3u8", "cam/source.m3u8", "cam/720p.m3u8", "cam/source-270p.m3u8"];
+    assert_eq!(variants(&window), expected);
+    let text = multivariant(&window);
+    let (_, playlist) = m3u8_rs::parse_master_playlist(text.as_bytes()).unwrap();
+    let audio: Vec<_> = playlist
+        .alternatives
+        .iter()
+        .map(|it| (it.name.as_str(), it.uri.as_deref().unwrap(), it.default))
+        .collect();
+    let expected = [("Audio", "cam/audio.m3u8", true), ("Audio 2", "cam/audio-2.m3u8", false)];
+    assert_eq!(audio, expected);
+    // 250 bytes a millisecond each, for the layer and for the dearer of the two audio tracks.
+    assert!(text.contains("BANDWIDTH=4000000,"), "{text}");
+    let id = RenditionId::parse("source-270p").unwrap();
+    let layer = window.media_playlist(&id).unwrap();
+    let layer = String::from_utf8(layer.body().to_vec()).unwrap();
+    assert!(layer.contains("source-270p/z-3.m4s"), "{layer}");
+    assert!(window.file(&id, &FileName::Init { epoch: "z", number: 1 }).is_some());
+    assert!(window.file(&id, &FileName::Segment { epoch: "z", sequence: 2 }).is_some());
+}
+
+#[test]
+fn a_layer_that_pauses_has_gaps_of_its_own_and_the_others_go_on() {
+    let mut maker = layered();
+    let mut window = playing(&mut maker);
+    // The source itself pauses: the presentation goes on with what else there is.
+    let source = maker.source.take();
+    let segment = maker.media(2_000);
+    assert!(!segment.source.is_gap());
+    window.append(now(), wall(0), &segment).unwrap();
+    maker.source = source;
+    maker.ready_made[0].1 = None;
+    window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    assert_eq!(gaps(&window, "source"), [false, false, false, true, false]);
+    assert_eq!(gaps(&window, "source-540p"), [false, false, false, false, true]);
+    for name in ["720p", "source-270p", "audio", "audio-2"] {
+        assert_eq!(gaps(&window, name), [false; 5], "{name}");
+    }
+    for name in ["source", "720p", "source-540p", "source-270p", "audio", "audio-2"] {
+        let playlist = media_playlist(&window, name);
+        assert_eq!((playlist.media_sequence, playlist.segments.len()), (1, 5), "in step");
+        assert_eq!(discontinuities(&window, name), [false; 5], "a pause is no other timeline");
+    }
+}
+
+#[test]
+fn a_layer_that_comes_late_or_changes_is_shown_from_there_on() {
+    let mut maker = layered();
+    let late = maker.ready_made[1].1.take();
+    let mut window = playing(&mut maker);
+    assert!(!multivariant(&window).contains("270p"));
+    maker.ready_made[1].1 = late;
+    window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    assert!(multivariant(&window).contains("source-270p.m3u8"));
+    assert_eq!(gaps(&window, "source-270p"), [true, true, true, false]);
+    maker.ready_made[1].1 = Some(video_init(180, 0));
+    window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    for name in ["source", "720p", "source-270p", "audio-2"] {
+        let marks = discontinuities(&window, name);
+        assert_eq!(marks, [false, false, false, false, true], "{name}: in step");
+    }
+}
+
+#[test]
+fn filler_takes_the_place_of_a_rung() {
+    let mut maker = layered();
+    let mut window = playing(&mut maker);
+    let init = maker.renditions[0].1.take();
+    maker.renditions.clear();
+    maker.ready_made = vec![(RenditionName::new("720p").unwrap(), init)];
+    window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    assert_eq!(gaps(&window, "720p"), [false; 4]);
+    assert_eq!(discontinuities(&window, "720p"), [false; 4], "the same header");
+    assert_eq!(variants(&window).iter().filter(|uri| uri.contains("720p")).count(), 1);
+}
