@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use media::{Chain, Timescale, Timestamp};
+use media::{Chain, InitSegment, Timescale, Timestamp};
 
 /// An audio frame on the stream's timeline, in ticks of its own timescale.
 #[derive(Clone, Debug)]
@@ -52,6 +52,12 @@ impl AudioQueue {
         }
     }
 
+    /// An empty queue for audio of these parameters.
+    pub(crate) fn of_track(init: &InitSegment) -> Self {
+        let frame = init.track.parameters.sound().map_or(1_024, |sound| sound.frame_samples);
+        Self::new(init.track.timescale, frame)
+    }
+
     pub(crate) const fn timescale(&self) -> Timescale {
         self.timescale
     }
@@ -82,6 +88,11 @@ impl AudioQueue {
     /// `ticks` of this track in ticks of 90 kHz.
     pub(crate) fn on_video_clock(&self, ticks: i64) -> i64 {
         Timestamp::new(ticks, self.timescale).rescale(Timescale::VIDEO).ticks()
+    }
+
+    /// `ticks` of 90 kHz in ticks of this track.
+    pub(crate) fn on_own_clock(&self, ticks: i64) -> i64 {
+        Timestamp::new(ticks, Timescale::VIDEO).rescale(self.timescale).ticks()
     }
 
     /// Appends a frame stamped `dts`; answers whether it had to be moved against its stamp's order.

@@ -3,60 +3,66 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use container::cmaf::{self, CmafError};
-use media::{InitSegment, Track, TrackId, TrackKind};
+use media::{InitSegment, MAX_AUDIO_TRACKS, MAX_VIDEO_TRACKS, Track, TrackId, TrackKind};
 
 /// CMAF headers remembered: a source that alternates between two scenes keeps two per track.
-const KNOWN_MAX: usize = 8;
+const KNOWN_MAX: usize = 2 * (MAX_VIDEO_TRACKS + MAX_AUDIO_TRACKS);
 
-/// The tracks as the publisher announced them last.
+/// The tracks as the publisher announced them last, each id once.
 #[derive(Debug, Default)]
 pub(crate) struct Announced {
-    video: Option<Arc<InitSegment>>,
-    audio: Option<Arc<InitSegment>>,
+    tracks: Vec<Arc<InitSegment>>,
     known: VecDeque<Arc<InitSegment>>,
 }
 
 impl Announced {
-    pub(crate) const fn video(&self) -> Option<&Arc<InitSegment>> {
-        self.video.as_ref()
+    /// A track with its parameters.
+    pub(crate) fn get(&self, id: TrackId) -> Option<&Arc<InitSegment>> {
+        self.tracks.iter().find(|init| init.track.id == id)
     }
 
-    pub(crate) const fn audio(&self) -> Option<&Arc<InitSegment>> {
-        self.audio.as_ref()
+    /// The main audio track.
+    pub(crate) fn audio(&self) -> Option<&Arc<InitSegment>> {
+        self.get(TrackId::AUDIO).filter(|init| init.track.kind() == TrackKind::Audio)
     }
 
     /// What the track with this id carries.
     pub(crate) fn kind(&self, id: TrackId) -> Option<TrackKind> {
-        [&self.video, &self.audio]
-            .into_iter()
-            .flatten()
-            .find(|init| init.track.id == id)
-            .map(|init| init.track.kind())
+        self.get(id).map(|init| init.track.kind())
+    }
+
+    /// All tracks of a kind.
+    pub(crate) fn of_kind(&self, kind: TrackKind) -> impl Iterator<Item = &Track> + '_ {
+        self.tracks.iter().map(|init| &init.track).filter(move |track| track.kind() == kind)
+    }
+
+    /// Another publisher announces its own tracks.
+    pub(crate) fn forget_tracks(&mut self) {
+        self.tracks.clear();
     }
 
     /// A track is new or has new parameters; answers whether anything differs. Encoders that repeat
-    /// their parameter sets change nothing (HLS rule B-1).
+    /// their parameter sets change nothing (HLS rule B-1). Tracks past the bounds on their number stay
+    /// unknown.
     ///
     /// # Errors
     /// When it can't be written as CMAF; its access units are then unknown.
     pub(crate) fn set(&mut self, track: Track) -> Result<bool, CmafError> {
-        let kind = track.kind();
+        let (id, kind) = (track.id, track.kind());
         let init = self.header(track);
-        let place = match kind {
-            TrackKind::Video => &mut self.video,
-            TrackKind::Audio => &mut self.audio,
+        let before = self.tracks.iter().position(|init| init.track.id == id);
+        let before = before.map(|index| self.tracks.remove(index));
+        let init = init?;
+        let most = match kind {
+            TrackKind::Video => MAX_VIDEO_TRACKS,
+            TrackKind::Audio => MAX_AUDIO_TRACKS,
         };
-        match init {
-            Ok(init) => {
-                let same = place.as_ref().is_some_and(|old| Arc::ptr_eq(old, &init));
-                *place = Some(init);
-                Ok(!same)
-            }
-            Err(error) => {
-                *place = None;
-                Err(error)
-            }
+        if self.of_kind(kind).count() >= most {
+            return Ok(false);
         }
+        let same = before.is_some_and(|before| Arc::ptr_eq(&before, &init));
+        self.tracks.push(init);
+        Ok(!same)
     }
 
     fn header(&mut self, track: Track) -> Result<Arc<InitSegment>, CmafError> {

@@ -19,14 +19,20 @@
 //! - Program date time grows by exactly the duration; it may leap forward at a discontinuity only.
 //! - An access unit ends up in exactly one segment, or in one of the counters of [`Stats`].
 //!
+//! - Of several video or audio tracks each is in every segment or has no media there at all: what a layer
+//!   lacks never shortens, delays for longer than [`SegmenterConfig::interleave_wait`], or ends the others.
+//!
 //! Start reading at [`Segmenter`], then `TargetDuration`, then `Timeline`.
 
+mod alternate;
 mod audio_queue;
 mod config;
 mod epoch;
 #[cfg(test)]
 mod fixture;
+mod follower;
 mod held_audio;
+mod names;
 mod output;
 mod program_date_time;
 mod segmenter;

@@ -1,7 +1,10 @@
 //! The core: access units in, segments out.
 
+mod alternates;
 mod audio;
 mod close;
+mod emit;
+mod followers;
 mod publisher_cut;
 mod start;
 #[cfg(test)]
@@ -9,20 +12,25 @@ mod tests;
 mod video;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use media::{
-    AccessUnit, MediaDuration, SequenceNumber, Timescale, Track, TrackId, TrackKind, TrackSegment,
+    AccessUnit, InitSegment, MediaDuration, SequenceNumber, Timescale, Track, TrackId, TrackKind,
+    TrackSegment,
 };
 
 use self::close::Closing;
 use crate::{
     Output, SegmenterConfig, Stats,
+    alternate::Alternate,
     audio_queue::AudioQueue,
     epoch::{Announced, Epoch},
+    follower::Follower,
     held_audio::HeldAudio,
+    names::Names,
     program_date_time::ProgramDateTime,
     stand_in::Absence,
     target_duration::TargetDuration,
@@ -37,10 +45,18 @@ use crate::{
 /// [`Self::poll_timeout`] has passed. A publisher that comes back after [`Self::publisher_left`] just
 /// pushes on.
 ///
+/// Of several video tracks one leads: its key frames are where all tracks are cut. That is the first one to
+/// send a key frame, and then the smallest picture that has one together with it. A follower is cut at its
+/// own key frame beside the leader's; without one, or with pictures missing, it has no media in that segment.
+/// When the leader pauses and another one goes on for a second, that one leads; only where it does not begin
+/// with the open segment, a new timeline does. The largest picture is `source`, whoever leads.
+///
 /// Memory: an open segment holds at most 8 192 pictures and 64 MiB (12.5 s at 41 Mbit/s), and so does
 /// the one before it while it waits for its audio; audio on its way holds at most 2 048 frames and
 /// 8 MiB, and as much again while it waits for a first picture. Past a bound the GOP is cut where
-/// that is possible, or dropped, and counted.
+/// that is possible, or dropped, and counted. Each further video track, at most 3, holds 8 192 pictures and
+/// 64 MiB in all, each further audio track, at most 7, twice 2 048 frames and 8 MiB; past a bound its own
+/// media is dropped, and counted.
 #[derive(Debug)]
 pub struct Segmenter {
     config: SegmenterConfig,
@@ -54,7 +70,14 @@ pub struct Segmenter {
     held: HeldAudio,
     /// The last wait for audio ended without any: don't wait again before some comes.
     audio_idle: bool,
-    /// A segment that waits for the rest of its audio.
+    /// Video tracks beside the one that leads, which is in `video`.
+    followers: Vec<Follower>,
+    /// Audio tracks beside the main one.
+    alternates: Vec<Alternate>,
+    names: Names,
+    /// The headers of what is out, by track.
+    headers: BTreeMap<TrackId, Arc<InitSegment>>,
+    /// A segment that waits for the rest of its audio and layers.
     closing: Option<Closing>,
     /// Where the last closed segment ends on the stream's timeline, in ticks of 90 kHz.
     cursor: i64,
@@ -122,6 +145,10 @@ impl Segmenter {
             audio: None,
             held: HeldAudio::default(),
             audio_idle: false,
+            followers: Vec::new(),
+            alternates: Vec::new(),
+            names: Names::default(),
+            headers: BTreeMap::new(),
             closing: None,
             cursor: 0,
             clock: None,
@@ -135,20 +162,22 @@ impl Segmenter {
     /// A track is new, or its parameters are; holds from its next access unit on, for video from its
     /// next key frame on. Equal parameters change nothing.
     pub fn set_track(&mut self, _now: Instant, track: Track) {
-        let (id, kind) = (track.id, track.kind());
-        match self.announced.set(track) {
-            Ok(changed) => {
-                if changed && kind == TrackKind::Audio {
-                    self.stats.dropped_audio += count(self.held.clear());
-                }
-            }
-            Err(error) => {
-                if kind == TrackKind::Audio {
-                    self.stats.dropped_audio += count(self.held.clear());
-                }
-                self.unwritable(id, error);
-            }
+        let id = track.id;
+        let set = self.announced.set(track);
+        if !matches!(set, Ok(false)) {
+            self.drop_held_of(id);
         }
+        self.names.follow(&self.announced);
+        if let Err(error) = set {
+            self.unwritable(id, error);
+        }
+    }
+
+    /// Another publisher begins: closes the open segment, and forgets the tracks of the one before.
+    pub fn new_publisher(&mut self, now: Instant) {
+        self.stop(now, false);
+        self.announced.forget_tracks();
+        self.names.reset();
     }
 
     /// Takes the next access unit of any track; `wall` is the wall-clock time at `now`.
@@ -160,9 +189,13 @@ impl Segmenter {
         }
         match self.announced.kind(unit.track) {
             Some(TrackKind::Video) => self.push_video(now, wall, unit),
-            Some(TrackKind::Audio) => self.push_audio(now, wall, unit),
+            Some(TrackKind::Audio) if unit.track == TrackId::AUDIO => {
+                self.push_audio(now, wall, unit);
+            }
+            Some(TrackKind::Audio) => self.push_alternate(unit),
             None => self.stats.dropped_unknown += 1,
         }
+        self.prefer_smallest(now, wall);
     }
 
     /// The publisher's clock has jumped, or data are missing: closes the open segment; the next key
@@ -195,24 +228,31 @@ impl Segmenter {
         self.outputs.pop_front()
     }
 
-    /// Bytes of the pictures that are in no segment yet.
+    /// Bytes of the source's pictures that are in no segment yet.
     #[must_use]
-    pub const fn open_bytes(&self) -> usize {
-        self.video.bytes()
+    pub fn open_bytes(&self) -> usize {
+        self.source_pictures().bytes()
     }
 
-    /// The open segment's pictures decoded after `after`, in ticks of 90 kHz, as samples; the last one's
-    /// duration is a guess, and there are no parts. `None` where there are no such pictures, or the
-    /// segment before still waits for its audio.
+    /// The open segment's source pictures decoded after `after`, in ticks of 90 kHz, as samples; the last
+    /// one's duration is a guess, and there are no parts. `None` where there are no such pictures, or the
+    /// segment before still waits for its other tracks.
     #[must_use]
     pub fn open_video(&self, after: Option<i64>) -> Option<TrackSegment> {
-        let State::Running(running) = &self.state else { return None };
-        let init = running.epoch.video.clone().filter(|_| self.closing.is_none())?;
-        let end = self.video.last_dts()?.saturating_add(self.video.last_step());
-        let pictures = self.video.after(after);
+        let State::Running(_) = &self.state else { return None };
+        let video = self.source_pictures();
+        let init = video.get(0).filter(|_| self.closing.is_none())?.init.clone();
+        let end = video.last_dts()?.saturating_add(video.last_step());
+        let pictures = video.after(after);
         let (begin, samples) = video_samples(pictures, end);
         let base_decode_time = u64::try_from(begin).ok().filter(|_| !samples.is_empty())?;
         Some(TrackSegment { init, base_decode_time, samples, parts: Vec::new() })
+    }
+
+    /// The pictures of `source`; while none is settled, those that lead.
+    fn source_pictures(&self) -> &VideoQueue {
+        let source = self.followers.iter().find(|it| Some(it.id()) == self.names.source());
+        source.map_or(&self.video, Follower::queue)
     }
 
     /// When [`Self::handle_timeout`] is due.
@@ -229,11 +269,11 @@ impl Segmenter {
         [closing, stand_in, audio_only].into_iter().flatten().min()
     }
 
-    /// Does what was due by `now`: stand-ins, segments that have waited long enough for their audio,
-    /// audio that has waited long enough for video.
+    /// Does what was due by `now`: stand-ins, segments that have waited long enough for their other
+    /// tracks, audio that has waited long enough for video.
     pub fn handle_timeout(&mut self, now: Instant, wall: SystemTime) {
         if self.closing.as_ref().is_some_and(|closing| closing.deadline <= now) {
-            self.stop_waiting_for_audio(now);
+            self.stop_waiting(now);
         }
         self.make_due_stand_ins(now);
         let waited = self.held.since().map(|since| now.saturating_duration_since(since));

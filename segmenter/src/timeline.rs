@@ -50,6 +50,14 @@ impl Timeline {
         Self { start, ..self }
     }
 
+    /// The same clock for another video track, which begins with `first`: how long its pictures wait
+    /// between decoding and showing is its own.
+    #[must_use]
+    pub(crate) fn beside(self, first: &AccessUnit) -> Self {
+        let stamps = source_stamps(first, Timescale::VIDEO);
+        Self { reorder_delay: stamps.pts.saturating_sub(stamps.dts), ..self }
+    }
+
     /// Where it begins on the stream's timeline, in ticks of 90 kHz.
     pub(crate) const fn start(&self) -> i64 {
         self.start

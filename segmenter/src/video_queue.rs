@@ -1,8 +1,8 @@
 //! Pictures of the open segment.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use media::Chain;
+use media::{Chain, InitSegment};
 
 use crate::timeline::Stamps;
 
@@ -23,6 +23,8 @@ pub(crate) struct Picture {
     pub(crate) sync: bool,
     pub(crate) payload: Chain,
     pub(crate) arrived: Instant,
+    /// The header that decodes it.
+    pub(crate) init: Arc<InitSegment>,
 }
 
 /// Where the pictures can be parted, in ticks of 90 kHz.
@@ -60,13 +62,26 @@ impl VideoQueue {
         self.pictures.is_empty()
     }
 
-    /// Whether the first picture here is a key frame.
-    pub(crate) fn first_is_key(&self) -> bool {
-        self.pictures.front().is_some_and(|picture| picture.sync)
-    }
-
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The picture at a place in decoding order.
+    pub(crate) fn get(&self, index: usize) -> Option<&Picture> {
+        self.pictures.get(index)
+    }
+
+    /// The key frame shown nearest to `at`, at most `tolerance` ticks off.
+    pub(crate) fn key_frame_near(&self, at: i64, tolerance: i64) -> Option<usize> {
+        let off = |picture: &Picture| picture.pts.saturating_sub(at).saturating_abs();
+        let keys = self.pictures.iter().enumerate().filter(|(_, picture)| picture.sync);
+        let near = keys.filter(|(_, key)| off(key) <= tolerance);
+        near.min_by_key(|(_, key)| off(key)).map(|(index, _)| index)
+    }
+
+    /// How many pictures are decoded before `dts`.
+    pub(crate) fn count_before(&self, dts: i64) -> usize {
+        self.pictures.partition_point(|picture| picture.dts < dts)
     }
 
     /// The pictures decoded after `dts`; all where there is none.
@@ -195,7 +210,7 @@ impl VideoQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::instant;
+    use crate::fixture::{init, instant};
 
     fn queue(stamps: &[(i64, i64)]) -> VideoQueue {
         let mut queue = VideoQueue::new();
@@ -206,6 +221,7 @@ mod tests {
                 sync: false,
                 payload: Chain::new(),
                 arrived: instant(0),
+                init: init(),
             });
         }
         queue

@@ -1,9 +1,9 @@
 //! Samples to CMAF chunks, by reference.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use container::cmaf::{self, CmafError};
-use media::{InitSegment, MediaDuration, Part, Sample, Timescale, TrackSegment};
+use media::{InitSegment, MediaDuration, Part, Sample, Timescale, TrackId, TrackSegment};
 
 use crate::{audio_queue::AudioFrame, video_queue::Picture};
 
@@ -11,14 +11,18 @@ use crate::{audio_queue::AudioFrame, video_queue::Picture};
 #[derive(Debug)]
 pub(crate) struct Writer {
     part_target: Option<MediaDuration>,
-    video_fragments: u32,
-    audio_fragments: u32,
+    /// Fragments written so far, by track.
+    fragments: BTreeMap<TrackId, u32>,
 }
 
 impl Writer {
     pub(crate) fn new(part_target: Option<Duration>) -> Self {
         let part_target = part_target.map(MediaDuration::from_std);
-        Self { part_target, video_fragments: 0, audio_fragments: 0 }
+        Self { part_target, fragments: BTreeMap::new() }
+    }
+
+    fn fragments_of(&mut self, init: &InitSegment) -> &mut u32 {
+        self.fragments.entry(init.track.id).or_default()
     }
 
     /// Pictures whose last one is decoded until `end`.
@@ -29,7 +33,7 @@ impl Writer {
         end: i64,
     ) -> Result<TrackSegment, CmafError> {
         let (begin, samples) = video_samples(pictures, end);
-        write(init, begin, samples, self.part_target, &mut self.video_fragments)
+        write(init, begin, samples, self.part_target, self.fragments_of(init))
     }
 
     /// Audio frames whose last one lasts until `end`.
@@ -51,7 +55,7 @@ impl Writer {
                 payload: frame.payload,
             })
             .collect();
-        write(init, begin, samples, self.part_target, &mut self.audio_fragments)
+        write(init, begin, samples, self.part_target, self.fragments_of(init))
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use media::{AccessUnit, InitSegment, Timescale, Timestamp};
 
-use super::{Segmenter, State, start::audio_queue, ticks};
-use crate::{Cut, epoch::same_header};
+use super::{Segmenter, State, ticks};
+use crate::{Cut, audio_queue::AudioQueue, epoch::same_header};
 
 /// Most audio frames on their way into a segment: 43 s of AAC at 48 kHz.
 pub(super) const FRAMES_MAX: usize = 2_048;
@@ -105,7 +105,7 @@ impl Segmenter {
     fn join_audio(&mut self, init: &Arc<InitSegment>) {
         let State::Running(running) = &mut self.state else { return };
         running.epoch.audio = Some(Arc::clone(init));
-        self.audio = Some(audio_queue(init));
+        self.audio = Some(AudioQueue::of_track(init));
         if let Some(closing) = &mut self.closing {
             closing.audio = Some(Arc::clone(init));
         }

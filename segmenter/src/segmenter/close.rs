@@ -1,57 +1,59 @@
 //! How a segment ends and leaves.
 
 use std::{
-    mem,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use media::{InitSegment, Segment, Timescale, Timestamp, TrackId, TrackSegment};
+use media::{InitSegment, Segment, Timescale, Timestamp};
 
 use super::{Segmenter, State, Waiting, count, media_duration};
 use crate::{
-    Output, audio_queue::AudioFrame, epoch::same_header, stand_in::Absence, video_queue::Picture,
+    Output, alternate::Alternate, follower::Follower, stand_in::Absence, video_queue::Picture,
 };
 
-/// A segment whose pictures are complete, while the last of its audio may still be on its way.
+/// A segment whose leading pictures are complete, while the last of its audio and of its other layers may
+/// still be on their way.
 #[derive(Debug)]
 pub(super) struct Closing {
-    start: i64,
-    end: i64,
-    discontinuity: bool,
-    independent: bool,
-    video: Option<Arc<InitSegment>>,
-    pictures: Vec<Picture>,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) discontinuity: bool,
+    pub(super) independent: bool,
+    pub(super) video: Option<Arc<InitSegment>>,
+    pub(super) pictures: Vec<Picture>,
     /// Decoding time of the picture after its last one.
-    next_dts: i64,
+    pub(super) next_dts: i64,
+    /// The segment after it begins with a key frame.
+    pub(super) key_follows: bool,
     pub(super) audio: Option<Arc<InitSegment>>,
     /// The last audio frame that had come when it began to wait.
     audio_seen: Option<i64>,
     /// When it stops waiting.
     pub(super) deadline: Instant,
     /// When what completes it arrived.
-    completed: Instant,
+    pub(super) completed: Instant,
 }
 
-impl Closing {
-    /// Where it ends, in ticks of 90 kHz.
-    pub(super) const fn end(&self) -> i64 {
-        self.end
-    }
+/// Where the leading pictures are parted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parting {
+    /// Presentation time of the first picture behind it, in ticks of 90 kHz.
+    pub(super) end: i64,
+    /// Its decoding time.
+    pub(super) next_dts: i64,
+    /// It is a key frame.
+    pub(super) key_follows: bool,
+    /// When it arrived.
+    pub(super) completed: Instant,
 }
 
 impl Segmenter {
-    /// Closes the open segment's pictures at `end`; it leaves once its audio is there.
-    pub(super) fn close_video(
-        &mut self,
-        now: Instant,
-        pictures: Vec<Picture>,
-        end: i64,
-        next_dts: i64,
-        completed: Instant,
-    ) {
+    /// Closes the open segment with these pictures; it leaves once its audio and its other layers are there.
+    pub(super) fn close_video(&mut self, now: Instant, pictures: Vec<Picture>, parting: Parting) {
         self.finish_closing(now, false);
         let State::Running(running) = &self.state else { return };
+        let Parting { end, next_dts, key_follows, completed } = parting;
         let start = running.open.start;
         self.closing = Some(Closing {
             start,
@@ -61,18 +63,17 @@ impl Segmenter {
             video: running.epoch.video.clone(),
             pictures,
             next_dts,
+            key_follows,
             audio: running.epoch.audio.clone(),
             audio_seen: self.audio.as_ref().and_then(|audio| audio.last_dts()),
             deadline: now.checked_add(self.config.interleave_wait).unwrap_or(now),
             completed,
         });
+        self.followers.iter_mut().for_each(Follower::note_waiting);
+        self.alternates.iter_mut().for_each(Alternate::note_waiting);
         self.target.saw_segment(end.saturating_sub(start));
         self.cursor = end;
-        if !self.expects_audio() {
-            self.finish_closing(completed, false);
-        } else {
-            self.finish_closing_when_complete(completed);
-        }
+        self.finish_closing_when_complete(completed);
     }
 
     /// Audio flows, as far as anyone can tell.
@@ -82,20 +83,29 @@ impl Segmenter {
         joins && self.announced.audio().is_some() && !self.audio_idle && self.held.is_empty()
     }
 
-    /// Lets the closing segment go when audio has passed its end.
+    /// Lets the closing segment go when every track has passed its end that is to be waited for.
     pub(super) fn finish_closing_when_complete(&mut self, arrived: Instant) {
-        let (Some(closing), Some(audio)) = (&self.closing, &self.audio) else { return };
-        if audio.is_complete_before(closing.end) {
+        let Some(closing) = &self.closing else { return };
+        let (end, tolerance) = (closing.end, self.tolerance());
+        let complete = || self.audio.as_ref().is_some_and(|audio| audio.is_complete_before(end));
+        let is_complete = (!self.expects_audio() || complete())
+            && self.followers.iter().all(|it| it.is_complete_before(end, tolerance))
+            && self.alternates.iter().all(|it| it.is_complete_before(end));
+        if is_complete {
             self.finish_closing(arrived, false);
         }
     }
 
-    /// Lets the closing segment go with the audio that has come; what comes later goes to the next.
-    pub(super) fn stop_waiting_for_audio(&mut self, now: Instant) {
+    /// Lets the closing segment go with what has come; what comes later goes to the next, or is too late.
+    pub(super) fn stop_waiting(&mut self, now: Instant) {
         let Some(closing) = &self.closing else { return };
         self.stats.interleave_timeouts += 1;
+        let (end, tolerance) = (closing.end, self.tolerance());
         let seen = self.audio.as_ref().and_then(|audio| audio.last_dts());
-        self.audio_idle = seen == closing.audio_seen;
+        let complete = self.audio.as_ref().is_some_and(|audio| audio.is_complete_before(end));
+        self.audio_idle = seen == closing.audio_seen && !complete;
+        self.followers.iter_mut().for_each(|it| it.note_waited(end, tolerance));
+        self.alternates.iter_mut().for_each(|it| it.note_waited(end));
         self.finish_closing(now, false);
     }
 
@@ -106,69 +116,6 @@ impl Segmenter {
         closing.completed = closing.completed.max(at);
         let frames = self.audio.as_ref().map_or(0, |audio| audio.count_before(closing.end));
         self.emit(closing, frames, fill_audio);
-    }
-
-    /// Publishes a segment with the first `frames` audio frames of the queue.
-    fn emit(&mut self, mut closing: Closing, frames: usize, fill_audio: bool) {
-        let pictures = mem::take(&mut closing.pictures);
-        let video = match &closing.video {
-            Some(init) if !pictures.is_empty() => {
-                let written = self.writer.video(init, pictures, closing.next_dts);
-                self.written(init.track.id, written)
-            }
-            Some(_) | None => None,
-        };
-        let (frames, next) = self.take_audio(frames, closing.end, fill_audio);
-        let audio = match &closing.audio {
-            Some(init) if !frames.is_empty() => {
-                let written = self.writer.audio(init, frames, next);
-                self.written(init.track.id, written)
-            }
-            Some(_) | None => None,
-        };
-        if let State::Running(running) = &mut self.state {
-            self.clock = Some(running.clock);
-            if same_header(running.epoch.video.as_ref(), closing.video.as_ref()) {
-                running.epoch.published = true;
-            }
-        }
-        self.stats.segments += 1;
-        self.stats.forced_cuts += u64::from(!closing.independent);
-        self.stats.discontinuities += u64::from(closing.discontinuity);
-        self.publish(Segment {
-            sequence: self.sequence,
-            discontinuity: closing.discontinuity,
-            independent: closing.independent,
-            start: Timestamp::new(closing.start, Timescale::VIDEO),
-            duration: media_duration(closing.end.saturating_sub(closing.start)),
-            program_date_time: self.wall_at(closing.start),
-            video,
-            audio,
-            ready_made: Vec::new(),
-            closed: closing.completed,
-        });
-    }
-
-    /// The next `frames` audio frames, and where the last of them ends.
-    fn take_audio(&mut self, frames: usize, end: i64, fill: bool) -> (Vec<AudioFrame>, i64) {
-        let Some(audio) = &mut self.audio else { return (Vec::new(), 0) };
-        let end = Timestamp::new(end, Timescale::VIDEO).rescale(audio.timescale()).ticks();
-        let (frames, next) = audio.take(frames);
-        (frames, if fill { end } else { next })
-    }
-
-    fn written(
-        &mut self,
-        track: TrackId,
-        written: Result<TrackSegment, container::cmaf::CmafError>,
-    ) -> Option<Arc<TrackSegment>> {
-        match written {
-            Ok(segment) => Some(Arc::new(segment)),
-            Err(error) => {
-                self.unwritable(track, error);
-                None
-            }
-        }
     }
 
     /// The number after the last, nothing in it: a stand-in that was due at `due`.
@@ -190,13 +137,13 @@ impl Segmenter {
         });
     }
 
-    fn publish(&mut self, segment: Segment) {
+    pub(super) fn publish(&mut self, segment: Segment) {
         self.sequence = self.sequence.next();
         self.published = true;
         self.outputs.push_back(Output::Segment(Arc::new(segment)));
     }
 
-    fn wall_at(&self, media: i64) -> SystemTime {
+    pub(super) fn wall_at(&self, media: i64) -> SystemTime {
         self.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.at(media))
     }
 
@@ -219,6 +166,7 @@ impl Segmenter {
                     }
                 }
                 self.drop_held();
+                self.drop_further_tracks();
             }
             State::Running(running) => {
                 let audio_only = running.epoch.video.is_none() && !publisher_left;
@@ -226,6 +174,7 @@ impl Segmenter {
                 self.flush(now);
                 self.drop_queued_audio();
                 self.drop_held();
+                self.drop_further_tracks();
                 self.video.reset();
                 let absence =
                     self.published.then(|| Absence::new(now, last_arrival, publisher_left));
@@ -254,6 +203,7 @@ impl Segmenter {
             video: running.epoch.video.clone(),
             pictures: self.video.take(self.video.len()),
             next_dts: end,
+            key_follows: true,
             audio: running.epoch.audio.clone(),
             audio_seen: None,
             deadline: now,
@@ -297,6 +247,7 @@ impl Segmenter {
             video: None,
             pictures: Vec::new(),
             next_dts: 0,
+            key_follows: true,
             audio: running.epoch.audio.clone(),
             audio_seen: None,
             deadline: completed,
@@ -315,7 +266,9 @@ impl Segmenter {
             State::Running(running) => running.heard,
             State::Waiting(_) | State::Ended => None,
         };
-        self.video.last_arrival().max(audio).max(closed)
+        let layers = self.followers.iter().filter_map(Follower::last_arrival).max();
+        let sounds = self.alternates.iter().filter_map(Alternate::last_arrival).max();
+        self.video.last_arrival().max(audio).max(closed).max(layers).max(sounds)
     }
 
     pub(super) fn drop_queued_audio(&mut self) {

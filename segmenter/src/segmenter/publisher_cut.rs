@@ -109,15 +109,17 @@ impl Segmenter {
         }
         self.stats.nudged += u64::from(off != 0);
         self.target.saw_gop(start.saturating_sub(running.gop_start));
-        let (new_tracks, new_audio) = self.tracks_change();
+        let stamps = Stamps { dts: start, pts: start, repaired: stamps.repaired };
+        let Some(key) = self.picture(stamps, &unit) else { return };
+        let (new_tracks, new_audio) = self.tracks_change(&key.init);
         if let State::Running(running) = &mut self.state {
             running.gop_start = start;
             running.open = Open { start, discontinuity: new_tracks, independent: true };
         }
         if new_tracks {
-            self.change_tracks(now, start, new_audio);
+            self.change_tracks(now, &key, new_audio);
         }
-        self.append_picture(Stamps { dts: start, pts: start, repaired: stamps.repaired }, unit);
+        self.append_picture(stamps, key);
         self.release_held_audio(now, wall);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     mem,
-    sync::Arc,
     time::{Instant, SystemTime},
 };
 
@@ -16,14 +15,18 @@ use crate::{
 impl Segmenter {
     /// A key frame begins a timeline. Audio held for it follows, as far as it is not earlier.
     pub(super) fn start_with_video(&mut self, now: Instant, wall: SystemTime, unit: AccessUnit) {
-        let Some(video) = self.announced.video().cloned() else { return };
+        let Some(video) = self.announced.get(unit.track).cloned() else { return };
         let clock = self.anchor(now, wall, unit.arrived);
         let timeline = Timeline::new(self.cursor, &unit, Timescale::VIDEO);
         self.video.reset();
         self.audio = None;
         self.run(timeline, clock, Epoch::of_video(video, None));
-        self.append_picture(timeline.video(&unit), unit);
+        let stamps = timeline.video(&unit);
+        if let Some(picture) = self.picture(stamps, &unit) {
+            self.append_picture(stamps, picture);
+        }
         self.release_held_audio(now, wall);
+        self.release_held_alternates(now);
     }
 
     /// Video has not come: audio alone begins a timeline.
@@ -36,9 +39,10 @@ impl Segmenter {
         let clock = self.anchor(now, wall, first.arrived);
         let timeline = Timeline::new(self.cursor, &first, timescale);
         self.video.reset();
-        self.audio = Some(audio_queue(&init));
+        self.audio = Some(AudioQueue::of_track(&init));
         self.run(timeline, clock, Epoch::of_audio(init));
         self.release_held_audio(now, wall);
+        self.release_held_alternates(now);
     }
 
     fn run(&mut self, timeline: Timeline, clock: ProgramDateTime, epoch: Epoch) {
@@ -96,12 +100,6 @@ impl Segmenter {
             self.make_stand_in(ticks(goal), due);
         }
     }
-}
-
-/// An empty queue for audio of these parameters.
-pub(super) fn audio_queue(init: &Arc<media::InitSegment>) -> AudioQueue {
-    let frame = init.track.parameters.sound().map_or(1_024, |sound| sound.frame_samples);
-    AudioQueue::new(init.track.timescale, frame)
 }
 
 impl Segmenter {

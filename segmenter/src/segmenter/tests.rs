@@ -2,6 +2,7 @@
 
 mod audio;
 mod gops;
+mod layers;
 mod presence;
 mod properties;
 mod publisher_cut;

@@ -1,10 +1,13 @@
 //! Pictures: where they cut.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
-use media::AccessUnit;
+use media::{AccessUnit, InitSegment};
 
-use super::{Open, Running, Segmenter, State, count, media_duration};
+use super::{Open, Running, Segmenter, State, close::Parting, count, media_duration};
 use crate::{
     Cut, LongGop, Output,
     epoch::{Epoch, same_header},
@@ -29,12 +32,14 @@ const SKEW_MAX: i64 = 180_000;
 
 impl Segmenter {
     pub(super) fn push_video(&mut self, now: Instant, wall: SystemTime, unit: AccessUnit) {
-        let pictures_flow = match &self.state {
-            State::Running(running) => running.epoch.video.is_some(),
-            State::Waiting(_) | State::Ended => false,
+        let leader = match &self.state {
+            State::Running(running) => running.epoch.video.as_ref().map(|init| init.track.id),
+            State::Waiting(_) | State::Ended => None,
         };
-        if pictures_flow {
+        if leader == Some(unit.track) {
             self.push_picture(now, wall, unit);
+        } else if leader.is_some() {
+            self.push_follower(now, wall, unit);
         } else if unit.random_access {
             if matches!(self.state, State::Running(_)) {
                 self.stop(now, false);
@@ -61,10 +66,11 @@ impl Segmenter {
             return self.push_video(now, wall, unit);
         }
         let key = unit.random_access;
-        if key && !self.key_frame(now, stamps, unit.arrived) {
+        let Some(picture) = self.picture(stamps, &unit) else { return };
+        if key && !self.key_frame(now, &picture) {
             return self.push_video(now, wall, unit);
         }
-        self.append_picture(stamps, unit);
+        self.append_picture(stamps, picture);
         if key {
             self.release_held_audio(now, wall);
         }
@@ -73,7 +79,7 @@ impl Segmenter {
 
     /// Cuts until a picture at `reach` fits into the open segment and its bounds; `false` when the
     /// timeline had to end instead.
-    fn make_room(&mut self, now: Instant, reach: i64, arrived: Instant) -> bool {
+    pub(super) fn make_room(&mut self, now: Instant, reach: i64, arrived: Instant) -> bool {
         loop {
             let State::Running(running) = &self.state else { return false };
             let (start, gop_start) = (running.open.start, running.gop_start);
@@ -122,9 +128,11 @@ impl Segmenter {
 
     /// Closes the open segment at a seam within the pictures that have come.
     fn part(&mut self, now: Instant, seam: Seam, arrived: Instant) {
+        let independent = self.video.get(seam.index).is_some_and(|picture| picture.sync);
         let pictures = self.video.take(seam.index);
-        self.close_video(now, pictures, seam.end, seam.next_dts, arrived);
-        let independent = self.video.first_is_key();
+        let Seam { end, next_dts, .. } = seam;
+        let parting = Parting { end, next_dts, key_follows: independent, completed: arrived };
+        self.close_video(now, pictures, parting);
         if let State::Running(running) = &mut self.state {
             running.open = Open { start: seam.end, discontinuity: false, independent };
         }
@@ -143,12 +151,12 @@ impl Segmenter {
 
     /// A key frame has come: cuts before it where the rule says so. `false` when the timeline had to
     /// end instead.
-    fn key_frame(&mut self, now: Instant, stamps: Stamps, arrived: Instant) -> bool {
+    pub(super) fn key_frame(&mut self, now: Instant, key: &Picture) -> bool {
         let State::Running(running) = &mut self.state else { return false };
-        let length = stamps.pts.saturating_sub(running.open.start);
-        self.target.saw_gop(stamps.pts.saturating_sub(running.gop_start));
-        running.gop_start = stamps.pts;
-        let (new_tracks, new_audio) = self.tracks_change();
+        let length = key.pts.saturating_sub(running.open.start);
+        self.target.saw_gop(key.pts.saturating_sub(running.gop_start));
+        running.gop_start = key.pts;
+        let (new_tracks, new_audio) = self.tracks_change(&key.init);
         if length <= 0 {
             // A cut here would make an empty segment, and new parameters can't wait.
             if new_tracks {
@@ -160,62 +168,72 @@ impl Segmenter {
         if !new_tracks && !ends {
             return true;
         }
-        let (dts, _) = self.video.decoding_time(stamps);
         let pictures = self.video.take(self.video.len());
-        self.close_video(now, pictures, stamps.pts, dts, arrived);
+        let (end, next_dts) = (key.pts, key.dts);
+        let parting = Parting { end, next_dts, key_follows: true, completed: key.arrived };
+        self.close_video(now, pictures, parting);
         if let State::Running(running) = &mut self.state {
-            running.open = Open { start: stamps.pts, discontinuity: new_tracks, independent: true };
+            running.open = Open { start: key.pts, discontinuity: new_tracks, independent: true };
         }
         if new_tracks {
-            self.change_tracks(now, stamps.pts, new_audio);
+            self.change_tracks(now, key, new_audio);
         }
         true
     }
 
-    /// Whether the run has to end at a key frame for its tracks or parameters, and whether audio is
-    /// the reason.
-    pub(super) fn tracks_change(&self) -> (bool, bool) {
+    /// Whether the run has to end at a key frame, which `video` decodes, for its tracks or parameters,
+    /// and whether audio is the reason.
+    pub(super) fn tracks_change(&self, video: &Arc<InitSegment>) -> (bool, bool) {
         let State::Running(running) = &self.state else { return (false, false) };
         let audio_changes = running.epoch.audio.is_some()
             && !same_header(running.epoch.audio.as_ref(), self.announced.audio());
         let new_audio = audio_changes || !self.held.is_empty();
-        let new_video = !same_header(running.epoch.video.as_ref(), self.announced.video());
+        let new_video = !same_header(running.epoch.video.as_ref(), Some(video));
         (new_audio || new_video, new_audio)
     }
 
-    /// From the key frame at `start` on, tracks and parameters are those announced last. Audio held
+    /// From the key frame on, tracks and parameters are its own and those announced last. Audio held
     /// for it is let go once the key frame has its place.
-    pub(super) fn change_tracks(&mut self, now: Instant, start: i64, audio_changes: bool) {
+    pub(super) fn change_tracks(&mut self, now: Instant, key: &Picture, audio_changes: bool) {
         if audio_changes {
             self.finish_closing(now, true);
             self.drop_queued_audio();
         }
-        let Some(video) = self.announced.video().cloned() else { return };
         let State::Running(running) = &mut self.state else { return };
         let audio = if audio_changes { None } else { running.epoch.audio.take() };
-        running.epoch = Epoch::of_video(video, audio);
+        running.epoch = Epoch::of_video(Arc::clone(&key.init), audio);
         if audio_changes {
-            running.timeline = running.timeline.joined_at(start);
+            running.timeline = running.timeline.joined_at(key.pts);
         }
     }
 
-    pub(super) fn append_picture(&mut self, stamps: Stamps, unit: AccessUnit) {
-        let (dts, moved) = self.video.decoding_time(stamps);
-        self.stats.nudged += u64::from(moved || stamps.repaired);
-        self.video.push(Picture {
-            dts,
+    /// A picture of the track that leads as it goes behind the last one. New parameters hold from a key
+    /// frame on.
+    pub(super) fn picture(&self, stamps: Stamps, unit: &AccessUnit) -> Option<Picture> {
+        let in_force = match &self.state {
+            State::Running(running) if !unit.random_access => running.epoch.video.as_ref(),
+            State::Running(_) | State::Waiting(_) | State::Ended => self.announced.get(unit.track),
+        };
+        Some(Picture {
+            dts: self.video.decoding_time(stamps).0,
             pts: stamps.pts,
             sync: unit.random_access,
-            payload: unit.payload,
+            payload: unit.payload.clone(),
             arrived: unit.arrived,
-        });
+            init: Arc::clone(in_force?),
+        })
+    }
+
+    pub(super) fn append_picture(&mut self, stamps: Stamps, picture: Picture) {
+        self.stats.nudged += u64::from(picture.dts != stamps.dts || stamps.repaired);
+        self.video.push(picture);
     }
 
     /// Video is too far ahead of the segment that still waits for its audio.
     fn hurry_closing(&mut self, now: Instant) {
         let (Some(closing), Some(last)) = (&self.closing, self.video.last_dts()) else { return };
-        if last.saturating_sub(closing.end()) > SKEW_MAX {
-            self.stop_waiting_for_audio(now);
+        if last.saturating_sub(closing.end) > SKEW_MAX {
+            self.stop_waiting(now);
         }
     }
 
@@ -227,12 +245,15 @@ impl Segmenter {
         let start = open.start;
         let Some(end) = self.video.end().map(|end| self.legal_end(start, end)) else { return };
         let pictures = self.video.take(self.video.len());
-        self.close_video(now, pictures, end, end, now);
+        let parting = Parting { end, next_dts: end, key_follows: true, completed: now };
+        self.close_video(now, pictures, parting);
         self.finish_closing(now, false);
         self.video.reset();
         let State::Running(running) = &mut self.state else { return };
         let Some(audio) = running.epoch.audio.take() else { return self.stop(now, false) };
         running.epoch = Epoch::of_audio(audio);
+        self.drop_followers();
+        let State::Running(running) = &mut self.state else { return };
         running.open = Open { start: end, discontinuity: true, independent: true };
         self.cut_audio(now);
     }

@@ -36,6 +36,16 @@ pub(super) fn video_track(pps: u8) -> Track {
     }
 }
 
+/// A layer of that height, with 16:9 pictures.
+pub(super) fn layer_track(id: u32, height: u32, pps: u8) -> Track {
+    let track = video_track(pps);
+    let CodecParameters::H264(parameters) = &track.parameters else { panic!("H.264") };
+    let (width, parameters) = (height * 16 / 9, (**parameters).clone());
+    let parameters = H264Parameters { width, height, ..parameters };
+    let parameters = CodecParameters::H264(Arc::new(parameters));
+    Track { id: TrackId(id), parameters, ..track }
+}
+
 /// AAC-LC stereo at 44.1 or 48 kHz, HE-AAC at a core rate of 24 kHz.
 pub(super) fn audio_track(rate: u32) -> Track {
     let (object_type, config): (u8, &[u8]) = match rate {
@@ -157,6 +167,30 @@ impl Rig {
         self.push(TrackId::AUDIO, ticks, ticks, true);
     }
 
+    /// A picture of a layer, in milliseconds.
+    pub(super) fn layer(&mut self, id: u32, dts: i64, pts: i64, key: bool) {
+        self.push(TrackId(id), dts * 90, pts * 90, key);
+    }
+
+    /// A frame of a further audio track, in its ticks.
+    pub(super) fn raw_alternate(&mut self, id: u32, ticks: i64) {
+        self.push(TrackId(id), ticks, ticks, true);
+    }
+
+    /// Whether a segment has each layer, or further audio track, by name.
+    pub(super) fn ready_made(&self, name: &str) -> Vec<bool> {
+        let found = |segment: &Arc<Segment>| {
+            let mut all = segment.ready_made.iter();
+            all.any(|it| it.name.as_str() == name && it.media.is_some())
+        };
+        self.segments.iter().map(found).collect()
+    }
+
+    pub(super) fn new_publisher(&mut self) {
+        self.segmenter.new_publisher(instant(self.now));
+        self.drain();
+    }
+
     pub(super) fn discontinuity(&mut self) {
         self.segmenter.discontinuity(instant(self.now));
         self.drain();
@@ -236,13 +270,9 @@ impl Rig {
         assert_eq!(u64::from(self.segmenter.target_duration()), target);
         for segment in &self.segments {
             check_length(segment, target);
-            for track in [&segment.video, &segment.audio].into_iter().flatten() {
+            for track in media(segment) {
                 check_file(track);
-            }
-            if segment.independent
-                && let Some(video) = &segment.video
-            {
-                assert!(video.samples[0].sync, "{segment:?}");
+                assert!(track.samples[0].sync || !segment.independent, "{segment:?}");
             }
         }
         for pair in self.segments.windows(2) {
@@ -255,8 +285,8 @@ impl Rig {
     /// Every access unit is in one segment, by reference, or counted as dropped.
     fn check_account(&self) {
         let mut seen = BTreeSet::new();
-        let tracks = self.segments.iter().flat_map(|segment| [&segment.video, &segment.audio]);
-        for sample in tracks.flatten().flat_map(|track| &track.samples) {
+        let tracks = self.segments.iter().flat_map(|segment| media(segment));
+        for sample in tracks.flat_map(|track| &track.samples) {
             let bytes = sample.payload.to_contiguous();
             let number = u64::from_be_bytes(bytes[..].try_into().unwrap());
             assert!(seen.insert(number), "unit {number} twice");
@@ -302,12 +332,25 @@ fn check_step(before: &Segment, after: &Segment) {
     }
     let drift = step.abs_diff(before.duration.to_std());
     assert!(drift <= Duration::from_nanos(1), "{step:?} is not {}", before.duration);
-    for (a, b) in [(&before.video, &after.video), (&before.audio, &after.audio)] {
-        if let (Some(a), Some(b)) = (a, b) {
-            assert_eq!(b.base_decode_time, a.base_decode_time + a.duration().ticks(), "tfdt");
+    for (name, b) in named(after) {
+        if let Some((_, a)) = named(before).find(|(other, _)| *other == name) {
+            let end = a.base_decode_time + a.duration().ticks();
+            assert_eq!(b.base_decode_time, end, "tfdt of {name}");
             assert!(Arc::ptr_eq(&a.init, &b.init), "a new header needs a discontinuity");
         }
     }
+}
+
+/// All media of a segment.
+fn media(segment: &Segment) -> impl Iterator<Item = &Arc<TrackSegment>> {
+    named(segment).map(|(_, media)| media)
+}
+
+/// All media of a segment, by name.
+pub(super) fn named(segment: &Segment) -> impl Iterator<Item = (&str, &Arc<TrackSegment>)> {
+    let ready_made = segment.ready_made.iter().map(|it| (it.name.as_str(), it.media.as_ref()));
+    let main = [("source", segment.video.as_ref()), ("audio", segment.audio.as_ref())];
+    main.into_iter().chain(ready_made).filter_map(|(name, media)| Some((name, media?)))
 }
 
 /// Where a segment ends, in ticks of 90 kHz.
