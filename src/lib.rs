@@ -34,6 +34,7 @@ mod file_replacement;
 mod followed_chain;
 mod gateway_facts;
 mod http_server;
+mod layered_ladder;
 mod ledger_report;
 mod listener;
 mod livepeer;

@@ -9,7 +9,10 @@ use ingest::{
     ConnectionId, EndReason, PublisherEvent,
     push::{PushAnswer, PushRefusal},
 };
-use media::{Ladder, PresentationSegment, SequenceNumber, StreamName, Timestamp, wall_clock_now};
+use media::{
+    InitSegment, Ladder, PresentationSegment, Segment, SequenceNumber, StreamName, Timestamp,
+    TrackKind, wall_clock_now,
+};
 use playback::{Directory, Presentation};
 use prometheus_client::metrics::gauge::Gauge;
 use router::{Router, StreamPolicy, StreamRoute};
@@ -21,6 +24,7 @@ use tracing::Instrument as _;
 use crate::{
     config::StreamConfig,
     default_ladder::DefaultLadder,
+    layered_ladder,
     metrics::StreamMetrics,
     push::{PushAnswers, Pushed},
     sequences::Sequences,
@@ -129,8 +133,12 @@ pub(crate) struct StreamTask {
     listed: Option<(Instant, Duration)>,
     /// When the stream ends, if no publisher comes back.
     ends_at: Option<Instant>,
-    /// The renditions are settled with the first video track, and stay.
+    /// The renditions are settled with the first publisher's video tracks, and stay.
     ladder: Option<Ladder>,
+    /// Video tracks that the publisher has said will come.
+    video_expected: usize,
+    /// A layer is transcoded in place of the source, which has paused.
+    layer_stands_in: bool,
     /// Pushed segments that wait for their answer.
     answers: PushAnswers,
     /// Where the last pushed segment ended, on the client's clock.
@@ -184,6 +192,8 @@ impl StreamTask {
             listed: None,
             ends_at: None,
             ladder: None,
+            video_expected: 0,
+            layer_stands_in: false,
             answers: PushAnswers::default(),
             pushed_end: None,
         }
@@ -335,20 +345,21 @@ impl StreamTask {
         let returned = self.ends_at.take().is_some();
         let connection = self.publisher.as_ref().map(|publisher| publisher.connection.0);
         tracing::info!(connection, playback_id = %self.config.playback_id, returned, "publisher seated");
-        self.segmenter.discontinuity(now());
+        self.segmenter.new_publisher(now());
+        self.video_expected = 0;
     }
 
     fn handle(&mut self, now: Instant, event: PublisherEvent) {
         match event {
-            PublisherEvent::Layout { .. } => {}
+            PublisherEvent::Layout { video, .. } => self.video_expected = video,
             PublisherEvent::Track(track) => {
-                if let Some((codec, picture)) = track.parameters.picture() {
-                    self.route.set_source(codec);
-                    let (width, height) = picture.display_size();
-                    let default = || Ladder::for_source(width, height, picture.frame_rate);
-                    self.settle_ladder(|configured| configured.unwrap_or_else(default));
-                }
+                let kind = track.kind();
                 self.segmenter.set_track(now, track);
+                let segmenter = &self.segmenter;
+                let all = || segmenter.video_tracks() >= self.video_expected;
+                if kind == TrackKind::Video && (segmenter.source().is_some() || all()) {
+                    self.settle_source();
+                }
             }
             PublisherEvent::AccessUnit(unit) => self.segmenter.push(now, wall_clock_now(), unit),
             PublisherEvent::Discontinuity(reason) => {
@@ -356,6 +367,31 @@ impl StreamTask {
                 self.segmenter.discontinuity(now);
             }
             PublisherEvent::Ended(reason) => self.publisher_left(now, reason.as_str()),
+        }
+    }
+
+    /// The largest video track known is the source, and what other layers don't cover is transcoded, unless
+    /// that is settled. What becomes known later is shown beside it.
+    fn settle_source(&mut self) {
+        self.segmenter.settle_renditions();
+        let picture = |init: &InitSegment| init.track.parameters.picture();
+        let Some((codec, source)) = self.segmenter.source().and_then(picture) else { return };
+        let layers = self.segmenter.layers().filter_map(picture);
+        let layers: Vec<_> = layers.map(|(_, layer)| layer.display_size()).collect();
+        if !self.layer_stands_in {
+            self.route.set_source(codec);
+        }
+        self.settle_ladder(|configured| layered_ladder::beside(configured, &source, &layers));
+    }
+
+    /// Orchestrators have to decode what they get, which is a layer's while the source has paused.
+    fn follow_source(&mut self, segment: &Segment) {
+        let codec = segment.to_transcode().and_then(|video| video.init.track.parameters.picture());
+        let Some((codec, _)) = codec else { return };
+        let stands_in = segment.video.is_none();
+        if stands_in || self.layer_stands_in {
+            self.layer_stands_in = stands_in;
+            self.route.set_source(codec);
         }
     }
 
@@ -436,6 +472,10 @@ impl StreamTask {
                     self.parts.metrics.segments.inc();
                     if !segment.is_gap() {
                         forwarded.push(segment.sequence);
+                        if self.ladder.is_none() {
+                            self.settle_source();
+                        }
+                        self.follow_source(&segment);
                     }
                     self.route.push(segment);
                 }
