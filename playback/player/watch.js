@@ -35,6 +35,7 @@
   const element = (name) => document.getElementById(name);
   const video = element("video");
   const quality = element("quality");
+  const audio = element("audio");
   const edge = element("edge");
 
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -145,6 +146,18 @@
     };
   }
 
+  // The publisher's audio tracks; nothing to choose where there is one.
+  function listAudio(hls) {
+    const tracks = hls?.audioTracks ?? [];
+    for (const part of [audio, element("audio-label")]) part.hidden = tracks.length < 2;
+    audio.replaceChildren(...tracks.map((track, index) => new Option(track.name, String(index))));
+    if (!tracks.length) return;
+    audio.value = String(hls.audioTrack);
+    audio.onchange = () => {
+      hls.audioTrack = Number(audio.value);
+    };
+  }
+
   function keepQuality(hls, trouble) {
     const chosen = Number(quality.value);
     if (chosen >= 0 && hls.autoLevelEnabled && performance.now() - trouble > CHOOSE_AGAIN_MS) {
@@ -185,6 +198,10 @@
       hls.on(events.MANIFEST_PARSED, () => {
         listQualities(hls);
         start();
+      });
+      hls.on(events.AUDIO_TRACKS_UPDATED, () => listAudio(hls));
+      hls.on(events.AUDIO_TRACK_SWITCHED, () => {
+        audio.value = String(hls.audioTrack);
       });
       hls.on(events.LEVEL_UPDATED, (_, data) => {
         details = data.details;
@@ -306,6 +323,7 @@
       video.playbackRate = 1;
       quality.replaceChildren(new Option("Auto", "-1"));
       quality.disabled = true;
+      listAudio(null);
       edge.disabled = true;
       for (const name of ["latency", "resolution", "bitrate", "buffer", "dropped"]) read(name, "–");
       // The state stays as it is until the server has been asked.
