@@ -1,8 +1,11 @@
 // Publishes Chromium's fake camera and microphone over WHIP, and prints what it saw as one JSON object.
-// Usage: node publish.mjs ENDPOINT TOKEN SECONDS [restart] [nossrc] [simulcast] [tcp] [via=PORT]
+// Usage: node publish.mjs ENDPOINT TOKEN SECONDS [restart] [nossrc] [simulcast] [moving] [prefer=A,B]
+//                          [tcp] [via=PORT]
 //   restart    ICE is restarted in the middle, as when a phone changes networks
 //   nossrc     the offer names no SSRC, which is legal
 //   simulcast  three layers are offered
+//   moving     a drawn picture in place of the camera's, of which much changes all the time
+//   prefer=A,B codecs of the video, in this order, and no others
 //   tcp        of the answer's candidates only those over TCP are used
 //   via=PORT   those over UDP are taken to be at this port: a relay's
 import { chromium } from 'playwright-core';
@@ -32,6 +35,19 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
   const pc = new RTCPeerConnection();
   const video = { width: 1280, height: 720, frameRate: 30 };
   const stream = await navigator.mediaDevices.getUserMedia({ video, audio: true });
+  if (wants('moving')) {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 });
+    const context = canvas.getContext('2d');
+    const draw = () => {
+      for (let drawn = 0; drawn < 10; drawn += 1) {
+        context.fillStyle = `hsl(${Math.random() * 360} 80% 50%)`;
+        context.fillRect(Math.random() * 1280, Math.random() * 720, 40, 40);
+      }
+    };
+    setInterval(draw, 1000 / 30);
+    stream.removeTrack(stream.getVideoTracks()[0]);
+    stream.addTrack(canvas.captureStream(30).getVideoTracks()[0]);
+  }
   const layers = [
     { rid: 'h' }, { rid: 'm', scaleResolutionDownBy: 2 }, { rid: 'l', scaleResolutionDownBy: 4 },
   ];
@@ -39,6 +55,12 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
     direction: 'sendonly', streams: [stream], sendEncodings: wants('simulcast') ? layers : [{}],
   });
   pc.addTransceiver(stream.getAudioTracks()[0], { direction: 'sendonly', streams: [stream] });
+  const preferred = options.find((option) => option.startsWith('prefer='))?.slice(7).split(',');
+  if (preferred) {
+    const { codecs } = RTCRtpReceiver.getCapabilities('video');
+    const named = (name) => codecs.filter((codec) => codec.mimeType === `video/${name}`);
+    transceiver.setCodecPreferences([...preferred.flatMap(named), ...named('rtx')]);
+  }
   await pc.setLocalDescription();
   await gathered();
   let offer = pc.localDescription.sdp;
@@ -55,7 +77,7 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
     answer = answer.replace(/^a=candidate:\S+ 1 tcp .*\r\n/gm, '')
       .replace(/^(a=candidate:\S+ 1 udp \d+ \S+) \d+/gm, `$1 ${via}`);
   }
-  if (!response.ok) return { published: false, status: response.status, text: answer };
+  if (!response.ok) return { published: false, status: response.status, text: answer, offer };
   const location = new URL(response.headers.get('Location'), endpoint).href;
   await pc.setRemoteDescription({ type: 'answer', sdp: answer });
   while (pc.connectionState !== 'connected') {
@@ -65,11 +87,13 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
   const connectedAfterMs = performance.now() - began;
 
   const stats = async () => {
-    const found = { frames: 0, keyFrames: 0, retransmitted: 0, protocol: null, audioPackets: 0 };
+    const found = { layers: {}, codec: null, frames: 0, keyFrames: 0, retransmitted: 0, protocol: null, audioPackets: 0 };
     const report = await pc.getStats();
     report.forEach((it) => {
       if (it.type === 'outbound-rtp' && it.kind === 'video') {
         found.frames += it.framesSent ?? 0;
+        found.layers[it.rid ?? ''] = it.framesSent ?? 0;
+        found.codec = report.get(it.codecId)?.mimeType ?? found.codec;
         found.keyFrames += it.keyFramesEncoded ?? 0;
         found.retransmitted += it.retransmittedPacketsSent ?? 0;
       }
@@ -110,7 +134,7 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
   const ended = await send('DELETE', location);
   return {
     published: true, connectedAfterMs, restart, ...found, width, height,
-    etag: response.headers.get('ETag'), deleteStatus: ended.status,
+    offer, etag: response.headers.get('ETag'), deleteStatus: ended.status,
   };
 }, { endpoint, token, seconds: Number(seconds), options });
 console.log(JSON.stringify(seen));

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use container::avc;
 use media::TrackId;
@@ -100,9 +101,17 @@ fn arrivals(
 }
 
 fn receive(track: TrackId, arrivals: Vec<Packet>) -> (Vec<Output>, TrackHealth) {
+    receive_described(track, arrivals, &[])
+}
+
+fn receive_described(
+    track: TrackId,
+    arrivals: Vec<Packet>,
+    parameter_sets: &[Bytes],
+) -> (Vec<Output>, TrackHealth) {
     let mut receiver = Receiver::new(ReceiverConfig::default(), arrivals[0].arrived);
     if track == TrackId::VIDEO {
-        receiver.add_h264(track, &[]);
+        receiver.add_h264(track, parameter_sets);
     } else {
         receiver.add_opus(track);
     }
@@ -176,6 +185,27 @@ fn every_picture_of_every_packetization_comes_out_and_decodes() {
         assert_eq!((health.dropped, health.lost, health.key_frames), ([0; 6], 0, 10), "{name}");
         assert_eq!(decode(&outputs, name), PICTURES, "{name}");
     }
+}
+
+/// The sender puts its parameter sets into its description (`sprop-parameter-sets`) and nowhere else.
+#[test]
+fn parameter_sets_of_the_description_alone_are_enough() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("described.sdp");
+    let described = format!("-flags +global_header -sdp_file {}", file.display());
+    let packets = send(&[PICTURE, X264, &described], 1_200);
+    let description = fs::read_to_string(&file).unwrap();
+    let sets = description.split("sprop-parameter-sets=").nth(1).unwrap();
+    let sets = sets.split([';', '\r', '\n']).next().unwrap().split(',');
+    let sets: Vec<_> = sets.map(|set| Bytes::from(STANDARD.decode(set).unwrap())).collect();
+    let network = |_| Some(Duration::ZERO);
+    let (outputs, _) = receive(TrackId::VIDEO, arrivals(&packets, 90_000, network));
+    assert_eq!(pictures(&outputs), 0, "nothing in band says how to decode them");
+    let arrivals = arrivals(&packets, 90_000, network);
+    let (outputs, health) = receive_described(TrackId::VIDEO, arrivals, &sets);
+    assert_eq!((pictures(&outputs), health.dropped), (PICTURES, [0; 6]));
+    let Some(Output::Track(track)) = outputs.first() else { panic!("{:?}", outputs.first()) };
+    let (_, picture) = track.parameters.picture().unwrap();
+    assert_eq!((picture.width, picture.height), (320, 180));
 }
 
 #[test]

@@ -255,11 +255,13 @@ proptest! {
 fn offers_of_real_clients_are_taken() {
     let chromium = include_str!("../../../../fixtures/chromium-156/offer.sdp");
     let layers = include_str!("../../../../fixtures/chromium-156/simulcast-offer.sdp");
+    let last = include_str!("../../../../fixtures/chromium-156/h264-last-offer.sdp");
     let ffmpeg = include_str!("../../../../fixtures/ffmpeg-9.0/offer.sdp");
     let aiortc = include_str!("../../../../fixtures/aiortc-1.16/offer.sdp");
     for (text, setup, layers, repairs) in [
         (chromium, Setup::TheyConnect, 0, 1),
         (layers, Setup::TheyConnect, 3, 0),
+        (last, Setup::TheyConnect, 0, 1),
         (ffmpeg, Setup::WeConnect, 0, 1),
         (aiortc, Setup::TheyConnect, 0, 1),
     ] {
@@ -270,4 +272,15 @@ fn offers_of_real_clients_are_taken() {
         // What the library gets is an offer as well.
         assert!(Offer::parse(&offer.text).is_ok());
     }
+}
+
+#[test]
+fn a_browser_that_offers_no_h264_is_told_what_it_offers() {
+    let offer = include_str!("../../../../fixtures/chromium-156/no-h264-offer.sdp");
+    let error = Offer::parse(offer).unwrap_err();
+    assert!(!error.is_malformed());
+    assert_eq!(
+        error.to_string(),
+        "the offer's video is VP8, VP9, AV1; this gateway takes H.264 (Baseline, Main or High)"
+    );
 }
