@@ -79,7 +79,9 @@ impl Published {
 
 async fn publish(at: SocketAddr, seconds: u32, options: &[&str]) -> Published {
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    let ports = PeersConfig { addr: at, tcp: false, public: Vec::new(), peers_max: 4 };
+    // Told where all addresses are bound: there, only IPv4 is tried.
+    let public = if at.ip().is_unspecified() { vec![[127, 0, 0, 1].into()] } else { Vec::new() };
+    let ports = PeersConfig { addr: at, tcp: false, public, peers_max: 4 };
     let door = Arc::new(Door::default());
     let service = whip_service(WhipContext {
         admission: Arc::clone(&door) as Arc<dyn Admission>,
@@ -191,15 +193,18 @@ async fn a_browser_without_h264_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_publishes_over_ipv6() {
-    let at = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0));
-    if std::net::UdpSocket::bind(at).is_err() {
-        println!("this machine has no IPv6");
-        return;
+async fn a_browser_publishes_to_an_ipv6_port_over_both_families() {
+    let all = std::net::Ipv6Addr::UNSPECIFIED;
+    for at in [std::net::Ipv6Addr::LOCALHOST, all] {
+        let at = SocketAddr::from((at, 0));
+        if std::net::UdpSocket::bind(at).is_err() {
+            println!("this machine has no IPv6");
+            return;
+        }
+        let published = publish(at, 3, &[]).await;
+        assert!(published.seen.published, "{at}: {:?}", published.seen);
+        assert!(published.units.len() > 30, "{at}: {} pictures", published.units.len());
     }
-    let published = publish(at, 3, &[]).await;
-    assert!(published.seen.published, "{:?}", published.seen);
-    assert!(published.units.len() > 30, "{} pictures", published.units.len());
 }
 
 /// Writes the offers that the tests of `peers` read.

@@ -17,6 +17,7 @@ use ingest::{
 };
 use media::StreamName;
 use peers::{Peers, PeersConfig};
+use prometheus_client::registry::Registry;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
@@ -330,6 +331,21 @@ async fn sessions_are_bounded_per_address_and_in_all() {
     let rig = Rig::new(|_, ports| ports.peers_max = 0);
     let refused = rig.post("right", CHROMIUM).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let stranger = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    stranger.send_to(&[0x80; 40], rig.peers.local_addr()).await.unwrap();
+    let counted = async {
+        while rig.peers.stats().unknown == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, counted).await.unwrap();
+    let mut registry = Registry::default();
+    WhipMetrics::default().register(&mut registry, &rig.peers);
+    let mut shown = String::new();
+    prometheus_client::encoding::text::encode(&mut shown, &registry).unwrap();
+    for line in ["port_peers 0", "port_unknown_datagrams_total 1", "port_refused_peers_total 1"] {
+        assert!(shown.contains(&format!("\nwhip_{line}\n")), "{line}: {shown}");
+    }
     // The seat is free again.
     let (_, activity) = rig.door.seats.lock().unwrap().pop().unwrap();
     assert!(activity.has_ended());

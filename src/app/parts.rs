@@ -225,7 +225,7 @@ pub(super) fn whip_routes(
         return axum::Router::new();
     };
     let metrics = Arc::new(WhipMetrics::default());
-    metrics.register(registry);
+    metrics.register(registry, &peers);
     whip_service(WhipContext {
         admission: Arc::new(streams.clone()),
         peers,

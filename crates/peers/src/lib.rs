@@ -33,7 +33,7 @@ pub use sdp::{
     Answer, Credentials, FRAGMENT_BYTES_MAX, Fragment, FragmentError, LAYERS_MAX, Layer, MediaKind,
     OFFER_BYTES_MAX, Offer, OfferError, TextError,
 };
-pub use shell::{Peer, PeerError, PeerEvent, Peers, PeersConfig, PeersStats};
+pub use shell::{Peer, PeerError, PeerEvent, Peers, PeersConfig, PeersMeter, PeersStats};
 
 /// Header extension: sequence numbers over all streams, for congestion feedback
 /// (draft-holmer-rmcat-transport-wide-cc-extensions-01).

@@ -44,6 +44,11 @@ impl<T> Routes<T> {
         self.peers.len()
     }
 
+    /// Where each of them is.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
+        self.peers.values().map(|route| &route.to)
+    }
+
     pub(crate) fn insert(&mut self, id: PeerId, to: T) {
         self.remove(id);
         self.peers.insert(id, Route { to, ufrags: VecDeque::new(), addresses: VecDeque::new() });

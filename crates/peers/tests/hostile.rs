@@ -115,6 +115,13 @@ async fn a_connection_that_names_no_peer_is_closed() {
     stream.write_u16(60_000).await.unwrap();
     let read = timeout(LIMIT, stream.read(&mut [0; 10])).await.unwrap();
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    // Each is counted once it is closed.
+    let counted = async {
+        while rig.peers.stats().connections_closed < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, counted).await.unwrap();
     drop(peer);
     rig.end().await;
 }
@@ -125,7 +132,9 @@ async fn peers_are_bounded_and_a_dropped_one_makes_room() {
     let first = rig.answer().await.unwrap();
     let second = rig.answer().await.unwrap();
     assert_ne!(ufrag(&first.1), ufrag(&second.1));
+    let meter = rig.peers.meter();
     assert!(matches!(rig.answer().await, Err(PeerError::Full)));
+    assert_eq!((meter.stats().peers, meter.stats().refused), (2, 1));
     drop(first);
     assert!(rig.answer().await.is_ok());
     drop(second);

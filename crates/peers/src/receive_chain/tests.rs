@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, sync::Mutex};
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use rtc::{
     rtcp::{
         payload_feedbacks::picture_loss_indication::PictureLossIndication,
@@ -305,4 +306,21 @@ fn a_flood_of_sources_is_bounded() {
     assert_eq!(rig.chain.bound.len(), SOURCES_MAX);
     rig.video(2);
     assert_eq!(rig.packets().last(), Some(&(1_111, 2, 3)));
+}
+
+const HEALED: &[u8] = include_bytes!("../../../../tests/fuzz/corpus/rtp_layers/healed");
+
+proptest! {
+    #[test]
+    fn changed_and_cut_packets_are_taken_or_dropped(
+        changes in prop::collection::vec((0..HEALED.len(), any::<u8>()), 0..6),
+        keep in 0..HEALED.len(),
+    ) {
+        let mut packets = HEALED.to_vec();
+        for (place, byte) in changes {
+            packets[place] = byte;
+        }
+        crate::fuzzing::media(&packets);
+        crate::fuzzing::media(&packets[..keep]);
+    }
 }

@@ -8,7 +8,7 @@ mod runtime;
 mod tcp;
 
 pub use peer::{Peer, PeerError, PeerEvent};
-pub use peers::{Peers, PeersConfig, PeersStats};
+pub use peers::{Peers, PeersConfig, PeersMeter, PeersStats};
 
 /// This moment, on tokio's clock, which tests can pause. Cores are handed it.
 pub(crate) fn now() -> std::time::Instant {

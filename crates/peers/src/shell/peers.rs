@@ -4,7 +4,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -56,6 +56,10 @@ pub struct PeersStats {
     pub unknown: u64,
     /// Datagrams that their peer did not take in time.
     pub dropped: u64,
+    /// TCP connections that were closed: they named no peer in time, or were more than there may be.
+    pub connections_closed: u64,
+    /// Offers that were not answered because there were as many peers as may be.
+    pub refused: u64,
     /// Peers there are.
     pub peers: usize,
 }
@@ -77,6 +81,20 @@ pub(super) struct Shared {
     numbers: AtomicU64,
     unknown: AtomicU64,
     dropped: AtomicU64,
+    connections_closed: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// Counts of a [`Peers`], for who watches it without keeping its port open.
+#[derive(Clone, Debug)]
+pub struct PeersMeter(Weak<Shared>);
+
+impl PeersMeter {
+    /// Counts so far; all zero once the port is closed.
+    #[must_use]
+    pub fn stats(&self) -> PeersStats {
+        self.0.upgrade().map(|shared| shared.stats()).unwrap_or_default()
+    }
 }
 
 impl Peers {
@@ -101,6 +119,8 @@ impl Peers {
             numbers: AtomicU64::new(1),
             unknown: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            connections_closed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         });
         tasks.spawn(receive(Arc::clone(&shared), closed.clone()));
         if let Some(listener) = listener {
@@ -119,11 +139,13 @@ impl Peers {
     /// Counts so far.
     #[must_use]
     pub fn stats(&self) -> PeersStats {
-        PeersStats {
-            unknown: self.shared.unknown.load(Ordering::Relaxed),
-            dropped: self.shared.dropped.load(Ordering::Relaxed),
-            peers: self.shared.routes().len(),
-        }
+        self.shared.stats()
+    }
+
+    /// Counts from now on, without keeping the ports open.
+    #[must_use]
+    pub fn meter(&self) -> PeersMeter {
+        PeersMeter(Arc::downgrade(&self.shared))
     }
 
     /// Makes a peer of an offer, and the answer that its client needs to reach it.
@@ -138,6 +160,22 @@ impl Peers {
 }
 
 impl Shared {
+    fn stats(&self) -> PeersStats {
+        let routes = self.routes();
+        let waiting: u64 = routes.all().map(|inbox| inbox.dropped()).sum();
+        PeersStats {
+            unknown: self.unknown.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed) + waiting,
+            connections_closed: self.connections_closed.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            peers: routes.len(),
+        }
+    }
+
+    pub(super) fn closed_connection(&self) {
+        self.connections_closed.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn routes(&self) -> MutexGuard<'_, Routes<Arc<Inbox>>> {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,6 +205,7 @@ impl Place {
     fn take(shared: &Arc<Shared>) -> Option<Self> {
         let mut routes = shared.routes();
         if routes.len() >= shared.peers_max {
+            shared.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         let id = PeerId(shared.numbers.fetch_add(1, Ordering::Relaxed));
@@ -186,9 +225,12 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.gone.cancel();
-        self.shared.routes().remove(self.id);
         let dropped = self.inbox.dropped();
+        let mut routes = self.shared.routes();
+        routes.remove(self.id);
+        // Still under the lock, so that who counts finds them in one place.
         self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
+        drop(routes);
         if dropped > 0 {
             debug!(dropped, "a peer did not take all of its datagrams in time");
         }
@@ -236,6 +278,7 @@ fn bind_both(config: &PeersConfig) -> io::Result<(UdpSocket, Option<TcpListener>
 
 fn bind_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    both_families(&socket, addr)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     let socket = UdpSocket::from_std(socket.into())?;
@@ -248,11 +291,17 @@ fn bind_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
 
 fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    both_families(&socket, addr)?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(256)?;
     TcpListener::from_std(socket.into())
+}
+
+/// `[::]` takes IPv4 as well, whatever the system's default is.
+fn both_families(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
+    if addr.is_ipv6() && addr.ip().is_unspecified() { socket.set_only_v6(false) } else { Ok(()) }
 }
 
 fn candidates(config: &PeersConfig, addr: SocketAddr) -> HostCandidates {
@@ -261,7 +310,7 @@ fn candidates(config: &PeersConfig, addr: SocketAddr) -> HostCandidates {
         addresses.push(addr.ip());
     }
     if addresses.is_empty() {
-        addresses = own_addresses(addr.is_ipv4());
+        addresses = own_addresses(addr);
     }
     addresses.truncate(PUBLIC_MAX);
     let udp: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, addr.port())).collect();
@@ -269,11 +318,13 @@ fn candidates(config: &PeersConfig, addr: SocketAddr) -> HostCandidates {
     HostCandidates { udp, tcp }
 }
 
-/// This machine's addresses of a family; loopback only where there is no other.
-fn own_addresses(v4: bool) -> Vec<IpAddr> {
+/// This machine's addresses at which a port bound to all of `addr` is reached; loopback only where there is
+/// no other.
+fn own_addresses(addr: SocketAddr) -> Vec<IpAddr> {
     let interfaces = ifaces().unwrap_or_default();
     let addresses = interfaces.iter().filter_map(|it| it.addr).map(|addr| addr.ip());
-    let addresses = addresses.filter(|ip| ip.is_ipv4() == v4 && !is_link_local(*ip));
+    let reached = |ip: &IpAddr| ip.is_ipv4() || addr.is_ipv6();
+    let addresses = addresses.filter(|ip| reached(ip) && !is_link_local(*ip));
     let (loopback, others): (Vec<_>, Vec<_>) = addresses.partition(IpAddr::is_loopback);
     if others.is_empty() { loopback } else { others }
 }

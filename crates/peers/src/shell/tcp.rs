@@ -53,15 +53,19 @@ pub(super) async fn accept(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&arriving).try_acquire_owned() else { continue };
+        let Ok(permit) = Arc::clone(&arriving).try_acquire_owned() else {
+            shared.closed_connection();
+            continue;
+        };
         let shared = Arc::clone(&shared);
         tasks.spawn(async move {
             let _permit = permit;
             match timeout(FIRST_FRAME_LIMIT, arrive(stream, peer, &shared)).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => return,
                 Ok(Err(error)) => debug!(%peer, %error, "closed a WebRTC connection"),
                 Err(_late) => trace!(%peer, "closed a WebRTC connection that said nothing"),
             }
+            shared.closed_connection();
         });
     }
 }

@@ -1,11 +1,13 @@
 //! What WHIP counts. No label names a stream, a key or a peer.
 
+use peers::Peers;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 use rtp::{DropReason, TrackHealth};
 
+use super::port_metrics::PortMetrics;
 use crate::whip::WhipRefusal;
 
 type Labels = Vec<(&'static str, &'static str)>;
@@ -24,9 +26,10 @@ pub struct WhipMetrics {
 }
 
 impl WhipMetrics {
-    /// Enters every metric into `registry`.
-    pub fn register(&self, registry: &mut Registry) {
+    /// Enters every metric into `registry`, those of the port of `peers` among them.
+    pub fn register(&self, registry: &mut Registry, peers: &Peers) {
         let registry = registry.sub_registry_with_prefix("whip");
+        registry.register_collector(Box::new(PortMetrics(peers.meter())));
         registry.register("sessions", "WHIP sessions open", self.sessions.clone());
         let answers = self.answers.clone();
         registry.register("requests", "WHIP requests by what became of them", answers);

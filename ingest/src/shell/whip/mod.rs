@@ -3,6 +3,7 @@
 mod context;
 mod feed;
 mod metrics;
+mod port_metrics;
 mod reply;
 mod service;
 mod session;
