@@ -27,7 +27,7 @@ const FIRST_RESPONSE: Duration = Duration::from_millis(100);
 const LONGEST_RESPONSE: Duration = Duration::from_secs(1);
 
 /// Decides when to ask for key frames: when one is needed now, and ahead of time such that groups of
-/// pictures last no longer than a target. All tracks are asked together, at most every 500 ms, and
+/// pictures last no longer than a target. All tracks that are not silent are asked together, at most every 500 ms, and
 /// asked again as long as a key frame is needed. Holds no I/O.
 #[derive(Debug)]
 pub struct KeyFrameSchedule {
@@ -44,6 +44,15 @@ struct Layer {
     wanted: Option<Wanted>,
     /// When its last key frame came, and its last picture.
     seen: Option<(Instant, Instant)>,
+}
+
+impl Layer {
+    /// Whether anything came of late.
+    fn is_active(&self, now: Instant) -> bool {
+        let seen = self.seen.map(|(_, last)| last);
+        let latest = seen.max(self.wanted.map(|wanted| wanted.latest));
+        latest.is_some_and(|latest| now <= latest + ACTIVE)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,17 +120,25 @@ impl KeyFrameSchedule {
 
     /// The request to be made at `now`, if any. It counts as made.
     pub fn poll_request(&mut self, now: Instant) -> Option<KeyFrameRequest> {
-        let due = self.layers.values().flat_map(|layer| self.needs(layer));
-        let reason = due.filter(|(at, _)| *at <= now).map(|(_, reason)| reason).max()?;
+        let reason = self.layers.values().filter_map(|layer| self.due(layer, now)).max()?;
+        let asked = |layer| self.due(layer, now).is_some();
+        let layers = self.layers.iter();
+        let tracks = layers.filter(|(_, layer)| layer.is_active(now) || asked(layer));
+        let tracks = tracks.map(|(id, _)| *id).collect();
         self.asked = Some(now);
         self.unanswered = self.unanswered.saturating_add(1);
-        Some(KeyFrameRequest { tracks: self.layers.keys().copied().collect(), reason })
+        Some(KeyFrameRequest { tracks, reason })
     }
 
     /// When [`Self::poll_request`] will have one at the latest, unless key frames come.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.layers.values().flat_map(|layer| self.needs(layer)).map(|(at, _)| at).min()
+    }
+
+    /// The most pressing need of a layer that may be asked for at `now`.
+    fn due(&self, layer: &Layer, now: Instant) -> Option<KeyFrameReason> {
+        self.needs(layer).filter(|(at, _)| *at <= now).map(|(_, reason)| reason).max()
     }
 
     /// When a layer's needs may be asked for, and why. Needs of a layer that is silent by then are none.
@@ -243,5 +260,27 @@ mod tests {
         let asked = (1..100).filter(|n| schedule.poll_request(at(n * 200)).is_some()).count();
         assert!(asked <= 4, "{asked}");
         assert_eq!(schedule.poll_timeout(), None);
+    }
+
+    /// As Chromium does with its large layers when the way is narrow; the first picture after is a key frame.
+    #[test]
+    fn a_paused_layer_is_left_alone_until_it_goes_on() {
+        let mut schedule = KeyFrameSchedule::new(Some(TARGET));
+        let mut asked = Vec::new();
+        for ms in (0..20_000).step_by(40) {
+            let key = ms % 2_000 == 0;
+            schedule.saw_picture(at(ms), TrackId(3), key);
+            if !(5_000..15_000).contains(&ms) {
+                schedule.saw_picture(at(ms), TrackId(1), key || ms == 15_000);
+            }
+            asked.extend(schedule.poll_request(at(ms)).map(|request| (ms, request.tracks)));
+        }
+        let both = [TrackId(1), TrackId(3)];
+        for (ms, tracks) in &asked {
+            let alone = (7_000..15_000).contains(ms);
+            assert_eq!(tracks, if alone { &both[1..] } else { &both[..] }, "{ms}");
+        }
+        // One for each group of pictures, and two until it counts as paused.
+        assert_eq!(asked.len(), 10 + 2, "{asked:?}");
     }
 }
