@@ -20,9 +20,12 @@ use ingest::{
 };
 use media::{AccessUnit, StreamName, TrackId};
 use peers::{Peers, PeersConfig};
+use prometheus_client::registry::Registry;
 use tokio::{process::Command, sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// One browser at a time: it codes up to three pictures at once, and drops frames where it can't.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// More events than any of these publishers makes.
 const EVENTS: usize = 100_000;
 
@@ -67,6 +70,7 @@ struct Published {
     /// Sizes that each video track had.
     sizes: BTreeMap<TrackId, Vec<(u32, u32)>>,
     units: Vec<AccessUnit>,
+    key_frame_requests: u64,
 }
 
 impl Published {
@@ -78,18 +82,22 @@ impl Published {
 }
 
 async fn publish(at: SocketAddr, seconds: u32, options: &[&str]) -> Published {
+    let _turn = TURN.lock().await;
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let (metrics, mut registry) = (Arc::new(WhipMetrics::default()), Registry::default());
     // Told where all addresses are bound: there, only IPv4 is tried.
     let public = if at.ip().is_unspecified() { vec![[127, 0, 0, 1].into()] } else { Vec::new() };
     let ports = PeersConfig { addr: at, tcp: false, public, peers_max: 4 };
+    let peers = Peers::bind(&ports, tasks.clone(), &shutdown).unwrap();
+    metrics.register(&mut registry, &peers);
     let door = Arc::new(Door::default());
     let service = whip_service(WhipContext {
         admission: Arc::clone(&door) as Arc<dyn Admission>,
-        peers: Peers::bind(&ports, tasks.clone(), &shutdown).unwrap(),
+        peers,
         sound: None,
         config: WhipConfig::default(),
         ingest: Arc::new(IngestMetrics::default()),
-        metrics: Arc::new(WhipMetrics::default()),
+        metrics,
         tasks: tasks.clone(),
         shutdown: shutdown.clone(),
     });
@@ -117,7 +125,11 @@ async fn publish(at: SocketAddr, seconds: u32, options: &[&str]) -> Published {
     shutdown.cancel();
     tasks.close();
     timeout(Duration::from_secs(10), tasks.wait()).await.unwrap();
-    let mut published = Published { seen, ..Published::default() };
+    let mut shown = String::new();
+    prometheus_client::encoding::text::encode(&mut shown, &registry).unwrap();
+    let requests = shown.lines().find_map(|it| it.strip_prefix("whip_key_frame_requests_total "));
+    let key_frame_requests = requests.unwrap().parse().unwrap();
+    let mut published = Published { seen, key_frame_requests, ..Published::default() };
     let received = door.0.lock().unwrap().take();
     let events = received
         .into_iter()
@@ -172,6 +184,32 @@ async fn every_layer_of_a_simulcast_is_a_track() {
     assert!(near >= 4 && near + 1 >= large.len(), "{near} of {large:?}: {medium:?} {small:?}");
     let longest = |keys: &[i64]| keys.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     assert!(longest(&small) < 90_000 * 5 / 2, "key frames are asked for: {small:?}");
+}
+
+/// As the browser does by itself when its way out is narrow.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_that_is_paused_harms_nobody_and_goes_on_in_step() {
+    let published = publish(loopback(), 24, &["simulcast", "moving", "pause"]).await;
+    assert!(published.seen.published, "{:?}", published.seen);
+    let times = |track| {
+        let units = published.units.iter().filter(move |unit| unit.track == track);
+        units.map(|unit| unit.pts).collect::<Vec<_>>()
+    };
+    let longest = |times: &[i64]| {
+        times.windows(2).map(|pair| pair[1] - pair[0]).enumerate().max_by_key(|it| it.1).unwrap()
+    };
+    let (large, small) = (times(TrackId::VIDEO), times(TrackId(4)));
+    let (at, pause) = longest(&large);
+    assert!(pause > 90_000 * 6, "it paused for {pause} ticks");
+    assert!(longest(&small).1 < 90_000 * 2, "{small:?}");
+    let goes_on = large[at + 1];
+    assert!(published.keys(TrackId::VIDEO).contains(&goes_on), "with a key frame");
+    let nearest = small.iter().map(|it| (it - goes_on).abs()).min().unwrap();
+    assert!(nearest <= 4_500, "in step with the others: {nearest} ticks");
+    // One for each two seconds, and a few at the start, where it pauses and where it goes on.
+    let requests = published.key_frame_requests;
+    println!("{requests} requests, paused for {} s", pause / 90_000);
+    assert!(requests < 12 + 10, "{requests} requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,10 @@
 // Publishes Chromium's fake camera and microphone over WHIP, and prints what it saw as one JSON object.
-// Usage: node publish.mjs ENDPOINT TOKEN SECONDS [restart] [nossrc] [simulcast] [moving] [prefer=A,B]
-//                          [tcp] [via=PORT]
+// Usage: node publish.mjs ENDPOINT TOKEN SECONDS [restart] [nossrc] [simulcast] [pause] [moving]
+//                          [prefer=A,B] [tcp] [via=PORT]
 //   restart    ICE is restarted in the middle, as when a phone changes networks
 //   nossrc     the offer names no SSRC, which is legal
 //   simulcast  three layers are offered
+//   pause      the first layer stops after a third of the time, and goes on after the second third
 //   moving     a drawn picture in place of the camera's, of which much changes all the time
 //   prefer=A,B codecs of the video, in this order, and no others
 //   tcp        of the answer's candidates only those over TCP are used
@@ -105,6 +106,12 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
     return found;
   };
 
+  const sendFirst = async (active) => {
+    const parameters = transceiver.sender.getParameters();
+    parameters.encodings[0].active = active;
+    await transceiver.sender.setParameters(parameters);
+  };
+
   let restart = null;
   if (wants('restart')) {
     await sleep((seconds * 1000) / 2);
@@ -126,6 +133,12 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
       restart.tookMs = performance.now() - before;
     }
     await sleep((seconds * 1000) / 2);
+  } else if (wants('pause')) {
+    await sleep((seconds * 1000) / 3);
+    await sendFirst(false);
+    await sleep((seconds * 1000) / 3);
+    await sendFirst(true);
+    await sleep((seconds * 1000) / 3);
   } else {
     await sleep(seconds * 1000);
   }

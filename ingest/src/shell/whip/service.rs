@@ -118,7 +118,7 @@ impl Service {
         let connection = ConnectionId::next();
         let query = parts.uri.query().map(|query| Redacted::new(query.to_owned()));
         let seat = self.admit(connection, client, key, query).await?;
-        let (layers, left_out) = (offer.layers().len(), offer.layers_left_out());
+        let left_out = offer.layers_left_out();
         let state = WhipSession::new(bearer.as_ref(), offer.credentials().clone());
         let (stream, watch_page) = (seat.stream.clone(), seat.watch_page.clone());
         let feed = Feed::new(connection, seat, &offer, &self.context, now());
@@ -130,8 +130,9 @@ impl Service {
             }
         };
         info!(%connection, client = client.map(tracing::field::display), %stream, "publishing over WHIP");
+        let layers = answer.layers().len();
         if layers > 0 {
-            info!(%connection, %stream, layers, left_out, "every layer of the simulcast is a track");
+            info!(%connection, %stream, layers, left_out, "layers of the simulcast are tracks of their own");
         } else if left_out > 0 {
             info!(%connection, %stream, left_out, "of the simulcast, the first layer is taken");
         }
