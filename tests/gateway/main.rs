@@ -15,6 +15,7 @@ mod chain_pools;
 mod codecs;
 mod fleet;
 mod hostile;
+mod layers;
 mod livepeer;
 mod onchain;
 mod paid;

@@ -19,8 +19,8 @@ use crate::{
 /// What `tests/browser/publish.mjs` saw.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Published {
-    published: bool,
+pub(crate) struct Published {
+    pub(crate) published: bool,
     status: u16,
     text: String,
     connected_after_ms: f64,
@@ -40,7 +40,12 @@ struct Restart {
     took_ms: f64,
 }
 
-async fn publish(gateway: &Gateway, key: &str, seconds: u32, options: &[&str]) -> Published {
+pub(crate) async fn publish(
+    gateway: &Gateway,
+    key: &str,
+    seconds: u32,
+    options: &[&str],
+) -> Published {
     let http = gateway.app.addresses().http.unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/publish.mjs");
     let output = Command::new("node")
@@ -170,7 +175,7 @@ async fn assert_decodes(gateway: &Gateway, watcher: Watcher, seconds: u32) -> Re
 
 /// What FFmpeg says when it decodes the file. Pictures of a browser come when they come: on a grid of
 /// frames some would share a place.
-async fn decoding_says(file: &Path) -> String {
+pub(crate) async fn decoding_says(file: &Path) -> String {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-xerror", "-err_detect", "explode", "-i"])
         .arg(file)
