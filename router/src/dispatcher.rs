@@ -80,7 +80,8 @@ pub struct Dispatcher {
     next_attempt: u64,
     extra_work: ExtraWork,
     ladder: Arc<Ladder>,
-    /// What the last segment was to be transcoded to: the ladder without the rungs that came with it.
+    /// What the last segment with media was to be transcoded to: the ladder without the rungs that came
+    /// with it.
     wanted: Arc<Ladder>,
     /// The layer that the last segment was to be transcoded from, where that was not `source`.
     layer: Option<RenditionName>,
@@ -207,15 +208,14 @@ impl Dispatcher {
         let percent = self.roster.policy().hold_percent.unwrap_or(self.config.hold_percent);
         let own = segment.closed + self.config.hold(segment.duration, percent);
         let due = self.waiting.back().map_or(own, |ahead| ahead.due.max(own));
-        self.follow_source(&segment);
-        let outcome = self.outcome_without_attempt(now, fleet, &segment, due);
-        let ladder = Arc::clone(&self.wanted);
+        let ladder = self.follow_source(&segment);
+        let outcome = self.outcome_without_attempt(now, fleet, &segment, &ladder, due);
         self.waiting.push_back(Waiting::new(segment, ladder, self.epoch, due, outcome));
         self.advance(now, fleet);
     }
 
-    /// Notes what a segment is to be transcoded from, and to: rungs that come with it are not asked for.
-    fn follow_source(&mut self, segment: &Segment) {
+    /// Notes what a segment is to be transcoded from, and to what: rungs that come with it are not asked for.
+    fn follow_source(&mut self, segment: &Segment) -> Arc<Ladder> {
         let comes = |name: &RenditionName| segment.ready_made.iter().any(|it| it.name == *name);
         let partly = self.ladder.profiles().iter().any(|profile| comes(&profile.name));
         let wanted = if partly {
@@ -228,8 +228,9 @@ impl Dispatcher {
         if !segment.is_gap() && (*wanted != *self.wanted || layer != self.layer) {
             self.epoch += 1;
             self.layer = layer;
+            self.wanted = Arc::clone(&wanted);
         }
-        self.wanted = wanted;
+        wanted
     }
 
     /// What a segment's renditions come to, where that is known without sending it.
@@ -238,9 +239,10 @@ impl Dispatcher {
         now: Instant,
         fleet: &Fleet,
         segment: &Segment,
+        wanted: &Ladder,
         due: Instant,
     ) -> Option<Outcome> {
-        if self.wanted.is_empty() || !self.transcoding {
+        if wanted.is_empty() || !self.transcoding {
             return Some(Outcome::SourceOnly);
         }
         let (duration, hold) = (segment.duration.to_std(), due.saturating_duration_since(now));

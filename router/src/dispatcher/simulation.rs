@@ -1,11 +1,14 @@
 //! Random publishers and orchestrators in virtual time; invariants hold after every step.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+};
 
 use media::RenditionOutcome;
 use proptest::prelude::*;
 
-use media::PresentationSegment;
+use media::{PresentationSegment, ReadyMade};
 
 use super::*;
 use crate::{
@@ -44,6 +47,12 @@ enum Push {
     Discontinuity,
     Dependent,
     StandIn,
+    /// A rung comes with it.
+    WithRung,
+    /// The source is paused, a layer is not.
+    Layer,
+    /// Every rung comes with it.
+    Filler,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +92,9 @@ fn plan() -> impl Strategy<Value = Plan> {
         1 => Just(Push::Discontinuity),
         1 => Just(Push::Dependent),
         1 => Just(Push::StandIn),
+        1 => Just(Push::WithRung),
+        1 => Just(Push::Layer),
+        1 => Just(Push::Filler),
     ];
     let pushes = (push, 1_u64..6_000, prop_oneof![3 => Just(2_000_u64), 1 => 20_u64..6_000]);
     (
@@ -116,7 +128,8 @@ struct World {
     events: BinaryHeap<Reverse<(Instant, Event)>>,
     asked: usize,
     begun: usize,
-    in_flight: Vec<AttemptId>,
+    /// With what each is asked for.
+    in_flight: BTreeMap<AttemptId, Arc<Ladder>>,
     released: Vec<(Instant, PresentationSegment)>,
     trace: Vec<String>,
 }
@@ -150,7 +163,7 @@ impl World {
             events,
             asked: 0,
             begun: 0,
-            in_flight: Vec::new(),
+            in_flight: BTreeMap::new(),
             released: Vec::new(),
             trace: Vec::new(),
         }
@@ -198,10 +211,10 @@ impl World {
                 self.dispatcher.handle_discovered(self.now, &mut self.fleet, session, answer);
             }
             Event::Result(id, index) => {
-                self.in_flight.retain(|it| *it != id);
+                let Some(asked) = self.in_flight.remove(&id) else { return };
                 let result = match self.plan.attempts[index % self.plan.attempts.len()] {
                     Behaviour::Works(_) => {
-                        let media = renditions(&ladder());
+                        let media = renditions(&asked);
                         Ok(Delivery { media, ..Delivery::default() })
                     }
                     Behaviour::Fails(_, Failure::Short) => Ok(Delivery::default()),
@@ -222,6 +235,12 @@ impl World {
             Push::Discontinuity => segment.discontinuity = true,
             Push::Dependent => segment.independent = false,
             Push::StandIn => segment.video = None,
+            Push::WithRung => segment.ready_made = ready_made(&segment, &["480p"]),
+            Push::Layer => {
+                segment.ready_made = ready_made(&segment, &["source-540p", "audio-2"]);
+                segment.video = None;
+            }
+            Push::Filler => segment.ready_made = ready_made(&segment, &["720p", "480p", "360p"]),
         }
         if let Some((_, count)) = self.plan.reconfigure.filter(|(at, _)| *at == index) {
             self.fleet.set_pools(Pools::of(orchestrators(count)));
@@ -243,10 +262,12 @@ impl World {
                     assert!(!start.budget.is_zero());
                     let behaviour = self.plan.attempts[self.begun % self.plan.attempts.len()];
                     self.schedule(behaviour, Event::Result(start.id, self.begun));
-                    self.in_flight.push(start.id);
+                    self.in_flight.insert(start.id, start.ladder);
                     self.begun += 1;
                 }
-                Output::CancelAttempt(id) => self.in_flight.retain(|it| *it != id),
+                Output::CancelAttempt(id) => {
+                    self.in_flight.remove(&id);
+                }
                 Output::Release(segment) => self.check_release(segment),
                 Output::CancelDiscovery { .. } | Output::EndSession { .. } | Output::Decided(_) => {
                 }
@@ -273,6 +294,14 @@ impl World {
         let gaps = |it: &&media::RenditionSegment| matches!(it.outcome, RenditionOutcome::Gap(_));
         let gap_count = segment.renditions.iter().filter(gaps).count();
         assert!(gap_count == 0 || gap_count == segment.renditions.len(), "in step");
+        let names = segment.renditions.iter().map(|it| &it.name);
+        let come = segment.source.ready_made.iter().map(|it| &it.name);
+        let rungs: BTreeSet<_> = names.clone().collect();
+        assert!(come.clone().all(|name| !rungs.contains(name)), "no rung comes twice");
+        let all: BTreeSet<_> = names.chain(come).map(ToString::to_string).collect();
+        let none = segment.renditions.is_empty();
+        let whole = ladder().profiles().iter().all(|rung| all.contains(rung.name.as_str()));
+        assert!(none || whole, "every rung is transcoded, a gap, or comes along");
         self.released.push((self.now, segment));
     }
 
@@ -292,6 +321,15 @@ impl World {
         let retiring = self.config.waiting_segments;
         assert!(roster.session_count() <= 2 * self.config.discovery_width + retiring);
     }
+}
+
+/// Renditions with these names, whose media is the segment's own.
+fn ready_made(segment: &Segment, names: &[&str]) -> Vec<ReadyMade> {
+    let rendition = |name: &&str| {
+        let media = segment.video.clone();
+        ReadyMade { name: RenditionName::parse(name).unwrap(), media }
+    };
+    names.iter().map(rendition).collect()
 }
 
 fn fault(failure: Failure) -> AttemptFault {

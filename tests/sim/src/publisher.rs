@@ -20,6 +20,35 @@ pub(crate) struct Push {
     pub(crate) poison: bool,
     /// It came when it should: not in a burst after a stall.
     pub(crate) punctual: bool,
+    /// What comes beside the source, of a publisher of several layers.
+    pub(crate) layers: Option<Layers>,
+}
+
+/// A layer and a rung that come with a segment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Layers {
+    /// The source has no media here, the layer has.
+    pub(crate) source_paused: bool,
+    /// The layer has no media here.
+    pub(crate) layer_paused: bool,
+    /// The lowest rung of the ladder comes along, and need not be transcoded.
+    pub(crate) brings_rung: bool,
+}
+
+/// Gives the segments of some publishers layers, which pause and come back.
+pub(crate) fn add_layers(dice: &mut Dice, pushes: &mut [Push]) {
+    if !dice.percent(30) {
+        return;
+    }
+    let mut layers = Layers::default();
+    for push in pushes.iter_mut().filter(|push| push.content == Content::Pictures) {
+        layers.brings_rung ^= dice.percent(10);
+        if dice.percent(20) {
+            layers.source_paused = dice.percent(40);
+            layers.layer_paused = !layers.source_paused && dice.percent(40);
+        }
+        push.layers = Some(layers);
+    }
 }
 
 /// A publisher's habits.
@@ -131,6 +160,7 @@ impl Script {
             discontinuity: false,
             poison: false,
             punctual: true,
+            layers: None,
         }
     }
 

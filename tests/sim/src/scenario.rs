@@ -244,7 +244,7 @@ fn stream(dice: &mut Dice) -> StreamScript {
         hold_percent: dice.pick(None, &[None, None, Some(120), Some(250)]),
         cushion_percent: None,
     };
-    let pushes = publisher::pushes(dice, start);
+    let mut pushes = publisher::pushes(dice, start);
     let last = pushes.last().map_or(start, |push| push.at);
     let end = if dice.percent(10) {
         (start + (last - start) * 2 / 3 + dice.millis(0..=900), End::Abandon)
@@ -253,5 +253,7 @@ fn stream(dice: &mut Dice) -> StreamScript {
     };
     let later_ladder = dice.percent(10).then(|| (start + (last - start) / 2, ladder(dice)));
     let first = dice.pick(1, &[1_000_000]);
-    StreamScript { start, policy, ladder: ladder(dice), later_ladder, first, pushes, end }
+    let ladder = ladder(dice);
+    publisher::add_layers(&mut Dice::new(dice.seed()), &mut pushes);
+    StreamScript { start, policy, ladder, later_ladder, first, pushes, end }
 }

@@ -2,14 +2,17 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use media::{
-    Chain, CodecParameters, H264Parameters, InitSegment, Ladder, MediaDuration, Part, Sample,
-    Segment, SequenceNumber, Timescale, Timestamp, Track, TrackId, TrackSegment,
+    Chain, CodecParameters, H264Parameters, InitSegment, Ladder, MediaDuration, Part, ReadyMade,
+    RenditionName, RenditionProfile, Sample, Segment, SequenceNumber, Timescale, Timestamp, Track,
+    TrackId, TrackSegment,
 };
+
+use crate::publisher::Push;
 
 /// A header. Equal variants have equal headers.
 fn init(width: u32, height: u32, variant: u8) -> Arc<InitSegment> {
@@ -67,16 +70,26 @@ impl Source {
     pub(crate) fn segment(
         &self,
         sequence: u64,
-        content: Content,
-        discontinuity: bool,
-        start: Duration,
-        duration: Duration,
+        push: &Push,
+        rung: Option<&RenditionProfile>,
         closed: Instant,
     ) -> Segment {
+        let Push { content, discontinuity, start, duration, layers, .. } = *push;
         let length = MediaDuration::from_std(duration);
         let ticks = MediaDuration::from_std(start).rescale(Timescale::VIDEO).ticks();
-        let media = || Some(Arc::new(track(Arc::clone(&self.0), ticks, length)));
-        let pictures = matches!(content, Content::Pictures | Content::Dependent);
+        let of = |init: Arc<InitSegment>| Some(Arc::new(track(init, ticks, length)));
+        let media = || of(Arc::clone(&self.0));
+        let mut ready_made = Vec::new();
+        if let Some(layers) = layers {
+            let media = if layers.layer_paused { None } else { of(init(960, 540, 0)) };
+            ready_made.push(ReadyMade { name: layer(), media });
+        }
+        if let Some(rung) = rung {
+            let media = of(init(rung.width, rung.height, 0));
+            ready_made.push(ReadyMade { name: rung.name.clone(), media });
+        }
+        let paused = layers.is_some_and(|layers| layers.source_paused);
+        let pictures = matches!(content, Content::Pictures | Content::Dependent) && !paused;
         Segment {
             sequence: SequenceNumber(sequence),
             discontinuity,
@@ -86,10 +99,15 @@ impl Source {
             program_date_time: SystemTime::UNIX_EPOCH + start,
             video: if pictures { media() } else { None },
             audio: if content == Content::Sound { media() } else { None },
-            ready_made: Vec::new(),
+            ready_made,
             closed,
         }
     }
+}
+
+/// The name of a publisher's second layer.
+pub(crate) fn layer() -> RenditionName {
+    RenditionName::of_layer(540, 1)
 }
 
 /// What an orchestrator with this `variant` of an encoder makes of a segment. Its tracks start at

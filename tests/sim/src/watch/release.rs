@@ -40,6 +40,18 @@ pub(super) struct Pushed {
 }
 
 impl StreamBook {
+    /// Another picture to decode, or other rungs to make, need an encoder that starts anew.
+    fn follow_source(&mut self, push: &Push, ladder: &Arc<Ladder>) {
+        if push.content == Content::Nothing {
+            return;
+        }
+        let paused = push.layers.is_some_and(|layers| layers.source_paused);
+        let other = self.wanted != *ladder || paused != self.source_paused;
+        self.epoch += u64::from(other);
+        self.wanted = Arc::clone(ladder);
+        self.source_paused = paused;
+    }
+
     /// When a segment that waits has to be listed; `None` when it does not wait.
     pub(super) fn deadline(&self, sequence: u64) -> Option<Duration> {
         let place = self.waiting.iter().position(|it| it.sequence == sequence)?;
@@ -65,6 +77,7 @@ impl Watch {
         let book = self.stream(stream)?;
         book.transcoding |= any;
         book.epoch += u64::from(push.discontinuity);
+        book.follow_source(push, ladder);
         let percent = book.policy.hold_percent.unwrap_or(config.hold_percent);
         let own = push.closed + (push.duration * percent / 100).max(config.minimum_hold);
         // A full queue lets its oldest go before the new one comes in.
@@ -142,10 +155,18 @@ impl Watch {
     }
 
     /// The stream has another ladder from now on, if it `changes`.
-    pub(crate) fn set_ladder(&mut self, stream: usize, changes: bool) -> Checked {
+    pub(crate) fn set_ladder(
+        &mut self,
+        stream: usize,
+        changes: bool,
+        ladder: &Arc<Ladder>,
+    ) -> Checked {
         let any = !self.members(stream).is_empty();
         let book = self.stream(stream)?;
         book.epoch += u64::from(changes);
+        if changes {
+            book.wanted = Arc::clone(ladder);
+        }
         book.transcoding |= changes && any;
         Ok(())
     }

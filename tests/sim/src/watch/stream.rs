@@ -2,9 +2,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
+use media::Ladder;
 use router::{AttemptId, SessionId, StreamPolicy};
 
 use super::{AttemptBook, Pushed, SessionBook, SessionState, membership::Member};
@@ -32,6 +34,10 @@ pub(super) struct StreamBook {
     pub(super) attempts: BTreeMap<AttemptId, AttemptBook>,
     pub(super) sessions: BTreeMap<SessionId, SessionBook>,
     pub(super) epoch: u64,
+    /// What the last segment with media was to be transcoded to.
+    pub(super) wanted: Arc<Ladder>,
+    /// A layer was transcoded in its place.
+    pub(super) source_paused: bool,
     pub(super) interval: Option<Duration>,
     pub(super) last_release: Option<Duration>,
     pub(super) firsts: u64,
@@ -64,6 +70,8 @@ impl StreamBook {
             attempts: BTreeMap::new(),
             sessions: BTreeMap::new(),
             epoch: 0,
+            wanted: Arc::default(),
+            source_paused: false,
             interval: None,
             last_release: None,
             firsts: 0,

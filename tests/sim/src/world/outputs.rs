@@ -16,7 +16,7 @@ use router::{
 use super::{Event, LATE_ANSWERS, Work, World};
 use crate::{
     orchestrator::{Answer, Job, Reply, Script, Trouble},
-    tiny_media::renditions,
+    tiny_media::{self, renditions},
     trace::Detail,
     violation::{Checked, ensure},
 };
@@ -281,7 +281,8 @@ pub(super) fn label(output: &Output) -> String {
 
 /// Every playlist a presentation with these ladders can have.
 pub(super) fn names<'a>(ladders: impl Iterator<Item = &'a media::Ladder>) -> Vec<RenditionId> {
-    let mut names = vec![RenditionId::Source, RenditionId::Audio];
+    let mut names =
+        vec![RenditionId::Source, RenditionId::Audio, RenditionId::Named(tiny_media::layer())];
     for profile in ladders.flat_map(media::Ladder::profiles) {
         let name = RenditionId::Named(profile.name.clone());
         if !names.contains(&name) {

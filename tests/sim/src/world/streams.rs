@@ -57,8 +57,8 @@ impl World<'_> {
             },
         );
         self.watch.begun(self.now, stream)?;
-        self.watch.set_ladder(stream, !script.ladder.is_empty())?;
         let ladder = Arc::clone(&script.ladder);
+        self.watch.set_ladder(stream, !ladder.is_empty(), &ladder)?;
         self.call(stream, |it, now, fleet| it.set_ladder(now, fleet, ladder))?;
         self.settle(stream)
     }
@@ -73,7 +73,7 @@ impl World<'_> {
         live.window.set_ladder(ladder);
         live.ladder = Arc::clone(ladder);
         self.line(stream, format_args!("has {} renditions now", ladder.profiles().len()));
-        self.watch.set_ladder(stream, changes)?;
+        self.watch.set_ladder(stream, changes, ladder)?;
         let ladder = Arc::clone(ladder);
         self.call(stream, |it, now, fleet| it.set_ladder(now, fleet, ladder))?;
         self.settle(stream)
@@ -86,21 +86,18 @@ impl World<'_> {
         let Some((script, live)) = script.zip(self.streams.get(&stream)) else { return Ok(()) };
         let Some(push) = script.pushes.get(index) else { return Ok(()) };
         let sequence = script.first + u64::try_from(index).unwrap_or(0);
-        let segment = live.source.segment(
-            sequence,
-            push.content,
-            push.discontinuity,
-            push.start,
-            push.duration,
-            self.origin + push.closed,
-        );
-        let ladder = Arc::clone(&live.ladder);
+        let brings = push.layers.is_some_and(|layers| layers.brings_rung);
+        let rung = live.ladder.profiles().last().filter(|_| brings);
+        let segment = live.source.segment(sequence, push, rung, self.origin + push.closed);
+        let ladder =
+            Arc::new(live.ladder.without(|it| rung.is_some_and(|rung| rung.name == it.name)));
         self.line(
             stream,
             format_args!(
-                "pushes {sequence}: {:?} of {:?}{}{}",
+                "pushes {sequence}: {:?} of {:?}{}{}{}",
                 push.content,
                 push.duration,
+                push.layers.map(|layers| format!(", {layers:?}")).unwrap_or_default(),
                 if push.discontinuity { ", discontinuous" } else { "" },
                 if push.poison { ", poison" } else { "" },
             ),
