@@ -96,3 +96,25 @@ async fn layers_of_a_browser_play_without_any_transcoding() {
     assert!(seen.played_seconds > seen.watched_seconds - 4.0, "{seen:?}");
     gateway.shut_down().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_pauses_its_largest_layer_goes_on_with_the_others() {
+    let gateway = Gateway::without_transcoding(QUICK);
+    let watcher = gateway.watch("cam");
+    let publish = publish(&gateway, "cam", 45, &["simulcast", "pause"]);
+    let (published, seen) = tokio::join!(publish, watch(&gateway, "cam", 36));
+    assert!(published.published, "{published:?}");
+    ended(&gateway).await;
+    let report = watcher.finish().await;
+    report.assert_clean();
+    let shown = ["source", "source-360p", "source-180p"].map(|name| shown(&report, name));
+    println!("shown: {shown:?}");
+    let missing = shown[1].difference(&shown[0]).count();
+    assert!((4..=10).contains(&missing), "15 s of 45 are paused: {shown:?}");
+    assert!(shown[0].last() >= shown[1].iter().nth_back(2), "it is back: {shown:?}");
+    assert!(shown[1].len() >= 18 && shown[2].len() >= 18, "the others never pause: {shown:?}");
+    // The page may have been showing that very layer.
+    assert!(seen.started && seen.errors.is_empty(), "{seen:?}");
+    assert!(seen.played_seconds > seen.watched_seconds - 6.0, "{seen:?}");
+    gateway.shut_down().await;
+}
