@@ -1,6 +1,8 @@
 //! Publishers with several layers and audio tracks: ready-made renditions beside what is transcoded.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use tokio::process::Command;
 
 use crate::{
     browser::watch,
@@ -12,7 +14,7 @@ use crate::{
     whip::{decoding_says, publish},
 };
 
-const SECONDS: u32 = 14;
+const SECONDS: u32 = 26;
 /// A picture of 640x360, the same at 426x240, and two tones, as OBS sends them.
 const TWO_OF_EACH: &str = "-filter_complex [0:v]split[large][scaled];[scaled]scale=426:240[small] \
     -map [large] -map [small] -map 1:a -map 1:a -rtmp_enhanced_codecs avc1,mp4a -c:v libx264 \
@@ -35,6 +37,31 @@ fn shown(report: &Report, name: &str) -> BTreeSet<u64> {
     track.entries.iter().filter(|(_, entry)| !entry.gap).map(|(number, _)| *number).collect()
 }
 
+/// What `tests/browser/choices.mjs` saw.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Choices {
+    audio: Vec<String>,
+    quality: Vec<String>,
+    offered: bool,
+    played_seconds: f64,
+    /// Renditions whose segments were asked for after the choice.
+    asked: Vec<String>,
+    errors: Vec<String>,
+}
+
+/// Chooses the last audio track and the highest quality on the watch page, for `seconds`.
+async fn choose(gateway: &Gateway, seconds: u32) -> Choices {
+    let http = gateway.app.addresses().http.unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/choices.mjs");
+    let mut command = Command::new("node");
+    command.arg(script).args([format!("http://{http}/watch/cam"), seconds.to_string()]);
+    let output = tokio::time::timeout(Duration::from_secs(90), command.kill_on_drop(true).output());
+    let output = output.await.expect("the browser ends").unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tracks_of_an_encoder_are_renditions_and_spare_rungs() {
     let gateway = Gateway::start(QUICK, |_| {});
@@ -43,8 +70,14 @@ async fn tracks_of_an_encoder_are_renditions_and_spare_rungs() {
     let url = gateway.publish_url("cam");
     let ffmpeg = current_ffmpeg();
     let publisher = Publisher::encoding(&ffmpeg, "640x360", 30, TWO_OF_EACH, &url, SECONDS);
-    let (went_well, said) = publisher.finish().await;
+    let ((went_well, said), chosen) = tokio::join!(publisher.finish(), choose(&gateway, 8));
     assert!(went_well, "{said}");
+    assert!(chosen.offered && chosen.errors.is_empty(), "{chosen:?}");
+    assert_eq!(chosen.audio, ["Audio", "Audio 2"]);
+    assert_eq!(chosen.quality.len(), 4, "Auto and three: {chosen:?}");
+    assert!(chosen.played_seconds > 5.0, "{chosen:?}");
+    let asked = |name: &str| chosen.asked.iter().any(|asked| asked == name);
+    assert!(asked("audio-2") && asked("source"), "{chosen:?}");
     ended(&gateway).await;
     let report = watcher.finish().await;
     report.assert_clean();
@@ -110,7 +143,7 @@ async fn a_browser_that_pauses_its_largest_layer_goes_on_with_the_others() {
     let shown = ["source", "source-360p", "source-180p"].map(|name| shown(&report, name));
     println!("shown: {shown:?}");
     let missing = shown[1].difference(&shown[0]).count();
-    assert!((4..=10).contains(&missing), "15 s of 45 are paused: {shown:?}");
+    assert!((4..=12).contains(&missing), "15 s of 45 are paused: {shown:?}");
     assert!(shown[0].last() >= shown[1].iter().nth_back(2), "it is back: {shown:?}");
     assert!(shown[1].len() >= 18 && shown[2].len() >= 18, "the others never pause: {shown:?}");
     // The page may have been showing that very layer.
