@@ -21,6 +21,7 @@
 pub mod demux;
 mod event;
 pub mod fuzzing;
+pub mod health;
 mod publish;
 pub mod push;
 pub mod rtmp;

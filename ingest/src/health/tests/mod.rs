@@ -1,0 +1,4 @@
+mod figures;
+mod odd_input;
+mod rig;
+mod warnings;
