@@ -41,6 +41,7 @@ pub(crate) fn service(operator: Operator) -> Router {
     Router::new()
         .route("/v1/streams", get(list_streams))
         .route("/v1/streams/{id}", get(show_stream))
+        .route("/v1/streams/{id}/health", get(show_health))
         .route("/v1/streams/{id}/publisher", kicks)
         .route("/v1/streams/{id}/decisions", get(list_decisions))
         .route("/v1/streams/{id}/segments/{number}/decision", get(show_decision))
@@ -60,6 +61,11 @@ async fn list_streams(State(operator): Shared) -> Response {
 async fn show_stream(State(operator): Shared, Path(id): Path<String>) -> Response {
     let found = operator.streams.list().into_iter().find(|stream| stream.id == id);
     found.map_or_else(|| no_stream(&id), |stream| Json(stream).into_response())
+}
+
+async fn show_health(State(operator): Shared, Path(id): Path<String>) -> Response {
+    let found = StreamName::new(&id).ok().and_then(|name| operator.streams.health(&name));
+    found.map_or_else(|| no_stream(&id), |report| Json(report).into_response())
 }
 
 async fn show_payments(State(operator): Shared) -> Response {

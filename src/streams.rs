@@ -2,6 +2,7 @@
 
 mod barred;
 mod figures;
+mod health;
 mod push_admission;
 mod pushed;
 
@@ -19,7 +20,8 @@ use std::{
 };
 
 use ingest::{
-    Activity, Admission, BoxFuture, ConnectionId, PublishRequest, PublisherSeat, Refusal, StreamKey,
+    Activity, Admission, BoxFuture, ConnectionId, IngestHealth, PublishRequest, PublisherSeat,
+    Refusal, StreamKey,
 };
 use media::{Ladder, PlaybackId, PresentationSegment, SequenceNumber, StreamName};
 use tokio::sync::mpsc;
@@ -81,6 +83,10 @@ struct Live {
     /// `Some` where segments are pushed over HTTP: nobody else publishes then.
     pushes: Option<Pushes>,
     figures: StreamFigures,
+    /// How the latest publisher's media arrives.
+    health: IngestHealth,
+    /// The key of that publisher.
+    key: KeyDigest,
 }
 
 /// Where a stream's pushed segments go.
@@ -104,6 +110,8 @@ pub struct StreamStatus {
     pub playback_id: String,
     /// Whether somebody publishes it now; else it waits for a publisher to come back.
     pub published: bool,
+    /// How it arrives: `good`, `fair`, `bad`, or `away` where nobody publishes.
+    pub health: &'static str,
     /// The publisher's connection.
     pub connection: Option<u64>,
     /// How long the publisher has been silent, in milliseconds.
@@ -275,6 +283,7 @@ impl Streams {
             events,
             ended: holder.ended.clone(),
             activity: Arc::clone(&holder.activity),
+            health: IngestHealth::new(now),
             watch_page: Some(format!("/watch/{}", stream.playback_id)),
         };
         let publisher = Publisher {
@@ -285,6 +294,8 @@ impl Streams {
         let mut live = self.live();
         if let Some(live) = live.get_mut(&stream.name) {
             live.replace(holder, publisher, &stream.policy, now)?;
+            live.conclude_health(&stream.name, now);
+            (live.health, live.key) = (seat.health.clone(), stream.key);
             return Ok(seat);
         }
         if live.len() >= self.streams_max() {
@@ -299,6 +310,8 @@ impl Streams {
                 holder: Some(holder),
                 pushes: None,
                 figures: StreamFigures::starting(now),
+                health: seat.health.clone(),
+                key: stream.key,
             },
         );
         Ok(seat)
@@ -375,7 +388,8 @@ impl Live {
         StreamStatus {
             id: name.to_string(),
             playback_id: self.playback_id.to_string(),
-            published: holder.is_some() || self.pushes.is_some(),
+            published: self.is_published(),
+            health: self.health_word().as_str(),
             connection: holder.map(|holder| holder.connection.0),
             silent_ms: silent.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
         }
@@ -414,6 +428,7 @@ impl Registry for Streams {
     fn listed(&self, stream: &StreamName, segment: &PresentationSegment) {
         if let Some(live) = self.live().get_mut(stream) {
             live.figures.count(segment);
+            live.note_decoders(segment);
         }
     }
 
@@ -434,8 +449,11 @@ impl Registry for Streams {
         if let Ok(publisher) = arrivals.try_recv() {
             return Some(publisher);
         }
-        live.remove(stream);
+        let ended = live.remove(stream);
         drop(live);
+        if let Some(ended) = ended {
+            ended.conclude_health(stream, tokio::time::Instant::now().into_std());
+        }
         self.0.grants.ended(stream);
         None
     }

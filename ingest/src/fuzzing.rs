@@ -72,7 +72,7 @@ pub fn session(data: &[u8]) {
                     while demux.poll_output().is_some() {}
                 }
                 Output::Unpublished => demux = Demux::new(),
-                Output::Encoder(_) => {}
+                Output::Encoder(_) | Output::FrameRate(_) => {}
                 Output::Close(_) => return,
             }
         }

@@ -16,6 +16,8 @@
 //! Browsers publish over WebRTC ([`whip`]): [`whip_service`] takes their offers, `peers` carries the
 //! packets, and `rtp` makes access units of them.
 //!
+//! How well all of it arrives is measured on the way ([`health`]), and shown to those who have the key.
+//!
 //! Start reading at [`serve_rtmp_connection`], then [`rtmp::RtmpSession`].
 
 pub mod demux;
@@ -33,7 +35,8 @@ pub use event::{DiscontinuityReason, EndReason, PublisherEvent};
 pub use publish::{ConnectionId, PublishRequest, Refusal, StreamKey};
 pub use shell::{
     Activity, Admission, BoxFuture, ConnectionContext, ConnectionEnd, ConnectionError,
-    ConnectionFault, ConnectionOutcome, Departure, IngestMetrics, PublisherSeat, PushAdmission,
-    PushConfig, PushContext, PushMetrics, RtmpConfig, Sound, SoundEncoding, SoundLine, Transport,
-    WhipConfig, WhipContext, WhipMetrics, push_service, serve_rtmp_connection, whip_service,
+    ConnectionFault, ConnectionOutcome, Departure, HealthContext, HealthMetrics, IngestHealth,
+    IngestMetrics, OwnedStream, PublisherSeat, PushAdmission, PushConfig, PushContext, PushMetrics,
+    RtmpConfig, Sound, SoundEncoding, SoundLine, StreamOwners, Transport, WhipConfig, WhipContext,
+    WhipMetrics, health_service, push_service, serve_rtmp_connection, whip_service,
 };

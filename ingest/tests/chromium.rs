@@ -15,8 +15,8 @@ use std::{
 };
 
 use ingest::{
-    Activity, Admission, BoxFuture, IngestMetrics, PublishRequest, PublisherEvent, PublisherSeat,
-    Refusal, WhipConfig, WhipContext, WhipMetrics, whip_service,
+    Activity, Admission, BoxFuture, IngestHealth, IngestMetrics, PublishRequest, PublisherEvent,
+    PublisherSeat, Refusal, WhipConfig, WhipContext, WhipMetrics, whip_service,
 };
 use media::{AccessUnit, StreamName, TrackId};
 use peers::{Peers, PeersConfig};
@@ -43,6 +43,7 @@ impl Admission for Door {
                 events,
                 ended: CancellationToken::new(),
                 activity: Arc::new(Activity::new(tokio::time::Instant::now().into_std())),
+                health: IngestHealth::new(tokio::time::Instant::now().into_std()),
                 watch_page: None,
             })
         })

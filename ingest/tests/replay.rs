@@ -84,6 +84,7 @@ fn replay<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Replay {
                         replay.media.push((kind, timestamp, body));
                     }
                     Output::Encoder(encoder) => replay.encoder = Some(encoder),
+                    Output::FrameRate(_) => {}
                     Output::Unpublished => replay.unpublished = true,
                     Output::Close(end) => panic!("{end}"),
                 }

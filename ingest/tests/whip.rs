@@ -12,8 +12,9 @@ use axum::{Router, body::Body, extract::ConnectInfo, response::Response};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use ingest::{
-    Activity, Admission, BoxFuture, EndReason, IngestMetrics, PublishRequest, PublisherEvent,
-    PublisherSeat, Refusal, WhipConfig, WhipContext, WhipMetrics, whip::IceServer, whip_service,
+    Activity, Admission, BoxFuture, EndReason, IngestHealth, IngestMetrics, PublishRequest,
+    PublisherEvent, PublisherSeat, Refusal, WhipConfig, WhipContext, WhipMetrics, whip::IceServer,
+    whip_service,
 };
 use media::StreamName;
 use peers::{Peers, PeersConfig};
@@ -53,6 +54,7 @@ impl Admission for Door {
                 events,
                 ended: CancellationToken::new(),
                 activity,
+                health: IngestHealth::new(tokio::time::Instant::now().into_std()),
                 watch_page,
             })
         })

@@ -47,7 +47,8 @@ impl Doors {
         let rtmp = std::iter::once(self.rtmp).chain(self.rtmps);
         let departure = parts::serve_publishers(rtmp, config, streams, publishers, ingest);
         let push = parts::push_routes(config, streams, publishers, registry);
-        let viewers = parts::viewers_service(directory, push, whip);
+        let health = parts::health_routes(streams, publishers, registry);
+        let viewers = parts::viewers_service(directory, push, whip).merge(health);
         for listener in std::iter::once(self.http).chain(self.https) {
             serve_http(listener, viewers.clone(), &stages.viewers);
         }

@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::Context as _;
 use ingest::{
-    ConnectionContext, ConnectionId, Departure, IngestMetrics, PushConfig, PushContext,
-    PushMetrics, RtmpConfig, SoundEncoding, Transport, WhipContext, WhipMetrics, push_service,
-    serve_rtmp_connection, whip_service,
+    ConnectionContext, ConnectionId, Departure, HealthContext, HealthMetrics, IngestMetrics,
+    PushConfig, PushContext, PushMetrics, RtmpConfig, SoundEncoding, Transport, WhipContext,
+    WhipMetrics, health_service, push_service, serve_rtmp_connection, whip_service,
 };
 use media::wall_clock_now;
 use orchestrator::{ClientConfig, OrchestratorClient};
@@ -189,6 +189,18 @@ pub(super) fn push_routes(
         tasks: publishers.tasks.clone(),
         shutdown: publishers.closed.clone(),
     })
+}
+
+/// Looks after the health of all streams, and shows each to who has its key.
+pub(super) fn health_routes(
+    streams: &Streams,
+    publishers: &Stage,
+    registry: &mut Registry,
+) -> axum::Router {
+    let metrics = HealthMetrics::registered(registry);
+    let watch = streams.clone().watch_health(metrics, publishers.closed.clone());
+    publishers.tasks.spawn(watch);
+    health_service(HealthContext { owners: Arc::new(streams.clone()) })
 }
 
 /// What is counted of publishers, however they come.

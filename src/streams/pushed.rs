@@ -7,7 +7,7 @@ use std::{
 };
 
 use ingest::{
-    StreamKey,
+    IngestHealth, StreamKey,
     push::{PushRefusal, PushRequest},
 };
 use media::{Ladder, StreamName};
@@ -140,7 +140,10 @@ impl Streams {
     ) -> Result<Option<KeyDigest>, PushRefusal> {
         let now = now();
         let mut live = self.live();
+        let known = live.get(&stream.name).map(|live| live.health.clone());
+        let health = known.unwrap_or_else(|| IngestHealth::new(now));
         if let Some(pushes) = self.may_push(&mut live, stream)? {
+            health.take_segment(now, &pushed.segment);
             pushes.segments.try_send(pushed).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => {
                     PushRefusal::Full("the stream is behind with earlier segments")
@@ -151,6 +154,7 @@ impl Streams {
             return Ok(Some(std::mem::replace(&mut pushes.key, stream.key)));
         }
         let (segments, received) = mpsc::channel(PUSHES_QUEUED);
+        health.take_segment(now, &pushed.segment);
         // The channel is new and has room.
         drop(segments.try_send(pushed));
         let ended = CancellationToken::new();
@@ -160,7 +164,8 @@ impl Streams {
         let playback_id = stream.playback_id.clone();
         let figures = StreamFigures::starting(now);
         let pushes = Some(pushes);
-        let entry = Live { playback_id, arrivals, holder: None, pushes, figures };
+        let key = stream.key;
+        let entry = Live { playback_id, arrivals, holder: None, pushes, figures, health, key };
         live.insert(stream.name.clone(), entry);
         Ok(None)
     }

@@ -105,6 +105,8 @@ fn application(object: Option<&Value>) -> String {
 pub(super) struct Metadata {
     /// Name of the encoder, printable and short.
     pub(super) encoder: Option<String>,
+    /// Pictures a second, in thousandths.
+    pub(super) frame_rate: Option<u32>,
 }
 
 impl Metadata {
@@ -119,13 +121,27 @@ impl Metadata {
         if name != "onMetaData" {
             return None;
         }
-        let encoder = values.next().and_then(|object| object.property("encoder"));
-        Some(Self { encoder: encoder.and_then(Value::as_str).map(printable) })
+        let object = values.next();
+        let property = |name| object.and_then(|object| object.property(name));
+        let rate = ["framerate", "videoframerate"].into_iter().find_map(property);
+        Some(Self {
+            encoder: property("encoder").and_then(Value::as_str).map(printable),
+            frame_rate: rate.and_then(Value::as_number).and_then(thousandths),
+        })
     }
 }
 
+/// A frame rate in thousandths, of those that there are: at most 1000 a second.
+fn thousandths(rate: f64) -> Option<u32> {
+    const MOST: f64 = 1_000.0;
+    let whole =
+        (rate.is_finite() && rate > 0.0 && rate <= MOST).then(|| (rate * 1_000.0).round())?;
+    // A float that is whole and small is written without fraction or exponent.
+    format!("{whole:.0}").parse().ok()
+}
+
 /// Text of a stranger, fit for one log line.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(64).collect()
 }
 
@@ -179,7 +195,8 @@ mod tests {
             Amf0Value::Object([("encoder".to_owned(), text("obs-output\nmodule (29)"))].into());
         let wrapped = body(vec![text("@setDataFrame"), text("onMetaData"), object.clone()]);
         let bare = body(vec![text("onMetaData"), object]);
-        let expected = Metadata { encoder: Some("obs-outputmodule (29)".to_owned()) };
+        let encoder = Some("obs-outputmodule (29)".to_owned());
+        let expected = Metadata { encoder, frame_rate: None };
         assert_eq!(Metadata::parse(&wrapped, false), Some(expected.clone()));
         assert_eq!(Metadata::parse(&bare, false), Some(expected));
         assert_eq!(Metadata::parse(&body(vec![text("onTextData")]), false), None);

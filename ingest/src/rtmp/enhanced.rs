@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rml_rtmp::rml_amf0::Amf0Value;
 
-use super::amf0::Value;
+use super::{amf0::Value, command::printable};
 
 /// Names read of a client's lists: more than there are codecs.
 const MAX_NAMES: usize = 32;
@@ -37,6 +37,8 @@ pub struct ClientCapabilities {
     pub reconnect: bool,
     /// FourCCs it named, `*` for any, each once, at most 32: for people.
     pub codecs: Vec<String>,
+    /// What it calls itself (`flashVer`), printable and short.
+    pub flash_version: Option<String>,
 }
 
 impl ClientCapabilities {
@@ -56,6 +58,7 @@ impl ClientCapabilities {
             enhanced: caps.is_some() || lists.iter().any(Option::is_some),
             reconnect: caps.is_some_and(has_reconnect),
             codecs,
+            flash_version: property("flashVer").and_then(Value::as_str).map(printable),
         }
     }
 }

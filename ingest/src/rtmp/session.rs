@@ -97,6 +97,8 @@ pub enum Output {
     Media(MediaMessage),
     /// The publisher's encoder names itself.
     Encoder(String),
+    /// The frame rate that the publisher's metadata announce, in thousandths of a picture a second.
+    FrameRate(u32),
     /// The publish under way ended by the publisher's own word.
     Unpublished,
     /// Write what is left, then close.
@@ -370,9 +372,9 @@ impl RtmpSession {
             }
             kind::DATA_AMF0 | kind::DATA_AMF3 => {
                 let metadata = Metadata::parse(&message.payload, message.kind == kind::DATA_AMF3);
-                if let Some(encoder) = metadata.and_then(|metadata| metadata.encoder) {
-                    self.outputs.push_back(Output::Encoder(encoder));
-                }
+                let metadata = metadata.unwrap_or_default();
+                self.outputs.extend(metadata.encoder.map(Output::Encoder));
+                self.outputs.extend(metadata.frame_rate.map(Output::FrameRate));
             }
             kind::COMMAND_AMF0 | kind::COMMAND_AMF3 => {
                 let amf3 = message.kind == kind::COMMAND_AMF3;

@@ -6,7 +6,7 @@ use media::StreamName;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Activity;
+use super::{Activity, IngestHealth};
 use crate::{
     event::PublisherEvent,
     publish::{PublishRequest, Refusal},
@@ -35,6 +35,8 @@ pub struct PublisherSeat {
     pub ended: CancellationToken,
     /// When the publisher was last heard.
     pub activity: Arc<Activity>,
+    /// How well it arrives.
+    pub health: IngestHealth,
     /// Where people watch it: a path of the address that publishers over HTTP came to, of characters that
     /// need no escape. `None` where they are not to be told.
     pub watch_page: Option<String>,

@@ -357,6 +357,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
                 }
                 Ok(())
             }
+            Output::FrameRate(thousandths) => {
+                if let Some(publisher) = &self.publisher {
+                    publisher.announce_rate(thousandths);
+                }
+                Ok(())
+            }
             Output::Unpublished => {
                 self.end_publish(EndReason::Unpublished).await;
                 Ok(())
@@ -417,6 +423,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection<T> {
                 self.stream = Some(seat.stream.clone());
                 let publisher = Publisher::new(id, transport, seat);
                 publisher.touch(now());
+                self.session.client().flash_version.iter().for_each(|it| publisher.encoded_by(it));
                 self.publisher = Some(publisher);
                 let able = self.session.client().reconnect;
                 self.departing = able.then(|| self.context.departure.count());

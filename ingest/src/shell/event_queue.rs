@@ -8,6 +8,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::IngestHealth;
 use crate::event::{DiscontinuityReason, EndReason, PublisherEvent};
 
 /// How long the last event may wait for room.
@@ -36,6 +37,8 @@ pub(super) enum EndError {
 /// discontinuities, is owed and goes ahead of the next access unit.
 pub(super) struct EventQueue {
     sender: mpsc::Sender<PublisherEvent>,
+    /// Told of everything that is sent, and of what is dropped.
+    health: IngestHealth,
     owed: Vec<PublisherEvent>,
     /// Video tracks, each with whether it is dropped up to its next random access point.
     video: BTreeMap<TrackId, bool>,
@@ -45,9 +48,9 @@ pub(super) struct EventQueue {
 }
 
 impl EventQueue {
-    pub(super) const fn new(sender: mpsc::Sender<PublisherEvent>) -> Self {
+    pub(super) const fn new(sender: mpsc::Sender<PublisherEvent>, health: IngestHealth) -> Self {
         let video = BTreeMap::new();
-        Self { sender, owed: Vec::new(), video, dropping: false, dropped: 0 }
+        Self { sender, health, owed: Vec::new(), video, dropping: false, dropped: 0 }
     }
 
     /// Says ahead of everything how many tracks will come ([`PublisherEvent::Layout`]).
@@ -60,7 +63,13 @@ impl EventQueue {
         self.dropped
     }
 
+    /// How well the publisher's media arrives.
+    pub(super) const fn health(&self) -> &IngestHealth {
+        &self.health
+    }
+
     pub(super) fn send(&mut self, event: PublisherEvent) -> Result<(), Closed> {
+        self.health.observe(&event);
         match event {
             PublisherEvent::Layout { video, audio } => {
                 self.promise(video, audio);
@@ -89,6 +98,7 @@ impl EventQueue {
     fn send_unit(&mut self, unit: AccessUnit) -> Result<(), Closed> {
         if !self.passes(&unit) {
             self.dropped += 1;
+            self.health.queue_dropped(self.dropped);
             return Ok(());
         }
         if self.dropping {
@@ -101,6 +111,7 @@ impl EventQueue {
                 self.dropping = true;
                 self.video.values_mut().for_each(|dropped| *dropped = true);
                 self.dropped += 1;
+                self.health.queue_dropped(self.dropped);
                 return Ok(());
             }
         };
@@ -143,6 +154,10 @@ mod tests {
 
     use super::*;
 
+    fn queue(sender: mpsc::Sender<PublisherEvent>) -> EventQueue {
+        EventQueue::new(sender, IngestHealth::new(crate::shell::now()))
+    }
+
     fn unit(track: TrackId, dts: i64, random_access: bool) -> PublisherEvent {
         PublisherEvent::AccessUnit(AccessUnit {
             track,
@@ -183,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn full_queue_drops_whole_gops_and_says_so() {
         let (sender, mut receiver) = mpsc::channel(4);
-        let mut queue = EventQueue::new(sender);
+        let mut queue = queue(sender);
         queue.video.insert(TrackId::VIDEO, false);
         for dts in 0..6 {
             queue.send(unit(TrackId::VIDEO, dts, dts == 0)).unwrap();
@@ -198,13 +213,15 @@ mod tests {
         queue.send(unit(TrackId::AUDIO, 7, true)).unwrap();
         assert_eq!(drain(&mut receiver), ["track", "Dropped", "1:7", "2:7"]);
         assert_eq!(queue.dropped(), 4);
+        let report = queue.health().report(crate::shell::now(), true);
+        assert_eq!(report.snapshot.count(crate::health::Cause::QueueFull).total, 4);
     }
 
     #[tokio::test]
     async fn each_of_several_videos_restarts_at_its_own_key_frame() {
         let small = TrackId::FURTHER;
         let (sender, mut receiver) = mpsc::channel(2);
-        let mut queue = EventQueue::new(sender);
+        let mut queue = queue(sender);
         queue.video = BTreeMap::from([(TrackId::VIDEO, false), (small, false)]);
         queue.promise(2, 1);
         queue.send(unit(TrackId::VIDEO, 0, true)).unwrap();
@@ -228,7 +245,7 @@ mod tests {
     #[tokio::test]
     async fn audio_alone_restarts_at_any_frame() {
         let (sender, mut receiver) = mpsc::channel(1);
-        let mut queue = EventQueue::new(sender);
+        let mut queue = queue(sender);
         queue.send(unit(TrackId::AUDIO, 0, true)).unwrap();
         queue.send(unit(TrackId::AUDIO, 1, true)).unwrap();
         assert_eq!(drain(&mut receiver), ["2:0"]);
@@ -241,7 +258,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_last_event_waits_for_room() {
         let (sender, mut receiver) = mpsc::channel(1);
-        let mut queue = EventQueue::new(sender);
+        let mut queue = queue(sender);
         queue.send(unit(TrackId::AUDIO, 0, true)).unwrap();
         let ended = async { queue.end(EndReason::Silent).await };
         let read = async {
@@ -255,7 +272,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_takes_nothing_more_is_told_from_one_that_is_gone() {
         let (sender, receiver) = mpsc::channel(1);
-        let mut queue = EventQueue::new(sender);
+        let mut queue = queue(sender);
         queue.send(unit(TrackId::AUDIO, 0, true)).unwrap();
         assert_eq!(queue.end(EndReason::Silent).await, Err(EndError::Full));
         drop(receiver);
@@ -266,7 +283,7 @@ mod tests {
     async fn a_gone_stream_is_noticed() {
         let (sender, receiver) = mpsc::channel(1);
         drop(receiver);
-        let mut queue = EventQueue::new(sender);
+        let mut queue = queue(sender);
         assert_eq!(queue.send(unit(TrackId::AUDIO, 0, true)), Err(Closed));
     }
 }

@@ -98,8 +98,8 @@ impl IngestMetrics {
 
 /// One publisher's counts so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct PublisherStats {
-    pub(super) demux: DemuxStats,
-    pub(super) timeline: TimelineStats,
-    pub(super) queue_dropped: u64,
+pub(crate) struct PublisherStats {
+    pub(crate) demux: DemuxStats,
+    pub(crate) timeline: TimelineStats,
+    pub(crate) queue_dropped: u64,
 }

@@ -5,6 +5,7 @@ mod admission;
 mod connection;
 mod departure;
 mod event_queue;
+mod health;
 mod metrics;
 mod publisher;
 mod push;
@@ -18,6 +19,9 @@ pub use connection::{
     RtmpConfig, Transport, serve_rtmp_connection,
 };
 pub use departure::Departure;
+pub use health::{
+    HealthContext, HealthMetrics, IngestHealth, OwnedStream, StreamOwners, health_service,
+};
 pub use metrics::IngestMetrics;
 pub use push::{PushAdmission, PushConfig, PushContext, PushMetrics, push_service};
 pub use whip::{

@@ -36,13 +36,14 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn new(connection: ConnectionId, transport: Transport, seat: PublisherSeat) -> Self {
+        seat.health.over_rtmp(transport);
         Self {
             stream: seat.stream,
             connection,
             transport,
             dismissed: Box::pin(seat.ended.cancelled_owned()),
             activity: seat.activity,
-            queue: EventQueue::new(seat.events),
+            queue: EventQueue::new(seat.events, seat.health),
             demux: Demux::new(),
             stats: PublisherStats::default(),
             encoder: None,
@@ -85,17 +86,29 @@ impl Publisher {
         };
         if now != self.stats {
             metrics.add(&self.stats, &now);
+            self.queue.health().take_counts(&now);
             self.stats = now;
         }
         Ok(())
     }
 
+    /// What the connection's client calls itself, until its metadata say more.
+    pub(super) fn encoded_by(&self, client: &str) {
+        self.queue.health().set_encoder(client);
+    }
+
     /// Tells the log, once per publish and encoder.
     pub(super) fn tell_encoder(&mut self, encoder: String) {
+        self.queue.health().set_encoder(&encoder);
         if self.encoder.is_none() {
             debug!(connection = %self.connection, stream = %self.stream, encoder, "publisher's encoder");
             self.encoder = Some(encoder);
         }
+    }
+
+    /// The frame rate that its metadata announce, in thousandths.
+    pub(super) fn announce_rate(&self, thousandths: u32) {
+        self.queue.health().set_announced_rate(thousandths);
     }
 
     /// Delivers what is left, then the last event.

@@ -12,8 +12,8 @@ use std::{
 
 use ingest::{
     Activity, Admission, BoxFuture, ConnectionContext, ConnectionId, ConnectionOutcome, Departure,
-    IngestMetrics, PublishRequest, PublisherEvent, PublisherSeat, Refusal, RtmpConfig, Transport,
-    serve_rtmp_connection,
+    IngestHealth, IngestMetrics, PublishRequest, PublisherEvent, PublisherSeat, Refusal,
+    RtmpConfig, Transport, serve_rtmp_connection,
 };
 use media::StreamName;
 use tokio::{
@@ -50,6 +50,7 @@ impl Admission for TestAdmission {
                 events,
                 ended: self.ended.clone(),
                 activity: Arc::clone(&self.activity),
+                health: IngestHealth::new(now()),
                 watch_page: None,
             })
         })

@@ -60,7 +60,7 @@ impl Feed {
             receiver.add_h264(*track, sets);
         }
         receiver.add_opus(TrackId::AUDIO);
-        let mut queue = EventQueue::new(seat.events);
+        let mut queue = EventQueue::new(seat.events, seat.health);
         if video.len() > 1 {
             let audio = usize::from(offer.has_audio() && context.sound.is_some());
             queue.promise(video.len(), audio);
@@ -143,6 +143,7 @@ impl Feed {
                 }
             }
         }
+        self.queue.health().take_packets(&self.receiver);
         Ok(ask)
     }
 
@@ -188,6 +189,7 @@ impl Feed {
                 "published without sound: it comes as Opus, and this build has no FFmpeg to make AAC of it"
             );
             metrics.sound_dropped.inc();
+            self.queue.health().set_sound_dropped();
         }
     }
 

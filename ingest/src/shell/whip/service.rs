@@ -120,6 +120,8 @@ impl Service {
         let seat = self.admit(connection, client, key, query).await?;
         let left_out = offer.layers_left_out();
         let state = WhipSession::new(bearer.as_ref(), offer.credentials().clone());
+        let agent = parts.headers.get(http::header::USER_AGENT);
+        seat.health.over_whip(agent.and_then(|agent| agent.to_str().ok()));
         let (stream, watch_page) = (seat.stream.clone(), seat.watch_page.clone());
         let feed = Feed::new(connection, seat, &offer, &self.context, now());
         let (peer, answer) = match self.context.peers.answer(offer).await {
