@@ -303,7 +303,22 @@
     return video.canPlayType("application/vnd.apple.mpegurl") ? playNatively : null;
   }
 
+  // Whoever has the stream's key, in the fragment or from before in this tab, sees how the stream arrives; all
+  // others don't even load what shows it.
+  function showOwner() {
+    let kept = null;
+    try {
+      kept = sessionStorage.getItem(`headgate.owner.${id}`);
+    } catch {
+      // Storage is forbidden: the key counts for as long as the page is open.
+    }
+    if (!kept && !/[#&]key=/.test(location.hash)) return;
+    import(document.body.dataset.owner).then(({ showToOwner }) => showToOwner(id, element("main")));
+  }
+
   async function main() {
+    showOwner();
+    window.addEventListener("hashchange", showOwner);
     element("title").textContent = id;
     document.title = `${id} · Headgate`;
     const play = choosePlayer();

@@ -2,6 +2,7 @@
 
 import { Capture, listDevices, mayCapture, NO_MICROPHONE } from './capture.mjs';
 import { loadChoice, saveChoice, saveKey, takeKey } from './choice.mjs';
+import { GatewayView, ownersPage } from './gateway_view.mjs';
 import { Health, snapshot, Steady, verdict } from './health.mjs';
 import { LevelMeter } from './meter.mjs';
 import { clock, HealthView, LevelView, setText } from './panel.mjs';
@@ -28,6 +29,7 @@ const levelView = new LevelView();
 const health = new Health();
 const steady = new Steady();
 const healthView = new HealthView();
+const gatewayView = new GatewayView();
 let publisher = null;
 let isLive = false;
 let liveSince = null;
@@ -118,6 +120,8 @@ function showQuality() {
 
 function showWatchPage(address) {
   const place = element('watch');
+  element('own').hidden = !address;
+  if (address) element('own-link').href = ownersPage(address, element('key').value.trim());
   element('copy').disabled = !address;
   if (!address) return setText(place, isLive ? 'Ask the gateway’s operator' : 'Known once you are live');
   const link = document.createElement('a');
@@ -175,6 +179,7 @@ function onPhase({ phase, watchPage, seconds, error }) {
       steady.reset();
       showPhase('live');
       showWatchPage(watchPage);
+      gatewayView.start(element('key').value.trim());
       if (liveSince === null) {
         liveSince = performance.now();
         return say('good', 'You are live', 'The first seconds are on their way.');
@@ -246,6 +251,7 @@ function finish(failure) {
   wakeLock = null;
   health.reset();
   healthView.clear();
+  gatewayView.stop();
   showPhase('idle');
   showRunning(false);
   setText('elapsed', '0:00');

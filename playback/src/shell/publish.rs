@@ -16,10 +16,12 @@ use crate::Rendered;
 
 const PAGE: &str = include_str!("../../publisher/publish.html");
 /// Files by the names under which modules import each other.
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 16] = [
     ("capture.mjs", include_str!("../../publisher/capture.mjs")),
     ("choice.mjs", include_str!("../../publisher/choice.mjs")),
+    ("gateway_view.mjs", include_str!("../../publisher/gateway_view.mjs")),
     ("health.mjs", include_str!("../../publisher/health.mjs")),
+    ("ingest_health.mjs", include_str!("../../publisher/ingest_health.mjs")),
     ("links.mjs", include_str!("../../publisher/links.mjs")),
     ("meter.mjs", include_str!("../../publisher/meter.mjs")),
     ("panel.mjs", include_str!("../../publisher/panel.mjs")),

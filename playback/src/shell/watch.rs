@@ -1,6 +1,7 @@
 //! The watch page and what it loads.
 
 use axum::response::Response;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use media::wall_clock_now;
 
@@ -15,6 +16,10 @@ mod library {
 const PAGE: &str = include_str!("../../player/watch.html");
 const STYLE: &str = include_str!("../../player/watch.css");
 const SCRIPT: &str = include_str!("../../player/watch.js");
+/// What owners see, and what it imports: by this name here, by that of its file where it is served.
+const OWNER: &str = include_str!("../../player/owner.mjs");
+const HEALTH: &str = include_str!("../../publisher/ingest_health.mjs");
+const HEALTH_IMPORT: &str = "../publisher/ingest_health.mjs";
 const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 
 /// Everything from here and nothing inline; media through blobs of Media Source Extensions.
@@ -41,7 +46,12 @@ struct Asset {
 }
 
 impl Asset {
-    fn new(stem: &str, extension: &str, content: &'static [u8], content_type: HeaderValue) -> Self {
+    fn new(
+        stem: &str,
+        extension: &str,
+        content: impl Into<Bytes>,
+        content_type: HeaderValue,
+    ) -> Self {
         let content = Rendered::new(content, wall_clock_now());
         let name = format!("{stem}-{:016x}.{extension}", content.tag());
         Self { name, content_type, content }
@@ -57,8 +67,14 @@ impl WatchPage {
         let css = HeaderValue::from_static("text/css; charset=utf-8");
         let style = Asset::new("watch", "css", STYLE.as_bytes(), css);
         let script = Asset::new("watch", "js", SCRIPT.as_bytes(), JAVASCRIPT);
-        let page = PAGE.replace("{{style}}", &style.path()).replace("{{script}}", &script.path());
-        let mut assets = vec![style, script];
+        let health = Asset::new("ingest-health", "mjs", HEALTH, JAVASCRIPT);
+        let owner = OWNER.replace(HEALTH_IMPORT, &health.path());
+        let owner = Asset::new("owner", "mjs", owner, JAVASCRIPT);
+        let page = PAGE
+            .replace("{{style}}", &style.path())
+            .replace("{{script}}", &script.path())
+            .replace("{{owner}}", &owner.path());
+        let mut assets = vec![style, script, health, owner];
         let (mut tag, mut credit) = (String::new(), String::new());
         let mut notice = NO_LIBRARY;
         if let Some(content) = library::HLS_JS {
@@ -112,6 +128,24 @@ mod tests {
             assert!(watch.asset(name, &HeaderMap::new()).is_some(), "{name}");
         }
         assert_eq!(page.contains("make player"), library::HLS_JS.is_none());
+    }
+
+    #[test]
+    fn what_owners_see_imports_only_what_is_served() {
+        let watch = WatchPage::new();
+        let owner = watch.assets.iter().find(|asset| asset.name.starts_with("owner-")).unwrap();
+        assert_eq!(owner.content_type, JAVASCRIPT);
+        let text = String::from_utf8(owner.content.body().to_vec()).unwrap();
+        let imported: Vec<_> = text.split("from '").skip(1).collect();
+        assert_eq!(imported.len(), 1, "{text}");
+        for from in imported {
+            let name = from.split('\'').next().unwrap().strip_prefix("/watch/assets/").unwrap();
+            assert!(watch.asset(name, &HeaderMap::new()).is_some(), "{name}");
+        }
+        assert!(!HEALTH.contains("from '"));
+        for content in [OWNER, HEALTH] {
+            assert!(!content.contains("innerHTML") && !content.contains("eval("));
+        }
     }
 
     #[test]
