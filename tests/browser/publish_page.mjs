@@ -51,6 +51,7 @@ if (seen.live) {
     phase: await page.getAttribute('body', 'data-phase'),
     bitrate: await text('bitrate'), frames: await text('frames'), protocol: await text('protocol'),
     watchPage: await page.evaluate(() => document.querySelector('#watch a')?.href ?? null),
+    ownersPage: await page.evaluate(() => document.getElementById('own-link')?.href ?? null),
   });
   if (screenshot) await page.screenshot({ path: screenshot });
   await page.click('#start');

@@ -14,6 +14,7 @@ mod browser;
 mod chain_pools;
 mod codecs;
 mod fleet;
+mod health;
 mod hostile;
 mod layers;
 mod livepeer;

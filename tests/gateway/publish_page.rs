@@ -22,6 +22,7 @@ struct Seen {
     bitrate: String,
     protocol: String,
     watch_page: String,
+    owners_page: String,
     ended: String,
     key_in_requests: bool,
     elsewhere: Vec<String>,
@@ -48,7 +49,17 @@ async fn go_live(gateway: &Gateway, key: &str, seconds: u32) -> Seen {
 async fn the_page_goes_live_with_the_key_of_its_address_and_a_viewer_sees_it() {
     let gateway = Gateway::without_transcoding(QUICK);
     let key = "studio-7";
-    let (seen, watched) = tokio::join!(go_live(&gateway, key, 25), watch(&gateway, key, 10));
+    let (admin, limit) = (gateway.admin(), Duration::from_secs(40));
+    let is_measured =
+        |text: &str| text.contains("\"kind\":\"audio\"") && !text.contains("\"usual_ms\":null");
+    let (seen, watched, measured) = tokio::join!(
+        go_live(&gateway, key, 25),
+        watch(&gateway, key, 10),
+        admin.wait_for("/v1/streams/studio-7/health", limit, is_measured),
+    );
+    let measured: serde_json::Value = serde_json::from_str(measured.text()).unwrap();
+    assert_eq!((&measured["transport"], &measured["lost_permille"]), (&"whip".into(), &0.into()));
+    assert!(measured["encoder"].as_str().unwrap().starts_with("Chrome "), "{measured}");
     assert!(seen.live, "{seen:?}");
     assert!(seen.errors.is_empty(), "{seen:?}");
     assert!(seen.address.ends_with("/publish"), "the key stays in the address: {seen:?}");
@@ -58,6 +69,7 @@ async fn the_page_goes_live_with_the_key_of_its_address_and_a_viewer_sees_it() {
     assert!(seen.bitrate.contains("bit/s"), "{seen:?}");
     assert_eq!(seen.protocol, "UDP", "{seen:?}");
     assert!(seen.watch_page.ends_with("/watch/studio-7"), "{seen:?}");
+    assert!(seen.owners_page.ends_with("/watch/studio-7#key=studio-7"), "{seen:?}");
     assert!(seen.deleted, "{seen:?}");
     assert_eq!(seen.ended, "The stream has ended", "{seen:?}");
     assert!(watched.started && watched.errors.is_empty(), "{watched:?}");
