@@ -18,10 +18,11 @@ use std::{
 use serde_json::Value;
 
 /// Our crates, and which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 19] = [
+const EDGES: [(&str, &[&str]); 20] = [
     ("media", &[]),
     ("tickets", &[]),
     ("https", &[]),
+    ("acme", &["media", "https"]),
     ("chain", &["tickets", "https"]),
     ("payer", &["tickets"]),
     ("container", &["media"]),
@@ -56,12 +57,13 @@ const EDGES: [(&str, &[&str]); 19] = [
             "tickets",
             "chain",
             "https",
+            "acme",
             "faulty-orchestrator",
         ],
     ),
 ];
 /// Crates of others that only some of ours may use.
-const WRAPPED: [(&str, &[&str]); 14] = [
+const WRAPPED: [(&str, &[&str]); 15] = [
     ("ffmpeg-next", &["codec"]),
     ("rml_rtmp", &["ingest"]),
     ("webrtc", &["peers"]),
@@ -76,6 +78,7 @@ const WRAPPED: [(&str, &[&str]); 14] = [
     ("k256", &["tickets"]),
     ("hyper-rustls", &["https", "orchestrator"]),
     ("rustls-native-certs", &["https"]),
+    ("instant-acme", &["acme"]),
 ];
 /// Crates that do no I/O at all.
 const WITHOUT_IO: [&str; 6] = ["media", "container", "rtp", "segmenter", "tickets", "payer"];

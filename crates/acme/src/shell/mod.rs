@@ -1,0 +1,6 @@
+//! Calls to the server.
+
+mod client;
+mod transport;
+
+pub use client::{AcmeAccount, AcmeClient, AcmeSettings};
