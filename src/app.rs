@@ -4,6 +4,7 @@ mod doors;
 mod listeners;
 mod parts;
 mod paying;
+mod securing;
 mod stages;
 
 use std::{
@@ -18,6 +19,7 @@ use listeners::Listeners;
 use paying::Paying;
 use prometheus_client::registry::Registry;
 use router::RouterPorts;
+use securing::Securing;
 use stages::{Stage, Stages};
 use store::Store;
 
@@ -65,8 +67,8 @@ impl App {
         let lock = prepare_data_dir(&config)?;
         let mut registry = Registry::with_prefix("headgate");
         let stages = Stages::default();
-        let certificates = parts::certificates(&config, &mut registry)?;
-        let listeners = Listeners::bind(&config, certificates.as_ref(), &stages)?;
+        let securing = Securing::new(&config, &mut registry)?;
+        let listeners = Listeners::bind(&config, securing.as_ref(), &stages)?;
         let addresses = listeners.addresses()?;
         let store = parts::open_store(&config).await?;
         let paying = Paying::start(&config, &store, &stages.sessions, &mut registry).await?;
@@ -114,7 +116,7 @@ impl App {
         serve_http(listeners.admin, admin, &stages.support);
         parts::start_transcoding(&config, program, &feed, &readiness, &stages.support)?;
         parts::follow_pools(&config, feed, line, &stages.support);
-        parts::follow_certificates(certificates, &stages.support);
+        Securing::follow(securing, &stages.support);
         addresses.write(&config.data_dir).context("can't write the data directory")?;
         Ok(Self {
             addresses,

@@ -28,7 +28,6 @@ mod demo;
 mod discovery;
 mod embedded;
 mod eth_key;
-#[cfg(feature = "local")]
 mod file_replacement;
 #[cfg(feature = "local")]
 mod followed_chain;

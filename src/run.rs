@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     cli::{Command, LedgerCommand, LivepeerConfigArgs, OrchestratorArgs, ServeArgs},
-    config::{Config, Fault, LogConfig},
+    config::{CertificateSource, Config, Fault, LogConfig},
     config_source::{self, Conversion, Loaded},
     demo::DemoKeys,
     signer::SignerArgs,
     telemetry,
-    tls::CertificatePair,
+    tls::{self, CertificatePair},
 };
 
 /// Exit code for a configuration that can't be used (`EX_CONFIG`).
@@ -99,11 +99,15 @@ fn check_config(args: &ServeArgs) -> ExitCode {
     }
 }
 
-/// Why the gateway would not start with its certificate.
+/// Why the gateway would not start with its certificate, or with what it takes to get one.
 fn certificate_fault(config: &Config) -> Option<Fault> {
-    let files = &config.tls.as_ref()?.files;
-    let error = CertificatePair::read(files, media::wall_clock_now()).err()?;
-    Some(Fault { path: "tls".to_owned(), problem: error.to_string() })
+    let problem = match &config.tls.as_ref()?.source {
+        CertificateSource::Files(files) => {
+            CertificatePair::read(files, media::wall_clock_now()).err()?.to_string()
+        }
+        CertificateSource::Acme(acme) => tls::directory_roots(acme).err()?.to_string(),
+    };
+    Some(Fault { path: "tls".to_owned(), problem })
 }
 
 fn livepeer_config(args: &LivepeerConfigArgs) -> ExitCode {

@@ -20,6 +20,8 @@ pub(super) struct Doors {
     pub(super) https: Option<Listener>,
     /// None where that is switched off.
     pub(super) webrtc: Option<Peers>,
+    /// What answers those who check that our domains are ours.
+    pub(super) checks: axum::Router,
 }
 
 impl Doors {
@@ -48,7 +50,8 @@ impl Doors {
         let departure = parts::serve_publishers(rtmp, config, streams, publishers, ingest);
         let push = parts::push_routes(config, streams, publishers, registry);
         let health = parts::health_routes(streams, publishers, registry);
-        let viewers = parts::viewers_service(directory, push, whip).merge(health);
+        let viewers =
+            parts::viewers_service(directory, push, whip).merge(health).merge(self.checks);
         for listener in std::iter::once(self.http).chain(self.https) {
             serve_http(listener, viewers.clone(), &stages.viewers);
         }

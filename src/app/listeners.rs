@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use peers::Peers;
 
-use super::{doors::Doors, stages::Stages};
+use super::{doors::Doors, securing::Securing, stages::Stages};
 use crate::{
     addresses::Addresses,
     config::{Config, ListenerConfig},
@@ -25,7 +25,7 @@ pub(super) struct Listeners {
 impl Listeners {
     pub(super) fn bind(
         config: &Config,
-        certificates: Option<&Certificates>,
+        securing: Option<&Securing>,
         stages: &Stages,
     ) -> anyhow::Result<Self> {
         let bind = |name, listener: &ListenerConfig| {
@@ -41,6 +41,7 @@ impl Listeners {
             let tls = Handshakes::new(name, protocol, certificates.clone(), limits);
             anyhow::Ok(bind(name, limits)?.with_tls(tls))
         };
+        let certificates = securing.map(|it| &it.certificates);
         let (rtmps, https) = match (&config.tls, certificates) {
             (Some(tls), Some(certificates)) => (
                 Some(bind_tls("rtmps", Protocol::Rtmp, &tls.rtmps, certificates)?),
@@ -60,6 +61,7 @@ impl Listeners {
             http: bind("http", &config.http)?,
             https,
             webrtc: webrtc.transpose()?,
+            checks: securing.map(Securing::checks).unwrap_or_default(),
         };
         Ok(Self { doors, admin: bind("admin", &admin)? })
     }

@@ -41,7 +41,6 @@ use crate::{
     sequences::Sequences,
     stream_task::StreamParts,
     streams::{OtherKeys, Streams},
-    tls::{Certificates, TlsMetrics},
     webhook::{AuthWebhook, HookClient},
 };
 
@@ -52,23 +51,6 @@ pub(super) async fn open_store(config: &Config) -> anyhow::Result<Store> {
         None => Store::open(&config.data_dir.join(super::STORE_FILE))
             .await
             .context("can't open the store in the data directory"),
-    }
-}
-
-/// The certificate for those who connect over TLS, if there is to be one.
-pub(super) fn certificates(
-    config: &Config,
-    registry: &mut Registry,
-) -> anyhow::Result<Option<Certificates>> {
-    let Some(tls) = &config.tls else { return Ok(None) };
-    let metrics = TlsMetrics::registered(registry);
-    Ok(Some(Certificates::read(&tls.files, metrics)?))
-}
-
-/// When its files change, the certificate does.
-pub(super) fn follow_certificates(certificates: Option<Certificates>, stage: &Stage) {
-    if let Some(certificates) = certificates {
-        stage.tasks.spawn(certificates.follow(stage.closed.clone()));
     }
 }
 

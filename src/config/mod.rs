@@ -2,6 +2,7 @@
 //!
 //! Everything is checked while it is read, and every fault is reported, not only the first.
 
+mod acme;
 mod payments;
 mod pool;
 mod price_feed;
@@ -22,13 +23,14 @@ use media::{Ladder, Redacted};
 use router::{Pool, PoolName, RouterConfig, StreamPolicy};
 use segmenter::{LongGop, SegmenterConfig};
 
+pub use acme::AcmeConfig;
 pub use payments::{PayerSource, PaymentChainConfig, PaymentsConfig};
 pub use pool::{PoolConfig, Registered};
 pub use price_feed::PriceFeedSource;
 pub use reader::Fault;
 use reader::{Faults, Section, parse_address};
 pub use stream::{KeyDigest, PublisherPolicy, StreamConfig};
-pub use tls::{CertificateFiles, TlsConfig};
+pub use tls::{CertificateFiles, CertificateSource, TlsConfig};
 pub use webhook::{AuthWebhookConfig, PoolWebhook};
 pub use whip::WhipSettings;
 

@@ -63,9 +63,28 @@ fn what_the_sample_comments_out_works_and_is_everything() {
     }
 }
 
+#[test]
+fn what_the_sample_shows_in_place_of_certificate_files_works() {
+    let sample = include_str!("../../fixtures/config/headgate.toml");
+    let setting = |line: &str| line.starts_with('[') || line.contains(" = ");
+    let shown = sample.lines().skip_while(|line| *line != "#   [tls.acme]");
+    let shown = shown.map_while(|line| line.strip_prefix("#   "));
+    let shown: Vec<_> = shown.filter(|line| setting(line)).collect();
+    let config = read(&shown.join("\n"), &ServeArgs::default()).unwrap();
+    let CertificateSource::Acme(acme) = config.tls.unwrap().source else { panic!("no ACME") };
+    assert!(acme.settings.email.is_some() && acme.directory_root.is_some());
+    let least = "[tls.acme]\ndomains = \"live.example.com\"\nterms_agreed = true\n";
+    let least = read(least, &ServeArgs::default()).unwrap().tls.unwrap();
+    let CertificateSource::Acme(least) = least.source else { panic!("no ACME") };
+    assert_eq!(least.settings.directory, acme.settings.directory);
+    assert_eq!(least.settings.challenge, acme.settings.challenge);
+    assert_eq!(least.settings.domains, acme.settings.domains);
+}
+
 /// The names of all settings, out of the code that takes them from the file.
 fn settings_read() -> std::collections::BTreeSet<&'static str> {
-    const CODE: [&str; 8] = [
+    const CODE: [&str; 9] = [
+        include_str!("acme.rs"),
         include_str!("mod.rs"),
         include_str!("payments.rs"),
         include_str!("pool.rs"),

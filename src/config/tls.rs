@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     ListenerConfig, ListenerDefaults,
+    acme::{AcmeConfig, acme},
     reader::{Faults, Section},
     {HTTP, RTMP, listener},
 };
@@ -21,11 +22,20 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
+/// Where a certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// Read at the start, and again whenever they change.
+    Files(CertificateFiles),
+    /// Ordered from an ACME server, and kept in the data directory.
+    Acme(AcmeConfig),
+}
+
 /// What is reached over TLS, and with which certificate.
 #[derive(Clone, Debug)]
 pub struct TlsConfig {
-    /// Read at the start, and again whenever they change.
-    pub files: CertificateFiles,
+    /// Where the certificate comes from.
+    pub source: CertificateSource,
     /// Where publishers connect (RTMPS).
     pub rtmps: ListenerConfig,
     /// Where viewers connect (HTTPS).
@@ -39,7 +49,7 @@ pub(super) fn tls(
     open: bool,
     faults: &mut Faults,
 ) -> Option<TlsConfig> {
-    let files = files(root.section("tls", faults), args, faults);
+    let source = source(root.section("tls", faults), args, faults);
     let mut wanted = Vec::new();
     let mut take = |name: &str, flag: Option<&str>, defaults: &ListenerDefaults| {
         let section = root.optional_section(name, faults);
@@ -51,30 +61,38 @@ pub(super) fn tls(
     };
     let rtmps = take("rtmps", args.rtmps_addr.as_deref(), &RTMPS);
     let https = take("https", args.https_addr.as_deref(), &HTTPS);
-    let Some(files) = files else {
+    let Some(source) = source else {
         if !faults.mention_below("tls") {
-            let missing = "needs a certificate: set tls.cert and tls.key";
+            let missing = "needs a certificate: set tls.cert and tls.key, or tls.acme";
             wanted.into_iter().for_each(|name| faults.add(name, missing));
         }
         return None;
     };
-    Some(TlsConfig { files, rtmps, https })
+    Some(TlsConfig { source, rtmps, https })
 }
 
-fn files(mut section: Section, args: &ServeArgs, faults: &mut Faults) -> Option<CertificateFiles> {
+fn source(
+    mut section: Section,
+    args: &ServeArgs,
+    faults: &mut Faults,
+) -> Option<CertificateSource> {
     let cert = section.string("cert", faults).map(PathBuf::from);
     let key = section.string("key", faults).map(PathBuf::from);
-    if section.value("acme").is_some() {
-        faults.add(
-            section.path_of("acme"),
-            "certificates are not fetched: let an ACME client (certbot, lego) renew the files of cert and key; they are taken over without a restart",
-        );
-    }
     let (cert_path, key_path) = (section.path_of("cert"), section.path_of("key"));
+    let acme_path = section.path_of("acme");
+    let ordered = section.optional_section("acme", faults);
+    let ordered =
+        ordered.map(|it| if faults.mentions(&acme_path) { None } else { acme(it, faults) });
     section.finish(faults);
     match (args.tls_cert.clone().or(cert), args.tls_key.clone().or(key)) {
-        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
-        (None, None) => None,
+        (None, None) => ordered.flatten().map(CertificateSource::Acme),
+        (Some(_), _) | (_, Some(_)) if ordered.is_some() => {
+            faults.add(acme_path, "contradicts tls.cert and tls.key: say one of them");
+            None
+        }
+        (Some(certificate), Some(key)) => {
+            Some(CertificateSource::Files(CertificateFiles { certificate, key }))
+        }
         (Some(_), None) => {
             faults.add(key_path, "missing: the file with the certificate's private key");
             None
@@ -96,6 +114,11 @@ mod tests {
         faults.iter().map(ToString::to_string).collect()
     }
 
+    fn files(source: CertificateSource) -> CertificateFiles {
+        let CertificateSource::Files(files) = source else { panic!("no files: {source:?}") };
+        files
+    }
+
     const PAIR: &str = "[tls]\ncert = \"c.pem\"\nkey = \"k.pem\"\n";
 
     #[test]
@@ -105,7 +128,7 @@ mod tests {
         let tls = Config::parse(PAIR, &none).unwrap().tls.unwrap();
         assert_eq!(tls.rtmps.addr.to_string(), "0.0.0.0:1936");
         assert_eq!(tls.https.addr.to_string(), "0.0.0.0:8443");
-        assert_eq!(tls.files.key, PathBuf::from("k.pem"));
+        assert_eq!(files(tls.source).key, PathBuf::from("k.pem"));
         let args = ServeArgs {
             tls_cert: Some("flag.pem".into()),
             https_addr: Some("127.0.0.1:443".to_owned()),
@@ -114,7 +137,7 @@ mod tests {
         let tls = Config::parse(&format!("{PAIR}[rtmps]\nconnections = 7\n"), &args).unwrap();
         let tls = tls.tls.unwrap();
         assert_eq!((tls.https.addr.port(), tls.rtmps.connections), (443, 7));
-        assert_eq!(tls.files.certificate, PathBuf::from("flag.pem"));
+        assert_eq!(files(tls.source).certificate, PathBuf::from("flag.pem"));
     }
 
     #[test]
@@ -136,9 +159,22 @@ mod tests {
         );
         let flag = ServeArgs { rtmps_addr: Some("127.0.0.1:1".to_owned()), ..none.clone() };
         let expected = ["rtmps", "https"]
-            .map(|it| format!("{it}: needs a certificate: set tls.cert and tls.key"));
+            .map(|it| format!("{it}: needs a certificate: set tls.cert and tls.key, or tls.acme"));
         assert_eq!(faults("[https]\n", &flag), expected);
-        let acme = faults(&format!("{PAIR}acme = true\n"), &none);
-        assert!(acme.len() == 1 && acme[0].starts_with("tls.acme: certificates are not fetched"));
+    }
+
+    #[test]
+    fn a_certificate_that_is_ordered_opens_both_listeners_and_needs_no_files() {
+        let none = ServeArgs::default();
+        let text = "[tls.acme]\ndomains = [\"a.example\"]\nterms_agreed = true\n";
+        let tls = Config::parse(text, &none).unwrap().tls.unwrap();
+        assert_eq!((tls.rtmps.addr.port(), tls.https.addr.port()), (1936, 8443));
+        let CertificateSource::Acme(acme) = tls.source else { panic!("{:?}", tls.source) };
+        assert_eq!(acme.settings.domains, ["a.example"]);
+        let said = faults(&format!("{PAIR}{text}"), &none);
+        assert_eq!(said, ["tls.acme: contradicts tls.cert and tls.key: say one of them"]);
+        let key = ServeArgs { tls_key: Some("k.pem".into()), ..none.clone() };
+        assert_eq!(faults(text, &key), said);
+        assert_eq!(faults("[tls]\nacme = true\n", &none).len(), 1);
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use acme::Challenges;
 use media::wall_clock_now;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
@@ -48,7 +49,9 @@ pub(crate) struct Certificates {
     files: Arc<CertificateFiles>,
     /// What the files were before they were read.
     read_at: Fingerprint,
-    current: Arc<RwLock<Current>>,
+    /// None before the first.
+    current: Arc<RwLock<Option<Current>>>,
+    challenges: Option<Challenges>,
     metrics: TlsMetrics,
 }
 
@@ -74,17 +77,40 @@ impl Certificates {
         let read_at = fingerprint(files);
         let current = load(files)?;
         metrics.taken(current.expires);
-        let files = Arc::new(files.clone());
-        Ok(Self { files, read_at, current: Arc::new(RwLock::new(current)), metrics })
+        let (files, current) = (Arc::new(files.clone()), Arc::new(RwLock::new(Some(current))));
+        Ok(Self { files, read_at, current, challenges: None, metrics })
     }
 
-    /// For one handshake, with what is current.
-    pub(super) fn acceptor(&self, protocol: Protocol) -> TlsAcceptor {
+    /// Reads files that are written by another part of this process, and may not be there yet: handshakes
+    /// are refused until they are. `challenges` are answered before and after.
+    pub(crate) fn awaited(
+        files: &CertificateFiles,
+        challenges: Challenges,
+        metrics: TlsMetrics,
+    ) -> Self {
+        let read_at = fingerprint(files);
+        let current = load(files).inspect_err(|error| {
+            if read_at.iter().any(Option::is_some) {
+                tracing::warn!(%error, "the stored certificate can't be used");
+            }
+        });
+        let current = current.inspect(|it| metrics.taken(it.expires)).ok();
+        let (files, current) = (Arc::new(files.clone()), Arc::new(RwLock::new(current)));
+        Self { files, read_at, current, challenges: Some(challenges), metrics }
+    }
+
+    /// For one handshake, with what is current. None before there is a certificate.
+    pub(super) fn acceptor(&self, protocol: Protocol) -> Option<TlsAcceptor> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        match protocol {
+        current.as_ref().map(|current| match protocol {
             Protocol::Rtmp => current.rtmp.clone(),
             Protocol::Http => current.http.clone(),
-        }
+        })
+    }
+
+    /// What answers handshakes that check our domains, while there may be any.
+    pub(super) fn challenges(&self) -> Option<&Challenges> {
+        self.challenges.as_ref().filter(|it| it.expects_handshakes())
     }
 
     pub(super) const fn metrics(&self) -> &TlsMetrics {
@@ -127,14 +153,14 @@ impl Certificates {
                 watch.refused = None;
                 watch.expiry_told = false;
                 self.metrics.taken(new.expires);
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(new);
                 tracing::info!(certificate = %shown, "new certificate: handshakes use it from now on");
             }
             Err(error) => {
                 self.metrics.refused();
                 let said = error.to_string();
                 if watch.refused.as_ref() != Some(&said) {
-                    tracing::warn!(%error, "the new certificate is not used, the old one goes on");
+                    tracing::warn!(%error, "the new certificate is not used");
                     watch.refused = Some(said);
                 }
             }
@@ -142,7 +168,9 @@ impl Certificates {
     }
 
     fn tell_of_expiry(&self, watch: &mut Watch) {
-        let expires = self.current.read().unwrap_or_else(PoisonError::into_inner).expires;
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(expires) = current.as_ref().map(|it| it.expires) else { return };
+        drop(current);
         let now = wall_clock_now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         if now.as_secs() > expires && !watch.expiry_told {
             watch.expiry_told = true;

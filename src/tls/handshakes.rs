@@ -7,8 +7,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use acme::Challenges;
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    server::{Acceptor, ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Certificates, Protocol, under_way::UnderWay};
@@ -86,7 +93,10 @@ impl Handshakes {
             _ if length == 0 => Err(Fault::Closed),
             TLS => {
                 let acceptor = self.certificates.acceptor(self.protocol);
-                acceptor.accept(stream).await.map_err(Fault::Failed)
+                match (self.certificates.challenges(), acceptor) {
+                    (None, Some(acceptor)) => acceptor.accept(stream).await.map_err(Fault::Failed),
+                    (challenges, acceptor) => accept_or_answer(stream, challenges, acceptor).await,
+                }
             }
             RTMP => Err(Fault::PlainRtmp),
             b'A'..=b'Z' => Err(Fault::PlainHttp),
@@ -97,11 +107,50 @@ impl Handshakes {
     /// A publisher has to hear of it from the operator; browsers say it themselves.
     fn log(&self, peer: SocketAddr, fault: &Fault) {
         let listener = self.listener;
-        if self.protocol == Protocol::Rtmp && !matches!(fault, Fault::Closed) {
+        if matches!(fault, Fault::Answered) {
+            tracing::info!(listener, %peer, "answered a check of our domain");
+        } else if self.protocol == Protocol::Rtmp && !matches!(fault, Fault::Closed) {
             tracing::info!(listener, %peer, "TLS handshake failed: {fault}");
         } else {
             tracing::debug!(listener, %peer, "TLS handshake failed: {fault}");
         }
+    }
+}
+
+/// Answers one who checks our domain; shakes hands with others, if there is a certificate.
+async fn accept_or_answer(
+    stream: TcpStream,
+    challenges: Option<&Challenges>,
+    acceptor: Option<TlsAcceptor>,
+) -> Result<TlsStream<TcpStream>, Fault> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await;
+    let start = start.map_err(Fault::Failed)?;
+    if let Some(answer) = challenges.and_then(|it| it.handshake(&start.client_hello())) {
+        let mut checked = start.into_stream(answer).await.map_err(Fault::Failed)?;
+        checked.shutdown().await.map_err(Fault::Failed)?;
+        return Err(Fault::Answered);
+    }
+    if let Some(acceptor) = acceptor {
+        let config = Arc::clone(acceptor.config());
+        return start.into_stream(config).await.map_err(Fault::Failed);
+    }
+    // The peer hears an alert (access denied) instead of a closed connection.
+    let refusal = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Fault::Failed(io::Error::other(error)))?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(NoCertificate));
+    drop(start.into_stream(Arc::new(refusal)).await);
+    Err(Fault::NoCertificate)
+}
+
+/// Nothing to show yet.
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesServerCert for NoCertificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
     }
 }
 
@@ -133,6 +182,10 @@ enum Fault {
     NoTls,
     #[error("{0}")]
     Failed(io::Error),
+    #[error("there is no certificate yet")]
+    NoCertificate,
+    #[error("it was a check of our domain")]
+    Answered,
     #[error("the peer closed before it said anything")]
     Closed,
     #[error("the handshake was not done in {:?}", LIMIT)]
@@ -147,6 +200,8 @@ impl Fault {
         match self {
             Self::PlainRtmp | Self::PlainHttp | Self::NoTls => "no TLS",
             Self::Failed(_) => "failed",
+            Self::NoCertificate => "no certificate",
+            Self::Answered => "challenge",
             Self::Closed => "closed",
             Self::Late => "late",
             Self::Displaced => "displaced",

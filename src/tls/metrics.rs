@@ -14,6 +14,8 @@ pub(crate) struct TlsMetrics {
     certificate_refused: Gauge,
     certificates_taken: Counter,
     handshakes: Family<Labels, Counter>,
+    orders: Family<Labels, Counter>,
+    orders_failed_in_a_row: Gauge,
 }
 
 impl TlsMetrics {
@@ -31,6 +33,12 @@ impl TlsMetrics {
         registry.register("certificates_taken", "Certificates taken into use", counter);
         let family = metrics.handshakes.clone();
         registry.register("handshakes", "Handshakes, by listener and how they ended", family);
+        let family = metrics.orders.clone();
+        let help = "Attempts to get a certificate from the ACME server, by how they ended";
+        registry.register("orders", help, family);
+        let gauge = metrics.orders_failed_in_a_row.clone();
+        let help = "Attempts to get a certificate that failed since one did not";
+        registry.register("orders_failed_in_a_row", help, gauge);
         metrics
     }
 
@@ -44,6 +52,14 @@ impl TlsMetrics {
     /// What the files hold now can't be used.
     pub(super) fn refused(&self) {
         self.certificate_refused.set(1);
+    }
+
+    pub(super) fn ordered(&self, how: &'static str) {
+        self.orders.get_or_create(&vec![("how", how)]).inc();
+    }
+
+    pub(super) fn failed_in_a_row(&self, failures: u32) {
+        self.orders_failed_in_a_row.set(failures.into());
     }
 
     pub(super) fn shaken(&self, listener: &'static str, how: &'static str) {

@@ -12,9 +12,9 @@ use std::{
 use media::{Redacted, civil_date};
 use rustls::{
     CertificateError, InconsistentKeys, RootCertStore, ServerConfig,
-    client::verify_server_cert_signed_by_trust_anchor,
+    client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
     server::{ParsedCertificate, ResolvesServerCert},
     sign::{CertifiedKey, SingleCertAndKey},
 };
@@ -95,6 +95,9 @@ pub(crate) enum PairError {
 pub(crate) struct CertificatePair {
     provider: Arc<CryptoProvider>,
     shown: Arc<SingleCertAndKey>,
+    leaf: CertificateDer<'static>,
+    /// Since when it is valid; seconds since the Unix epoch.
+    pub(crate) begins: u64,
     /// Up to when it is valid; seconds since the Unix epoch.
     pub(crate) expires: u64,
 }
@@ -110,7 +113,9 @@ impl CertificatePair {
         let leaf = chain.first().ok_or_else(|| PairError::NoCertificate(certificate.clone()))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let expires = check_validity(leaf, certificate, UnixTime::since_unix_epoch(now))?;
+        let leaf = leaf.clone();
+        let (begins, expires) =
+            check_validity(&leaf, certificate, UnixTime::since_unix_epoch(now))?;
         let private = private_key(key)?;
         let private = provider
             .key_provider
@@ -129,7 +134,15 @@ impl CertificatePair {
                 return Err(PairError::BadCertificate { path: certificate.clone(), reason });
             }
         }
-        Ok(Self { provider, shown: Arc::new(SingleCertAndKey::from(pair)), expires })
+        let shown = Arc::new(SingleCertAndKey::from(pair));
+        Ok(Self { provider, shown, leaf, begins, expires })
+    }
+
+    /// Whether it is for this domain.
+    pub(crate) fn names(&self, domain: &str) -> bool {
+        let Ok(name) = ServerName::try_from(domain) else { return false };
+        ParsedCertificate::try_from(&self.leaf)
+            .is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
     }
 
     /// TLS 1.2 and 1.3 with this certificate. Sessions of an acceptor are resumed by none but itself: who
@@ -177,8 +190,12 @@ fn read(path: &Path, what: &'static str) -> Result<Redacted<Vec<u8>>, PairError>
     Ok(Redacted::new(bytes))
 }
 
-/// When the certificate ends, if it is valid now.
-fn check_validity(leaf: &CertificateDer<'_>, path: &Path, now: UnixTime) -> Result<u64, PairError> {
+/// When the certificate begins and ends, if it is valid now.
+fn check_validity(
+    leaf: &CertificateDer<'_>,
+    path: &Path,
+    now: UnixTime,
+) -> Result<(u64, u64), PairError> {
     let bad = |reason| PairError::BadCertificate { path: path.to_owned(), reason };
     let parsed = ParsedCertificate::try_from(leaf).map_err(bad)?;
     match verdict(&parsed, now) {
@@ -190,11 +207,18 @@ fn check_validity(leaf: &CertificateDer<'_>, path: &Path, now: UnixTime) -> Resu
         }
         Some(_) | None => {}
     }
-    // At the end of time every certificate has expired, and the verdict says when.
+    // At the beginning of time no certificate is valid yet, at its end every one has expired, and the
+    // verdicts say since when and from when on.
+    let begins = match verdict(&parsed, UnixTime::since_unix_epoch(Duration::ZERO)) {
+        Some(CertificateError::NotValidYetContext { not_before, .. }) => not_before.as_secs(),
+        Some(_) | None => 0,
+    };
     let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
     match verdict(&parsed, end_of_time) {
-        Some(CertificateError::ExpiredContext { not_after, .. }) => Ok(not_after.as_secs()),
-        Some(_) | None => Ok(u64::MAX),
+        Some(CertificateError::ExpiredContext { not_after, .. }) => {
+            Ok((begins, not_after.as_secs()))
+        }
+        Some(_) | None => Ok((begins, u64::MAX)),
     }
 }
 

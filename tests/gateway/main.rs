@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod acme;
 mod admission;
 mod browser;
 mod chain_pools;

@@ -50,6 +50,8 @@ fn a_valid_pair_is_taken_with_its_end() {
     let made = made(now() - HOUR, now() + HOUR);
     let pair = CertificatePair::read(&files("good", &made.certificate, &made.key), now()).unwrap();
     assert_eq!(pair.expires, (NOW + HOUR).as_secs());
+    assert_eq!(pair.begins, (NOW - HOUR).as_secs());
+    assert!(pair.names("gateway.example") && !pair.names("other.example"));
     pair.acceptor(Protocol::Http).unwrap();
     let other = self::made(now() - HOUR, now() + HOUR).certificate;
     let chain = format!("{}{other}", made.certificate);

@@ -16,6 +16,7 @@ pub(crate) mod lab;
 pub(crate) mod lossy;
 pub(crate) mod node;
 pub(crate) mod paid;
+pub(crate) mod pebble;
 pub(crate) mod playlist;
 pub(crate) mod pushing;
 pub(crate) mod watcher;
