@@ -16,7 +16,8 @@
 //!   its exact size. Opus packets are never copied.
 //! - **Time never goes back** within a track. Sound leads: its clock is the timeline's. Pictures follow
 //!   it by sender reports, or by arrival as long as these are missing, and are moved by at most
-//!   [`SLEW_PER_MILLE`] thousandths of the time that passes.
+//!   [`SLEW_PER_MILLE`] thousandths of the time that passes; by more, up to [`SLEW_MAX_PER_MILLE`], where
+//!   they are more than 100 ms off.
 //!
 //! Start reading at [`Receiver`], then `h264::Depacketizer` and `clock::Clocks`.
 
@@ -40,4 +41,4 @@ pub use health::{DropReason, TrackHealth};
 pub use key_frames::KeyFrameSchedule;
 pub use output::{ClockReset, KeyFrameReason, KeyFrameRequest, Missing, OpusPacket, Output};
 pub use packet::{Packet, SenderReport};
-pub use receiver::{Receiver, ReceiverConfig, SLEW_PER_MILLE};
+pub use receiver::{Receiver, ReceiverConfig, SLEW_MAX_PER_MILLE, SLEW_PER_MILLE};

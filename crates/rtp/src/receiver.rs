@@ -17,9 +17,12 @@ use crate::{
     video::{Shared, VideoTrack},
 };
 
-/// How fast a track's offset may change, in thousandths of the media time that passes: 50 ms in a
-/// second, which nobody sees in pictures.
+/// How fast a track's offset may change as a rule, in thousandths of the media time that passes: 50 ms in
+/// a second, which nobody sees in pictures.
 pub const SLEW_PER_MILLE: i64 = 50;
+
+/// How fast it changes at most: where half a second and more is to be made good, 250 ms in a second.
+pub const SLEW_MAX_PER_MILLE: i64 = 250;
 
 /// Settings of a [`Receiver`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

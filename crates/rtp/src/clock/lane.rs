@@ -3,7 +3,7 @@
 use media::{Timescale, Timestamp};
 
 use super::{SECOND_NS, arrival::ArrivalFloor, reports::Reports};
-use crate::SLEW_PER_MILLE;
+use crate::{SLEW_MAX_PER_MILLE, SLEW_PER_MILLE};
 
 /// Timestamps that step back further than this have jumped; those that step back less are out of order.
 const BACKWARD_NS: i64 = SECOND_NS;
@@ -109,13 +109,14 @@ impl Lane {
     }
 
     /// The time of a stamp in line, after moving the offset towards `target`, by no more than
-    /// [`SLEW_PER_MILLE`] of the time since the one before.
+    /// [`slew_per_mille`] of the time since the one before.
     pub(crate) fn place(&mut self, stamp: Stamp, target: Option<i64>) -> i64 {
         let Some(last) = self.last else { return self.begin(stamp, self.offset) };
         let step = step(last.stamp.timestamp, stamp.timestamp);
         if let Some(target) = target {
-            let limit = self.nanos(step.max(0)).saturating_mul(SLEW_PER_MILLE) / 1_000;
-            self.offset += target.saturating_sub(self.offset).clamp(-limit, limit);
+            let way = target.saturating_sub(self.offset);
+            let limit = self.nanos(step.max(0)).saturating_mul(slew_per_mille(way)) / 1_000;
+            self.offset += way.clamp(-limit, limit);
         }
         let ticks = last.ticks + step;
         self.floor.push(stamp.arrived, stamp.arrived - self.nanos(ticks));
@@ -149,6 +150,13 @@ impl Lane {
     fn nanos(&self, ticks: i64) -> i64 {
         ticks_to_nanos(ticks, self.timescale)
     }
+}
+
+/// How fast an offset moves that has `way` nanoseconds to go: as usual up to 100 ms, then the faster the
+/// further. Half a second apart is seen by everyone, pictures a quarter too fast for a moment hardly.
+fn slew_per_mille(way: i64) -> i64 {
+    const NANOS_PER_MILLE: i64 = 2_000_000;
+    (way.saturating_abs() / NANOS_PER_MILLE).clamp(SLEW_PER_MILLE, SLEW_MAX_PER_MILLE)
 }
 
 /// From a timestamp to another one, by the shorter way round (RFC 1982).

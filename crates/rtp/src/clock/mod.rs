@@ -12,7 +12,8 @@
 //!    reports have shown its path to differ. Reports that put it more than [`TRUST_NS`] from where
 //!    arrivals do are not believed.
 //! 4. A follower's offset moves by at most [`crate::SLEW_PER_MILLE`] thousandths of the time that
-//!    passes: 150 ms are gone after three seconds, a drift of 200 ppm takes a 250th of that. Time never
+//!    passes: 100 ms are gone after two seconds, a drift of 200 ppm takes a 250th of that. What is further
+//!    off moves faster, up to [`crate::SLEW_MAX_PER_MILLE`]: half a second is gone after five. Time never
 //!    goes back. Arrivals, which are never exact, move nothing by less than [`ARRIVAL_SLACK_NS`].
 //! 5. A clock that jumps is laid anew by arrival ([`Clocks::lay_anew`]), and its reports are forgotten.
 //!    When the sender's wall clock steps, all reports are, until each track has one from after it.
@@ -121,7 +122,7 @@ impl Clocks {
         let stamp = self.stamp(report.rtp, report.arrived);
         let Some(lane) = self.lanes.get_mut(&track) else { return false };
         let Some(time) = lane.report_time(stamp) else { return false };
-        match lane.reports.push(wall.saturating_sub(time)) {
+        match lane.reports.push(stamp.arrived, wall.saturating_sub(time)) {
             Believed::Yes => true,
             Believed::NotYet => false,
             Believed::Stepped => {
