@@ -62,7 +62,7 @@ tests/ffmpeg-current/installed/.requirements.txt: tests/ffmpeg-current/requireme
 	    --target tests/ffmpeg-current/installed --requirement $<
 	@cp $< $@
 
-# WebRTC publishers for the tests: aiortc, and an FFmpeg that knows WHIP.
+# A WebRTC publisher for the tests; another one is the current FFmpeg.
 tests/webrtc/venv/installed: tests/webrtc/requirements.txt
 	scripts/need webrtc
 	python3 -m venv tests/webrtc/venv
