@@ -1,7 +1,8 @@
 // Publishes Chromium's fake camera and microphone over WHIP, and prints what it saw as one JSON object.
-// Usage: node publish.mjs ENDPOINT TOKEN SECONDS [restart] [nossrc] [simulcast] [pause] [moving]
-//                          [prefer=A,B] [tcp] [via=PORT]
+// Usage: node publish.mjs ENDPOINT TOKEN SECONDS [restart] [tell=URL] [nossrc] [simulcast] [pause]
+//                          [moving] [prefer=A,B] [tcp] [via=PORT] [beats]
 //   restart    ICE is restarted in the middle, as when a phone changes networks
+//   tell=URL   this is asked for right before
 //   nossrc     the offer names no SSRC, which is legal
 //   simulcast  three layers are offered
 //   pause      the first layer stops after a third of the time, and goes on after the second third
@@ -9,6 +10,7 @@
 //   prefer=A,B codecs of the video, in this order, and no others
 //   tcp        of the answer's candidates only those over TCP are used
 //   via=PORT   those over UDP are taken to be at this port: a relay's
+//   beats      in place of the fake devices: white and a tone for a tenth of each second, black and silence else
 import { chromium } from 'playwright-core';
 
 const [endpoint, token, seconds, ...options] = process.argv.slice(2);
@@ -19,6 +21,7 @@ const browser = await chromium.launch({
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
     '--disable-background-networking', '--disable-component-update',
     '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+    '--autoplay-policy=no-user-gesture-required',
   ],
 });
 const page = await browser.newPage();
@@ -33,9 +36,47 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
   const send = (method, url, headers, body) =>
     fetch(url, { method, headers: { Authorization: `Bearer ${token}`, ...headers }, body });
 
+  // The clock of sound decides when it is bright.
+  const beats = async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
+    const picture = canvas.getContext('2d');
+    // Grain, so that a picture takes more than one packet.
+    const grain = [0, 235].map((base) => {
+      const tile = new OffscreenCanvas(canvas.width + 64, canvas.height);
+      const pixels = new ImageData(tile.width, tile.height);
+      pixels.data.forEach((_, at) => { pixels.data[at] = at % 4 === 3 ? 255 : base + Math.random() * 20; });
+      tile.getContext('2d').putImageData(pixels, 0, 0);
+      return tile;
+    });
+    const sound = new AudioContext({ sampleRate: 48_000 });
+    const tone = new OscillatorNode(sound, { frequency: 1_000 });
+    const volume = new GainNode(sound, { gain: 0 });
+    const heard = sound.createMediaStreamDestination();
+    tone.connect(volume).connect(heard);
+    await sound.resume();
+    const begin = sound.currentTime + 1;
+    for (let beat = 0; beat < seconds + 30; beat += 1) {
+      volume.gain.setValueAtTime(0.5, begin + beat);
+      volume.gain.setValueAtTime(0, begin + beat + 0.1);
+    }
+    tone.start();
+    let last = { at: 0, bright: 0 };
+    const draw = (now) => {
+      requestAnimationFrame(draw);
+      const since = sound.currentTime - begin;
+      const bright = Number(since >= 0 && since % 1 < 0.1);
+      if (bright === last.bright && now - last.at < 30) return;
+      last = { at: now, bright };
+      picture.drawImage(grain[bright], -Math.random() * 64, 0);
+    };
+    requestAnimationFrame(draw);
+    return new MediaStream([...canvas.captureStream().getTracks(), ...heard.stream.getTracks()]);
+  };
+
   const pc = new RTCPeerConnection();
   const video = { width: 1280, height: 720, frameRate: 30 };
-  const stream = await navigator.mediaDevices.getUserMedia({ video, audio: true });
+  const stream = wants('beats') ? await beats()
+    : await navigator.mediaDevices.getUserMedia({ video, audio: true });
   if (wants('moving')) {
     const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 });
     const context = canvas.getContext('2d');
@@ -61,6 +102,11 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
     const { codecs } = RTCRtpReceiver.getCapabilities('video');
     const named = (name) => codecs.filter((codec) => codec.mimeType === `video/${name}`);
     transceiver.setCodecPreferences([...preferred.flatMap(named), ...named('rtx')]);
+  }
+  if (wants('beats')) {
+    // Of less bandwidth fewer bits come, not smaller pictures.
+    const sender = transceiver.sender;
+    await sender.setParameters({ ...sender.getParameters(), degradationPreference: 'maintain-resolution' });
   }
   await pc.setLocalDescription();
   await gathered();
@@ -115,6 +161,8 @@ const seen = await page.evaluate(async ({ endpoint, token, seconds, options }) =
   let restart = null;
   if (wants('restart')) {
     await sleep((seconds * 1000) / 2);
+    const told = options.find((option) => option.startsWith('tell='))?.slice(5);
+    if (told) await fetch(told, { mode: 'no-cors' });
     const before = performance.now();
     pc.restartIce();
     await pc.setLocalDescription();

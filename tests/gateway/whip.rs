@@ -2,10 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use tokio::process::Command;
+use tokio::{process::Command, task::JoinSet};
 
 use crate::{
     browser::watch,
@@ -26,19 +27,19 @@ pub(crate) struct Published {
     text: String,
     connected_after_ms: f64,
     frames: u64,
-    retransmitted: u64,
+    pub(crate) retransmitted: u64,
     protocol: Option<String>,
-    restart: Option<Restart>,
+    pub(crate) restart: Option<Restart>,
     etag: String,
     delete_status: u16,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Restart {
-    status: u16,
+pub(crate) struct Restart {
+    pub(crate) status: u16,
     etag: String,
-    took_ms: f64,
+    pub(crate) took_ms: f64,
 }
 
 pub(crate) async fn publish(
@@ -77,10 +78,17 @@ async fn a_browser_publishes_and_another_plays_it() {
     gateway.shut_down().await;
 }
 
+/// The client has moved: it has another address, and nothing reaches the old one.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ice_restart_and_an_offer_without_ssrc_do_not_stop_a_stream() {
     let gateway = Gateway::without_transcoding(QUICK);
-    let publish = publish(&gateway, "cam", 30, &["restart", "nossrc"]);
+    let server = gateway.app.addresses().webrtc.unwrap();
+    let relay = Arc::new(LossyRelay::start(server, 0, Duration::from_millis(5), 1).await);
+    let mut hook = JoinSet::new();
+    let tell = format!("tell={}", relay.moves_when_asked(&mut hook).await);
+    let via = format!("via={}", relay.addr.port());
+    let options = ["restart", "nossrc", &tell, &via];
+    let publish = publish(&gateway, "cam", 30, &options);
     let (published, seen) = tokio::join!(publish, watch(&gateway, "cam", 18));
     let restart = published.restart.as_ref().expect("it restarted");
     assert_eq!(restart.status, 200, "{published:?}");
@@ -104,7 +112,7 @@ async fn a_browser_publishes_over_tcp() {
 }
 
 /// A twentieth of all datagrams is lost on a way of 40 ms there and back, and once all of them for 200 ms:
-/// what is shown decodes.
+/// what is shown decodes, and sound and picture are together.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lossy_network_breaks_no_picture() {
     let gateway = Gateway::without_transcoding(QUICK);
@@ -112,7 +120,7 @@ async fn a_lossy_network_breaks_no_picture() {
     let relay = LossyRelay::start(server, 50, Duration::from_millis(20), 1).await;
     let via = format!("via={}", relay.addr.port());
     let watcher = gateway.watch("cam");
-    let options = [via.as_str()];
+    let options = ["beats", &via];
     let publish = publish(&gateway, "cam", 30, &options);
     let burst = async {
         tokio::time::sleep(Duration::from_secs(20)).await;
@@ -124,6 +132,8 @@ async fn a_lossy_network_breaks_no_picture() {
     let (carried, lost) = relay.counts();
     assert!(lost > carried / 40, "{lost} of {carried} lost");
     assert_plays(&gateway, watcher, 30).await;
+    let apart = apart(&track_file(&gateway, "source"), &track_file(&gateway, "audio")).await;
+    assert_together("source", &apart);
     gateway.shut_down().await;
 }
 
@@ -141,14 +151,24 @@ async fn a_stranger_is_turned_away_before_it_gets_an_answer() {
 }
 
 /// A white picture at the beginning of each second of media, for a tenth of it; black ones else.
-const FLASHES: &str = "color=c=black:s=640x360:r=30,\
-    drawbox=c=white:t=fill:enable='lt(mod(t,1),0.1)',format=yuv420p";
+fn flashes(size: &str) -> String {
+    format!(
+        "color=c=black:s={size}:r=30,drawbox=c=white:t=fill:enable='lt(mod(t,1),0.1)',\
+         format=yuv420p"
+    )
+}
 /// A tone when the picture is white.
 const BEEPS: &str = "aevalsrc='if(lt(mod(t,1),0.1),0.5*sin(2*PI*1000*t),0)':s=48000";
 /// By how much sound and picture may be apart, in seconds.
 const APART: f64 = 0.045;
 
-fn track_file(gateway: &Gateway, track: &str) -> PathBuf {
+/// From which beat on sound and picture are together: the first reports have come, and been followed.
+const TOGETHER_AFTER: usize = 8;
+
+/// The beats that say how it is at the end.
+const LAST_BEATS: usize = 10;
+
+pub(crate) fn track_file(gateway: &Gateway, track: &str) -> PathBuf {
     gateway.data_dir.join(format!("{track}.mp4"))
 }
 
@@ -159,7 +179,7 @@ async fn assert_plays(gateway: &Gateway, watcher: Watcher, seconds: u32) {
 
 /// Once the stream has ended: everything that was listed decodes, picture and sound, and nearly all that
 /// was sent is there.
-async fn assert_decodes(gateway: &Gateway, watcher: Watcher, seconds: u32) -> Report {
+pub(crate) async fn assert_decodes(gateway: &Gateway, watcher: Watcher, seconds: u32) -> Report {
     let limit = Duration::from_secs(15);
     gateway.viewer().wait_for("/cam/source.m3u8", limit, |list| list.contains("ENDLIST")).await;
     let report = watcher.finish().await;
@@ -215,6 +235,21 @@ pub(crate) async fn apart(video: &Path, audio: &Path) -> Vec<f64> {
     flashes.iter().map(apart).collect()
 }
 
+/// Most beats, and the last ones in the middle. Where a picture with a flash was lost, its beat is off.
+pub(crate) fn assert_together(name: &str, apart: &[f64]) {
+    let settled = apart.get(TOGETHER_AFTER..).unwrap_or_default();
+    let off = settled.iter().filter(|it| it.abs() >= APART).count();
+    let mut last = settled[settled.len() - LAST_BEATS..].to_vec();
+    last.sort_by(f64::total_cmp);
+    let middle = last[LAST_BEATS / 2];
+    println!(
+        "{name}: {:.1} ms apart at the end, {off} beats of {} off",
+        middle * 1e3,
+        settled.len()
+    );
+    assert!(middle.abs() < APART && off * 5 < settled.len(), "{name}: {apart:?}");
+}
+
 /// When something ends that FFmpeg's filter finds, on the file's own clock.
 async fn moments(file: &Path, option: &str, filter: &str, mark: &str) -> Vec<f64> {
     let output = Command::new("ffmpeg")
@@ -238,23 +273,34 @@ fn python() -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn ffmpeg_publishes_over_webrtc() {
     let gateway = Gateway::without_transcoding(QUICK);
-    let http = gateway.app.addresses().http.unwrap();
-    let mut publisher = Command::new(current_ffmpeg());
-    publisher
-        .args(["-v", "error", "-re", "-f", "lavfi", "-i", FLASHES])
-        .args(["-f", "lavfi", "-i", BEEPS, "-t", "15", "-c:v", "libx264"])
-        .args(["-preset", "ultrafast", "-profile:v", "baseline", "-bf", "0", "-g", "60"])
-        .args(["-c:a", "libopus", "-ac", "2", "-f", "whip", "-authorization", "cam"])
-        .arg(format!("http://{http}/whip"))
-        .kill_on_drop(true);
-    let publish = tokio::time::timeout(Duration::from_secs(60), publisher.output());
     let watcher = gateway.watch("cam");
-    let published = publish.await.expect("FFmpeg ends").unwrap();
-    let said = String::from_utf8_lossy(&published.stderr);
-    assert!(published.status.success(), "{said}");
+    publish_with_ffmpeg(&gateway, "cam", 15).await;
     assert_plays(&gateway, watcher, 15).await;
     assert_in_step(&gateway).await;
     gateway.shut_down().await;
+}
+
+/// FFmpeg's WHIP muxer with flashes and beeps.
+pub(crate) fn ffmpeg_publisher(gateway: &Gateway, key: &str, seconds: u32, size: &str) -> Command {
+    let http = gateway.app.addresses().http.unwrap();
+    let mut publisher = Command::new(current_ffmpeg());
+    publisher
+        .args(["-v", "error", "-re", "-f", "lavfi", "-i", &flashes(size)])
+        .args(["-re", "-f", "lavfi", "-i", BEEPS, "-t", &seconds.to_string(), "-c:v", "libx264"])
+        .args(["-preset", "ultrafast", "-profile:v", "baseline", "-bf", "0", "-g", "60"])
+        .args(["-c:a", "libopus", "-ac", "2", "-f", "whip", "-authorization", key])
+        .arg(format!("http://{http}/whip"))
+        .kill_on_drop(true);
+    publisher
+}
+
+/// Lets it publish for so long, and end by itself.
+pub(crate) async fn publish_with_ffmpeg(gateway: &Gateway, key: &str, seconds: u32) {
+    let published = ffmpeg_publisher(gateway, key, seconds, "640x360").output();
+    let limit = Duration::from_secs(u64::from(seconds) + 45);
+    let published = tokio::time::timeout(limit, published).await.expect("FFmpeg ends").unwrap();
+    let said = String::from_utf8_lossy(&published.stderr);
+    assert!(published.status.success(), "{said}");
 }
 
 /// aiortc codes with x264; its sender reports say when something left, not when it was captured.

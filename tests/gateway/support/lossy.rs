@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::UdpSocket, task::JoinSet};
+use axum::{Router, routing::get};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    task::JoinSet,
+};
 
 /// A relay in front of a server; its tasks end when it is dropped.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ struct Road {
     delay: Duration,
     random: Mutex<u64>,
     blocked: AtomicBool,
+    /// How often the clients moved.
+    moves: AtomicU64,
     carried: AtomicU64,
     lost: AtomicU64,
 }
@@ -45,6 +51,7 @@ impl LossyRelay {
             delay,
             random: Mutex::new(seed | 1),
             blocked: AtomicBool::new(false),
+            moves: AtomicU64::new(0),
             carried: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         });
@@ -58,6 +65,26 @@ impl LossyRelay {
         self.road.blocked.store(true, Ordering::Relaxed);
         tokio::time::sleep(time).await;
         self.road.blocked.store(false, Ordering::Relaxed);
+    }
+
+    /// From now on the clients have other addresses, as the server sees them, and what is sent to those
+    /// they had is lost.
+    fn move_clients(&self) {
+        self.road.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A URL that moves them when it is asked for, as long as `tasks` run.
+    pub(crate) async fn moves_when_asked(self: &Arc<Self>, tasks: &mut JoinSet<()>) -> String {
+        let relay = Arc::clone(self);
+        let moved = move || {
+            relay.move_clients();
+            std::future::ready("")
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/moved", listener.local_addr().unwrap());
+        let service = Router::new().route("/moved", get(moved));
+        tasks.spawn(async move { axum::serve(listener, service).await.unwrap() });
+        url
     }
 
     /// How many datagrams it carried, and lost.
@@ -83,16 +110,22 @@ impl Road {
 
 async fn relay(front: Arc<UdpSocket>, server: SocketAddr, road: Arc<Road>) {
     let mut tasks = JoinSet::new();
+    let mut readers = JoinSet::new();
     let mut backs: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
     let mut buffer = vec![0; 2_048];
+    let mut moves = 0;
     loop {
         let Ok((length, client)) = front.recv_from(&mut buffer).await else { continue };
+        if std::mem::replace(&mut moves, road.moves.load(Ordering::Relaxed)) != moves {
+            readers.abort_all();
+            backs.clear();
+        }
         let back = match backs.get(&client) {
             Some(back) => Arc::clone(back),
             None => {
                 let back = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
                 back.connect(server).await.unwrap();
-                tasks.spawn(carry_back(
+                readers.spawn(carry_back(
                     Arc::clone(&back),
                     Arc::clone(&front),
                     client,
