@@ -22,6 +22,8 @@ pub(crate) struct Seen {
     pub(crate) longest_still_ms: f64,
     pub(crate) errors: Vec<String>,
     #[serde(default)]
+    pub(crate) sizes: Vec<String>,
+    #[serde(default)]
     text: String,
 }
 

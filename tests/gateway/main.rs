@@ -24,6 +24,7 @@ mod paid;
 mod payments;
 mod pointers;
 mod prove;
+mod prove_return;
 mod prove_whip;
 mod publish_page;
 mod push;

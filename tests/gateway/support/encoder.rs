@@ -179,6 +179,12 @@ impl Publisher {
     }
 }
 
+impl From<Publisher> for Child {
+    fn from(publisher: Publisher) -> Self {
+        publisher.0
+    }
+}
+
 /// The FFmpeg that speaks Enhanced RTMP; Debian's does not.
 pub(crate) fn current_ffmpeg() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ffmpeg-current/installed");
