@@ -5,6 +5,7 @@
 # make bench-overhead  what the gateway adds to a segment, with an orchestrator that answers at once
 # make bench-signing   tickets a core signs in a second, beside ethers
 # make bench-payments  what paying adds to a segment, the ledger's commit included
+# make bench-whip  what twenty WHIP publishers cost, and thousands that never come
 # make fuzz TARGET=ts    fuzz one reader (FUZZ_SECONDS=60)
 # make sim SEEDS=1000  the routing of many streams in virtual time, from seeds
 # make sim-mutations  shows that the simulation fails when the routing is broken on purpose
@@ -20,7 +21,7 @@ SOAK_MINUTES ?= 20
 SEEDS ?= 1000
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
 
-.PHONY: help run build player evm ffmpeg-current test check fmt bench bench-overhead bench-signing bench-payments fuzz fuzz-all soak sim sim-mutations prove-2 prove-3 prove-4
+.PHONY: help run build player evm ffmpeg-current test check fmt bench bench-overhead bench-signing bench-payments bench-whip fuzz fuzz-all soak sim sim-mutations prove-2 prove-3 prove-4 prove-5
 .DEFAULT_GOAL := help
 
 help:
@@ -105,6 +106,11 @@ bench-payments: build
 	python3 benches/overhead.py --headgate target/release/headgate --faulty-orchestrator target/release/faulty-orchestrator \
 	    --only 720p-paid-alone --only 720p-paid $$(chrt --fifo 1 true && echo --realtime)
 
+bench-whip: build ffmpeg-current
+	scripts/need python
+	python3 benches/whip.py --headgate target/release/headgate \
+	    --ffmpeg $$(ls tests/ffmpeg-current/installed/imageio_ffmpeg/binaries/ffmpeg-*)
+
 soak: build
 	scripts/need bench
 	python3 benches/soak.py --headgate target/release/headgate --minutes $(SOAK_MINUTES)
@@ -142,3 +148,8 @@ prove-4: player evm
 	$(MAKE) bench-signing
 	$(MAKE) bench-payments
 	$(CARGO) test --locked -p headgate --test gateway -- --ignored --test-threads 1 --nocapture payments:: onchain:: signing::
+
+# Publishers over WebRTC: many, over bad networks, moving, killed and back. Wants the machine for itself.
+prove-5: player ffmpeg-current tests/browser/node_modules/.package-lock.json tests/webrtc/venv/installed
+	$(MAKE) bench-whip
+	$(CARGO) test --locked -p headgate --test gateway -- --ignored --test-threads 1 --nocapture prove_whip:: prove_return::
