@@ -2,9 +2,9 @@
 //!
 //! Sound that comes as Opus is made AAC by a worker for each publisher ([`run_sound_process`]).
 //!
-//! It owns [`WorkerPool`], which is handed one [`TranscodeJob`] per segment to transcode, or one
-//! [`CompareJob`] per segment to look at, and the two child processes' mains: [`run_worker`] does the
-//! pool's jobs, [`run_test_picture`] publishes a moving picture.
+//! It owns [`WorkerPool`], which is handed one [`TranscodeJob`] per segment to transcode, one
+//! [`CompareJob`] per segment to look at, or one [`FillerJob`] per publisher that is away, and the two child
+//! processes' mains: [`run_worker`] does the pool's jobs, [`run_test_picture`] publishes a moving picture.
 //! libav* runs in those processes only, so that a crash in it costs one segment. It deliberately knows
 //! neither streams nor sequence numbers: a job is one segment, complete and by itself.
 //!
@@ -16,6 +16,8 @@ mod comparison;
 mod decode;
 mod error;
 mod ffi;
+mod filler;
+mod filler_job;
 mod job;
 mod library;
 mod shell;
@@ -29,6 +31,7 @@ mod worker;
 
 pub use comparison::{CompareJob, CompareOutput, PictureComparison, ThumbnailPair};
 pub use error::{FaultCause, TranscodeFault, TranscodeJobError};
+pub use filler_job::{FillerJob, FillerOutput, FillerPicture, FillerProfile, FillerRendition};
 pub use job::{
     EncodeProfile, EncodedRendition, EncoderSettings, Gop, OutputContainer, Preset, TranscodeJob,
     TranscodeOutput,

@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::{sync::Arc, thread};
 
 use crate::{
-    EncodedRendition, PictureComparison, TranscodeFault, compare, library, stdin_watch, transcode,
+    EncodedRendition, FillerRendition, PictureComparison, TranscodeFault, compare, filler, library,
+    stdin_watch, transcode,
     wire::{self, ReceivedJob, Reply},
 };
 
@@ -71,6 +72,7 @@ fn answer_jobs(jobs: &Receiver<io::Result<ReceivedJob>>, abandoned: &AtomicBool)
         match done {
             Ok(Done::Transcoded(renditions)) => wire::write_transcoded(&mut stdout, &renditions),
             Ok(Done::Compared(comparisons)) => wire::write_compared(&mut stdout, comparisons),
+            Ok(Done::Filled(renditions)) => wire::write_filled(&mut stdout, &renditions),
             Err(fault) => wire::write_reply(&mut stdout, &Reply::Fault(fault)),
         }?;
     }
@@ -80,6 +82,7 @@ fn answer_jobs(jobs: &Receiver<io::Result<ReceivedJob>>, abandoned: &AtomicBool)
 enum Done {
     Transcoded(Vec<EncodedRendition>),
     Compared(Vec<PictureComparison>),
+    Filled(Vec<Result<FillerRendition, TranscodeFault>>),
 }
 
 fn work(job: ReceivedJob, abandoned: &AtomicBool) -> Result<Done, TranscodeFault> {
@@ -93,6 +96,14 @@ fn work(job: ReceivedJob, abandoned: &AtomicBool) -> Result<Done, TranscodeFault
         }
         ReceivedJob::Compare { source, renditions } => {
             compare::compare(compare::Request { source, renditions, abandoned }).map(Done::Compared)
+        }
+        ReceivedJob::Fill { header, input } => {
+            let (slate, pictures, frame_rate) = (header.slate, header.pictures, header.frame_rate);
+            let profiles = header.profiles();
+            let profiles = &profiles;
+            let request =
+                filler::Request { input, slate, profiles, pictures, frame_rate, abandoned };
+            filler::fill(&request).map(Done::Filled)
         }
     }
 }

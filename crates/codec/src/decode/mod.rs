@@ -9,6 +9,9 @@ use ffmpeg_next::{Codec, Dictionary, Error, codec, decoder};
 
 pub(crate) use self::source::{Source, SourceTrack};
 
+/// 8192 x 8192: what a picture may cost in memory is decided here, not by the input.
+pub(crate) const MAX_PIXELS: &str = "67108864";
+
 /// A decoder for the track, with so many threads.
 pub(crate) fn open_decoder(
     threads: NonZeroU8,
@@ -22,8 +25,7 @@ pub(crate) fn open_decoder(
     decoder.set_packet_time_base(video.time_base);
     let found = find_decoder(video.parameters.id()).ok_or(Error::DecoderNotFound)?;
     let mut options = Dictionary::new();
-    // 8192 x 8192: what a picture may cost in memory is decided here, not by the input.
-    options.set("max_pixels", "67108864");
+    options.set("max_pixels", MAX_PIXELS);
     decoder.open_as_with(found, options)?.video()
 }
 

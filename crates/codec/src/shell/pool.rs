@@ -14,8 +14,8 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use super::process::{JobFailure, WorkerProcess};
 use super::spawn::SpawnBackoff;
 use crate::{
-    CompareJob, CompareOutput, EncoderSettings, FaultCause, TranscodeFault, TranscodeJob,
-    TranscodeJobError, TranscodeOutput,
+    CompareJob, CompareOutput, EncoderSettings, FaultCause, FillerJob, FillerOutput,
+    TranscodeFault, TranscodeJob, TranscodeJobError, TranscodeOutput,
 };
 
 /// How a pool runs its workers.
@@ -51,7 +51,7 @@ impl WorkerConfig {
     }
 }
 
-/// Transcodes and compares in child processes. A crash costs the job that caused it, and nothing else.
+/// Transcodes, compares and makes filler in child processes. A crash costs the job that caused it, and nothing else.
 ///
 /// Clones share the workers. Jobs wait in order of arrival; when [`WorkerConfig::queue`] of them wait,
 /// the next is refused. Dropping the future of a job gives up the job and its worker; dropping the last
@@ -134,6 +134,18 @@ impl WorkerPool {
         }
         let mut lease = self.shared.lease().await?;
         let result = timeout_at(lease.deadline, lease.worker.compare(&job)).await;
+        lease.settle(result).await
+    }
+
+    /// Encodes a picture that stands still for every rendition, after the jobs that came before it.
+    ///
+    /// # Errors
+    /// When there is no picture in what it was given, when there is no room for the job, or when its worker
+    /// fails.
+    pub async fn fill(&self, job: FillerJob) -> Result<FillerOutput, TranscodeJobError> {
+        check_len(job.input_len(), FillerJob::MAX_INPUT)?;
+        let mut lease = self.shared.lease().await?;
+        let result = timeout_at(lease.deadline, lease.worker.fill(&job)).await;
         lease.settle(result).await
     }
 

@@ -15,8 +15,9 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    CompareJob, CompareOutput, EncoderSettings, TranscodeFault, TranscodeJob, TranscodeOutput,
-    wire::{self, JobHeader, Reply},
+    CompareJob, CompareOutput, EncoderSettings, FillerJob, FillerOutput, FillerPicture,
+    FillerRendition, TranscodeFault, TranscodeJob, TranscodeOutput,
+    wire::{self, FilledHeader, JobHeader, Reply},
 };
 
 /// How long a new worker may take to load its libraries.
@@ -54,7 +55,9 @@ impl From<Reply> for JobFailure {
         Self::Broken(wire::invalid(match reply {
             Reply::Fault(fault) => return Self::Fault(fault),
             Reply::Ready => "ready during a job",
-            Reply::Transcoded(_) | Reply::Compared(_) => "the answer to another kind of job",
+            Reply::Transcoded(_) | Reply::Compared(_) | Reply::Filled(_) => {
+                "the answer to another kind of job"
+            }
         }))
     }
 }
@@ -84,7 +87,7 @@ impl WorkerProcess {
         let ready = timeout(START_LIMIT, worker.read_header::<Reply>()).await;
         match ready.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
             Reply::Ready => Ok(worker),
-            Reply::Transcoded(_) | Reply::Compared(_) | Reply::Fault(_) => {
+            Reply::Transcoded(_) | Reply::Compared(_) | Reply::Filled(_) | Reply::Fault(_) => {
                 Err(wire::invalid("an answer before it was ready"))
             }
         }
@@ -105,7 +108,7 @@ impl WorkerProcess {
         write_chain(&mut self.stdin, &job.input).await?;
         let headers = match self.read_header::<Reply>().await? {
             Reply::Transcoded(headers) => headers,
-            reply @ (Reply::Ready | Reply::Compared(_) | Reply::Fault(_)) => {
+            reply @ (Reply::Ready | Reply::Compared(_) | Reply::Filled(_) | Reply::Fault(_)) => {
                 return Err(reply.into());
             }
         };
@@ -131,7 +134,7 @@ impl WorkerProcess {
         self.stdin.flush().await?;
         let headers = match self.read_header::<Reply>().await? {
             Reply::Compared(headers) => headers,
-            reply @ (Reply::Ready | Reply::Transcoded(_) | Reply::Fault(_)) => {
+            reply @ (Reply::Ready | Reply::Transcoded(_) | Reply::Filled(_) | Reply::Fault(_)) => {
                 return Err(reply.into());
             }
         };
@@ -148,6 +151,42 @@ impl WorkerProcess {
             });
         }
         Ok(CompareOutput { comparisons })
+    }
+
+    /// Encodes a picture that stands still. Dropped in the middle, it leaves the worker in an unknown state.
+    pub(super) async fn fill(&mut self, job: &FillerJob) -> Result<FillerOutput, JobFailure> {
+        self.send_header(&JobHeader::fill(job)).await?;
+        match &job.picture {
+            FillerPicture::LastOf(segments) => write_chain(&mut self.stdin, segments).await?,
+            FillerPicture::Slate(image) => {
+                self.stdin.write_all(image).await?;
+                self.stdin.flush().await?;
+            }
+        }
+        let headers = match self.read_header::<Reply>().await? {
+            Reply::Filled(headers) => headers,
+            reply
+            @ (Reply::Ready | Reply::Transcoded(_) | Reply::Compared(_) | Reply::Fault(_)) => {
+                return Err(reply.into());
+            }
+        };
+        let mut room = FillerJob::MAX_OUTPUT;
+        wire::check_filled(&headers, job)?;
+        let mut renditions = Vec::with_capacity(headers.len());
+        for header in headers {
+            renditions.push(match header {
+                FilledHeader::Pictures(lens) => {
+                    let mut pictures = Vec::with_capacity(lens.len());
+                    for len in lens {
+                        pictures.push(self.read_body(len, room).await?);
+                        room = room.saturating_sub(len);
+                    }
+                    Ok(FillerRendition { pictures })
+                }
+                FilledHeader::Fault(fault) => Err(fault),
+            });
+        }
+        Ok(FillerOutput { renditions })
     }
 
     async fn send_header(&mut self, header: &JobHeader) -> io::Result<()> {

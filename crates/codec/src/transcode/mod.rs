@@ -4,7 +4,7 @@
 
 mod encoder;
 mod output;
-mod picture;
+pub(crate) mod picture;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -5,13 +5,13 @@ use media::FrameRate;
 
 /// Width and height in pixels; even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub(crate) struct Size {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
 }
 
 /// The largest even size in the box that shows the source with its shape and square pixels.
-pub(super) fn fit(source: Size, sample_aspect_ratio: Rational, inside: Size) -> Size {
+pub(crate) fn fit(source: Size, sample_aspect_ratio: Rational, inside: Size) -> Size {
     let (num, den) = (sample_aspect_ratio.numerator(), sample_aspect_ratio.denominator());
     let (num, den) = match (u64::try_from(num), u64::try_from(den)) {
         (Ok(num), Ok(den)) if num > 0 && den > 0 => (num, den),

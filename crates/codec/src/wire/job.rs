@@ -6,7 +6,7 @@ use bytes::Bytes;
 use media::{FrameRate, H264Profile};
 use serde::{Deserialize, Serialize};
 
-use super::{decode_header, header_len, invalid, read_body};
+use super::{FillHeader, decode_header, header_len, invalid, read_body};
 use crate::{CompareJob, EncodeProfile, EncoderSettings, Gop, OutputContainer, TranscodeJob};
 
 /// Ahead of a job's bodies.
@@ -16,6 +16,8 @@ pub(crate) enum JobHeader {
     Transcode(TranscodeHeader),
     /// The source follows, then the renditions.
     Compare(CompareHeader),
+    /// Segments or an image follow.
+    Fill(FillHeader),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -135,6 +137,7 @@ impl From<ProfileHeader> for EncodeProfile {
 pub(crate) enum ReceivedJob {
     Transcode { header: TranscodeHeader, input: Bytes },
     Compare { source: Bytes, renditions: Vec<Bytes> },
+    Fill { header: FillHeader, input: Bytes },
 }
 
 /// The next job with its bodies; `None` when the parent has closed the pipe.
@@ -158,6 +161,11 @@ pub(crate) fn read_job(mut from: impl Read) -> io::Result<Option<ReceivedJob>> {
             let renditions =
                 lens.map(|len| read_body(&mut from, *len)).collect::<io::Result<_>>()?;
             ReceivedJob::Compare { source, renditions }
+        }
+        JobHeader::Fill(header) => {
+            header.check()?;
+            let input = read_body(&mut from, header.input_len)?;
+            ReceivedJob::Fill { header, input }
         }
     }))
 }
@@ -245,6 +253,7 @@ mod tests {
                 JobHeader::Compare(header) => {
                     header.rendition_lens = vec![CompareJob::MAX_INPUT / 2; 2];
                 }
+                JobHeader::Fill(_) => {}
             }
         }
         headers.push(JobHeader::compare(&compare_job(0)));

@@ -3,6 +3,7 @@
 //! Frame: 4 bytes of header length (big endian), the header, then the bodies whose lengths the header
 //! names. A worker says [`Reply::Ready`] once, then answers each job with one reply.
 
+mod filler;
 mod job;
 mod reply;
 
@@ -11,6 +12,7 @@ use std::io::{self, Read};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(crate) use self::filler::{FillHeader, FilledHeader, check_filled, write_filled};
 pub(crate) use self::job::{JobHeader, ReceivedJob, read_job};
 pub(crate) use self::reply::{PAIR_LEN, Reply, write_compared, write_reply, write_transcoded};
 

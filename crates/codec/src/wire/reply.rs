@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{encode_header, invalid};
+use super::{FilledHeader, encode_header, invalid};
 use crate::{PictureComparison, Thumbnail, ThumbnailPair, TranscodeFault, job::EncodedRendition};
 
 /// What a worker says.
@@ -17,6 +17,8 @@ pub(crate) enum Reply {
     Transcoded(Vec<RenditionHeader>),
     /// The worst pair of each decodable rendition follows, in order: the source's luma, the rendition's.
     Compared(Vec<PictureComparison>),
+    /// The pictures of each rendition without a fault follow, in order.
+    Filled(Vec<FilledHeader>),
     /// The job can't be done; no body follows.
     Fault(TranscodeFault),
 }
@@ -86,7 +88,7 @@ pub(crate) fn write_compared(to: impl Write, mut done: Vec<PictureComparison>) -
     write_with_bodies(to, &Reply::Compared(done), bodies)
 }
 
-fn write_with_bodies<'a>(
+pub(super) fn write_with_bodies<'a>(
     mut to: impl Write,
     reply: &Reply,
     bodies: impl Iterator<Item = &'a [u8]>,
