@@ -5,12 +5,14 @@
 mod adts;
 mod config;
 mod error;
+mod silence;
 
 use bytes::Bytes;
 
 pub use adts::{ADTS_HEADER_LEN, AdtsFrame, adts_header, parse_adts};
 pub use config::parse_audio_specific_config;
 pub use error::AacError;
+pub use silence::silent_frame;
 
 /// Any `AudioSpecificConfig`; one that ADTS can carry comes back with the same core coder.
 pub(crate) fn fuzz_config(config: &Bytes) {

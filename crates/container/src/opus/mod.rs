@@ -1,9 +1,13 @@
 //! Opus outside of its sound: identification headers and the first byte of packets (RFC 7845 §5.1, RFC
 //! 6716 §3.1).
 
+mod silence;
+
 use bytes::Bytes;
 use media::OpusParameters;
 use thiserror::Error;
+
+pub use silence::silent_packet;
 
 /// First bytes of an identification header.
 const MAGIC: &[u8; 8] = b"OpusHead";
