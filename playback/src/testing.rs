@@ -176,6 +176,25 @@ impl Maker {
         self.next(millis, None, None, (Vec::new(), renditions))
     }
 
+    /// The next stand-in, with another picture under the names of all.
+    pub(crate) fn filler(
+        &mut self,
+        millis: u64,
+        picture: &Arc<InitSegment>,
+    ) -> PresentationSegment {
+        let track = || Some(track_segment(picture, millis, 1_000));
+        let ready_made = self
+            .renditions
+            .iter()
+            .map(|(name, _)| ReadyMade { name: RenditionName::new(name).unwrap(), media: track() });
+        let ready_made = ready_made.collect();
+        let audio = self.audio.as_ref().map(|init| track_segment(init, millis, 100));
+        let mut filler = self.next(millis, track(), audio, (ready_made, Vec::new()));
+        let source = Segment { filler: true, ..Segment::clone(&filler.source) };
+        filler.source = Arc::new(source);
+        filler
+    }
+
     fn next(
         &mut self,
         millis: u64,
@@ -194,6 +213,7 @@ impl Maker {
             video,
             audio,
             ready_made,
+            filler: false,
             closed: now(),
         };
         self.sequence += 1;

@@ -314,6 +314,11 @@ impl Window {
         for (index, track) in media {
             if let (Some(track), Some(slot)) = (track, slots.get_mut(index)) {
                 let (number, init) = (source.sequence.0, Arc::clone(&track.init));
+                if let Some(rendition) = self.renditions.get_mut(index)
+                    && !(source.filler && rendition.described.is_some())
+                {
+                    rendition.described = Some(Arc::clone(&init));
+                }
                 discontinuity |= self.put_map(index, Map { number, init, since: wall });
                 slot.media = Some(track);
             }
@@ -327,6 +332,7 @@ impl Window {
             program_date_time: source.program_date_time,
             // There is nothing before the first segment that it could differ from.
             discontinuity: discontinuity && !self.entries.is_empty(),
+            filler: source.filler,
             slots,
             published: wall,
             longest_listing: 0,

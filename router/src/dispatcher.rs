@@ -225,7 +225,8 @@ impl Dispatcher {
         };
         let instead = segment.video.is_none().then(|| segment.largest_layer()).flatten();
         let layer = instead.map(|layer| layer.name.clone());
-        if !segment.is_gap() && (*wanted != *self.wanted || layer != self.layer) {
+        let media = !segment.is_gap() && !segment.filler;
+        if media && (*wanted != *self.wanted || layer != self.layer) {
             self.epoch += 1;
             self.layer = layer;
             self.wanted = Arc::clone(&wanted);
@@ -247,7 +248,7 @@ impl Dispatcher {
         }
         let (duration, hold) = (segment.duration.to_std(), due.saturating_duration_since(now));
         let has_pictures = segment.to_transcode().is_some_and(|video| !video.samples.is_empty());
-        if segment.is_gap() {
+        if segment.is_gap() || segment.filler {
             Some(Outcome::Gaps(GapReason::PublisherAway))
         } else if !has_pictures || !segment.independent {
             Some(Outcome::Gaps(GapReason::NotTranscodable))

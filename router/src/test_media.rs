@@ -69,6 +69,7 @@ pub(crate) fn segment(sequence: u64, closed: Instant, duration: Duration) -> Seg
         video: Some(Arc::new(source)),
         audio: None,
         ready_made: Vec::new(),
+        filler: false,
         closed,
     }
 }

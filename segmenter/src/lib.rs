@@ -16,6 +16,8 @@
 //! - Without a discontinuity in between, `tfdt` of a track goes on where the samples of the segment
 //!   before ended. Presentation times are the publisher's, moved by one constant per timeline; only the
 //!   first picture after [`Segmenter::close`] is shown from the very end of the segment before.
+//! - Stand-ins with filler end where a frame of their silence does, within half a frame of what is due;
+//!   filler begins, and media come back, with a discontinuity.
 //! - Program date time grows by exactly the duration; it may leap forward at a discontinuity only.
 //! - An access unit ends up in exactly one segment, or in one of the counters of [`Stats`].
 //!
@@ -28,6 +30,7 @@ mod alternate;
 mod audio_queue;
 mod config;
 mod epoch;
+mod filler;
 #[cfg(test)]
 mod fixture;
 mod follower;
@@ -43,5 +46,6 @@ mod video_queue;
 mod writer;
 
 pub use config::{Cut, LongGop, SegmenterConfig};
+pub use filler::{Filler, FillerPictures, FillerSound, FillerTrack};
 pub use output::{Output, Stats};
 pub use segmenter::Segmenter;

@@ -8,7 +8,7 @@ use media::{MediaDuration, Segment, TrackId};
 /// What [`crate::Segmenter::poll_output`] hands out, in order.
 #[derive(Debug)]
 pub enum Output {
-    /// The next sequence number: media, or a stand-in ([`Segment::is_gap`]).
+    /// The next sequence number: media, or a stand-in ([`Segment::is_gap`], [`Segment::filler`]).
     Segment(Arc<Segment>),
     /// Under [`crate::LongGop::Refuse`]: a GOP has passed the limit. The rest of it is dropped; the
     /// owner ends the publisher and tells it why.
@@ -34,6 +34,8 @@ pub struct Stats {
     pub segments: u64,
     /// Stand-ins.
     pub stand_ins: u64,
+    /// Of these, with filler in them.
+    pub filler: u64,
     /// Segments that carry a discontinuity.
     pub discontinuities: u64,
     /// Segments that start without a key frame: a GOP was too long.

@@ -6,6 +6,7 @@ mod close;
 mod emit;
 mod followers;
 mod publisher_cut;
+mod stand_in;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::{
     alternate::Alternate,
     audio_queue::AudioQueue,
     epoch::{Announced, Epoch},
+    filler::FillerLine,
     follower::Follower,
     held_audio::HeldAudio,
     names::Names,
@@ -81,6 +83,8 @@ pub struct Segmenter {
     closing: Option<Closing>,
     /// Where the last closed segment ends on the stream's timeline, in ticks of 90 kHz.
     cursor: i64,
+    /// What stand-ins show; `None` while there are media.
+    filler: Option<FillerLine>,
     /// Program date time of what is out.
     clock: Option<ProgramDateTime>,
     sequence: SequenceNumber,
@@ -151,6 +155,7 @@ impl Segmenter {
             headers: BTreeMap::new(),
             closing: None,
             cursor: 0,
+            filler: None,
             clock: None,
             sequence: first,
             published: false,

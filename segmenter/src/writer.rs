@@ -36,6 +36,16 @@ impl Writer {
         write(init, begin, samples, self.part_target, self.fragments_of(init))
     }
 
+    /// Samples that are made already.
+    pub(crate) fn samples(
+        &mut self,
+        init: &Arc<InitSegment>,
+        begin: i64,
+        samples: Vec<Sample>,
+    ) -> Result<TrackSegment, CmafError> {
+        write(init, begin, samples, self.part_target, self.fragments_of(init))
+    }
+
     /// Audio frames whose last one lasts until `end`.
     pub(crate) fn audio(
         &mut self,

@@ -23,10 +23,12 @@ impl PresentationSegment {
         })
     }
 
-    /// What its renditions came to, as a bounded label: `complete`, `source_only`, or the gap's reason.
+    /// What its renditions came to, as a bounded label: `complete`, `source_only`, `filler` where nothing was to
+    /// be transcoded, or the gap's reason.
     #[must_use]
     pub fn outcome(&self) -> &'static str {
         match self.gap() {
+            _ if self.source.filler => "filler",
             Some(reason) => reason.as_str(),
             None if self.renditions.is_empty() => "source_only",
             None => "complete",

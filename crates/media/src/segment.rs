@@ -119,6 +119,8 @@ pub struct Segment {
     /// Renditions that come with the source and need no transcoding: further layers, the largest picture
     /// first, and further audio tracks of the publisher, or filler for what was transcoded before.
     pub ready_made: Vec<ReadyMade>,
+    /// Its media only fill the time until the publisher has some: nobody need transcode or answer for them.
+    pub filler: bool,
     /// When its last byte arrived (for a stand-in: when it was due).
     pub closed: Instant,
 }

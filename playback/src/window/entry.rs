@@ -40,6 +40,8 @@ pub(super) struct Entry {
     pub(super) duration: MediaDuration,
     pub(super) program_date_time: SystemTime,
     pub(super) discontinuity: bool,
+    /// Its media only stand in for the publisher's.
+    pub(super) filler: bool,
     /// By index of the rendition; renditions that came later have none.
     pub(super) slots: Vec<Slot>,
     /// When it was published.

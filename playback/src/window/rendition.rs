@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use media::{FrameRate, RenditionProfile};
+use media::{FrameRate, InitSegment, RenditionProfile};
 
 use super::{
     entry::{Entry, Map, Slot},
@@ -23,6 +23,9 @@ pub(super) struct Rendition {
     pub(super) profile: Option<RenditionProfile>,
     /// The init of its newest media. `None` until the first, which is when it can be listed.
     pub(super) map: Option<Map>,
+    /// What the multivariant playlist says of it: the newest init that is not filler's. Players read that
+    /// playlist once, and filler is soon over.
+    pub(super) described: Option<Arc<InitSegment>>,
     pub(super) playlist: Option<Arc<Rendered>>,
     bandwidth: Option<BandwidthMeter>,
     frames: FrameRateMeter,
@@ -36,6 +39,7 @@ impl Rendition {
             id,
             profile,
             map: None,
+            described: None,
             playlist: None,
             bandwidth: None,
             frames: FrameRateMeter::default(),
@@ -52,6 +56,9 @@ impl Rendition {
             return;
         };
         bandwidth.add(entry.ticks(), media.body_len());
+        if entry.filler {
+            return;
+        }
         if self.counted_map.replace(map.number) != Some(map.number) {
             self.frames = FrameRateMeter::default();
         }
@@ -60,7 +67,7 @@ impl Rendition {
 
     /// It as a video variant, once its codec is known.
     pub(super) fn video_variant(&self, base: &str) -> Option<VideoVariant> {
-        let parameters = &self.map.as_ref()?.init.track.parameters;
+        let parameters = &self.described.as_ref()?.track.parameters;
         let (_, picture) = parameters.picture()?;
         let frame_rate = self.frames.millihertz(picture.frame_rate);
         let stated = || picture.frame_rate.map(FrameRate::millihertz);
@@ -76,13 +83,13 @@ impl Rendition {
 
     /// Pixels of its picture; `None` while it has none, and where it is audio.
     pub(super) fn pixels(&self) -> Option<u64> {
-        let (_, picture) = self.map.as_ref()?.init.track.parameters.picture()?;
+        let (_, picture) = self.described.as_ref()?.track.parameters.picture()?;
         Some(u64::from(picture.width) * u64::from(picture.height))
     }
 
     /// It as an audio rendition, once its codec is known.
     pub(super) fn audio_variant(&self, base: &str) -> Option<AudioVariant> {
-        let parameters = &self.map.as_ref()?.init.track.parameters;
+        let parameters = &self.described.as_ref()?.track.parameters;
         let sound = parameters.sound()?;
         let nth = self.id.as_str().strip_prefix("audio-");
         Some(AudioVariant {

@@ -77,6 +77,8 @@ pub(crate) struct RecordedSegment {
     /// Renditions that came with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ready_made: Vec<RecordedReadyMade>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    filler: bool,
     closed: u64,
 }
 
@@ -187,6 +189,7 @@ impl RecordedSegment {
             pictures: pictures(segment.video.as_ref()),
             sound: !segment.is_gap(),
             ready_made: segment.ready_made.iter().map(ready_made).collect(),
+            filler: segment.filler,
             closed,
         }
     }
@@ -208,6 +211,7 @@ impl RecordedSegment {
             video: self.pictures.then(|| Arc::clone(&media)),
             audio: (self.sound && !self.pictures).then_some(media),
             ready_made,
+            filler: self.filler,
             closed,
         })
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use media::{InitSegment, Segment, Timescale, Timestamp};
+use media::{InitSegment, Segment};
 
 use super::{Segmenter, State, Waiting, count, media_duration};
 use crate::{
@@ -116,25 +116,6 @@ impl Segmenter {
         closing.completed = closing.completed.max(at);
         let frames = self.audio.as_ref().map_or(0, |audio| audio.count_before(closing.end));
         self.emit(closing, frames, fill_audio);
-    }
-
-    /// The number after the last, nothing in it: a stand-in that was due at `due`.
-    pub(super) fn make_stand_in(&mut self, length: i64, due: Instant) {
-        let start = self.cursor;
-        self.cursor = start.saturating_add(length);
-        self.stats.stand_ins += 1;
-        self.publish(Segment {
-            sequence: self.sequence,
-            discontinuity: false,
-            independent: true,
-            start: Timestamp::new(start, Timescale::VIDEO),
-            duration: media_duration(length),
-            program_date_time: self.wall_at(start),
-            video: None,
-            audio: None,
-            ready_made: Vec::new(),
-            closed: due,
-        });
     }
 
     pub(super) fn publish(&mut self, segment: Segment) {

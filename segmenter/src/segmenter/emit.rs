@@ -46,6 +46,7 @@ impl Segmenter {
             video,
             audio,
             ready_made,
+            filler: false,
             closed: completed,
         });
         self.release_new_alternates(completed);
@@ -104,7 +105,7 @@ impl Segmenter {
         (frames, if fill { end } else { next })
     }
 
-    fn written(
+    pub(super) fn written(
         &mut self,
         track: TrackId,
         written: Result<TrackSegment, CmafError>,

@@ -49,6 +49,7 @@ impl Segmenter {
         let start = timeline.start();
         let open = Open { start, discontinuity: self.published, independent: true };
         self.audio_idle = false;
+        self.filler = None;
         self.state =
             State::Running(Running { timeline, epoch, clock, open, gop_start: start, heard: None });
     }

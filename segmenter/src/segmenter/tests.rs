@@ -1,6 +1,7 @@
 //! The segmenter against synthetic publishers.
 
 mod audio;
+mod filler;
 mod gops;
 mod layers;
 mod presence;

@@ -100,6 +100,7 @@ impl Source {
             video: if pictures { media() } else { None },
             audio: if content == Content::Sound { media() } else { None },
             ready_made,
+            filler: false,
             closed,
         }
     }

@@ -36,6 +36,36 @@ fn discontinuities(window: &Window, name: &str) -> Vec<bool> {
 }
 
 #[test]
+fn filler_is_listed_in_every_playlist_and_told_to_no_newcomer() {
+    let mut maker = Maker::new(&["720p"]);
+    let mut window = window(config());
+    for _ in 0..3 {
+        window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    }
+    let before = multivariant(&window);
+    let still = video_init(360, 9);
+    for _ in 0..2 {
+        window.append(now(), wall(0), &maker.filler(2_000, &still)).unwrap();
+    }
+    let what_is_said = |text: &str| {
+        let attributes = text.split([',', '\n']).map(str::to_owned);
+        attributes.filter(|it| !it.contains("BANDWIDTH")).collect::<Vec<_>>()
+    };
+    assert_eq!(what_is_said(&multivariant(&window)), what_is_said(&before));
+    maker.discontinuity = true;
+    window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    for name in ["source", "720p", "audio"] {
+        assert_eq!(gaps(&window, name), [false; 6], "{name}");
+        assert_eq!(discontinuities(&window, name), [false, false, false, true, false, true]);
+        let id = RenditionId::parse(name).unwrap();
+        let text = window.media_playlist(&id).unwrap();
+        let text = String::from_utf8(text.body().to_vec()).unwrap();
+        let maps = text.matches("#EXT-X-MAP").count();
+        assert_eq!(maps, if name == "audio" { 1 } else { 3 }, "{text}");
+    }
+}
+
+#[test]
 fn layers_are_variants_by_size_and_audio_tracks_members_of_the_group() {
     let mut maker = layered();
     let window = playing(&mut maker);

@@ -50,6 +50,25 @@ fn a_segment_that_brings_every_rung_waits_for_nobody() {
 }
 
 #[test]
+fn filler_goes_to_nobody() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    bench.succeed(0);
+    for (sequence, rungs) in [(2, &["720p", "480p", "360p"][..]), (3, &["720p"])] {
+        let ready_made = rungs.iter().map(|name| rung(name, true)).collect();
+        let filler = segment(sequence, bench.now, SEGMENT);
+        bench.push_segment(Segment { ready_made, filler: true, ..filler });
+    }
+    assert_eq!(bench.started.len(), 1, "only what the publisher sent");
+    assert_eq!(bench.sequences(), [1, 2, 3], "listed at once");
+    let labels: Vec<_> = bench.released.iter().map(|(_, it)| it.outcome()).collect();
+    assert_eq!(labels, ["complete", "filler", "filler"]);
+    assert_eq!(bench.released[2].1.gap(), Some(GapReason::PublisherAway), "what has none is a gap");
+    bench.push(4);
+    assert_eq!(asked(&bench, 1).len(), 3, "and media are transcoded again");
+}
+
+#[test]
 fn the_largest_layer_is_transcoded_while_the_source_is_paused() {
     let mut bench = Bench::with(1);
     let layers = || {

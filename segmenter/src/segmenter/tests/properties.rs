@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use media::TrackId;
 
-use super::rig::{Rig, audio_track, layer_track, video_track};
+use super::rig::{Rig, audio_track, filler, layer_track, video_track};
 use crate::{Cut, LongGop, SegmenterConfig};
 
 /// One thing a publisher, or the world, may do.
@@ -24,6 +24,7 @@ enum Step {
     Discontinuity,
     Close,
     Leave,
+    Filler(u32),
     Settle,
     VideoTrack(u8),
     AudioTrack(u32),
@@ -83,6 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Discontinuity),
         4 => Just(Step::Close),
         1 => Just(Step::Leave),
+        1 => prop_oneof![Just(48_000), Just(44_100), Just(24_000)].prop_map(Step::Filler),
         1 => Just(Step::Settle),
         1 => (0xc0..0xc3_u8).prop_map(Step::VideoTrack),
         1 => prop_oneof![Just(48_000), Just(44_100)].prop_map(Step::AudioTrack),
@@ -124,6 +126,7 @@ fn run(config: SegmenterConfig, steps: Vec<Step>) {
             Step::Discontinuity => rig.discontinuity(),
             Step::Close => rig.close(),
             Step::Leave => rig.leave(),
+            Step::Filler(rate) => rig.set_filler(filler(rate)),
             Step::Settle => {
                 rig.segmenter.target_duration();
             }

@@ -8,11 +8,14 @@ use std::{
 
 use bytes::Bytes;
 use media::{
-    AacParameters, AccessUnit, Chain, CodecParameters, H264Parameters, Segment, SequenceNumber,
-    Timescale, Timestamp, Track, TrackId, TrackSegment,
+    AacParameters, AccessUnit, Chain, CodecParameters, H264Parameters, RenditionName, Segment,
+    SequenceNumber, Timescale, Timestamp, Track, TrackId, TrackSegment,
 };
 
-use crate::{Output, Segmenter, SegmenterConfig, Stats, fixture::instant};
+use crate::{
+    Filler, FillerPictures, FillerSound, FillerTrack, Output, Segmenter, SegmenterConfig, Stats,
+    fixture::instant,
+};
 
 /// A real 1280x720 High profile SPS and its PPS, so that CMAF headers can be written.
 pub(super) fn video_track(pps: u8) -> Track {
@@ -63,6 +66,27 @@ pub(super) fn audio_track(rate: u32) -> Track {
             channels: 2,
             frame_samples: 1_024,
         })),
+    }
+}
+
+/// Twenty pictures for two seconds and silence, for the source, a rung and another audio track.
+pub(super) fn filler(audio_rate: u32) -> Filler {
+    let init = |track| Arc::new(container::cmaf::init_segment(&track).unwrap());
+    let picture = |index: u8| Chain::from(Bytes::copy_from_slice(&[index; 7]));
+    let pictures = FillerPictures {
+        init: init(video_track(0xee)),
+        pictures: (0..20).map(picture).collect(),
+        interval: 9_000,
+    };
+    let sound = FillerSound { init: init(audio_track(audio_rate)), frame: picture(99) };
+    let name = |text| RenditionName::parse(text).unwrap();
+    Filler {
+        video: Some(pictures.clone()),
+        audio: Some(sound.clone()),
+        ready_made: vec![
+            (name("360p"), FillerTrack::Pictures(pictures)),
+            (name("audio-2"), FillerTrack::Sound(sound)),
+        ],
     }
 }
 
@@ -196,6 +220,10 @@ impl Rig {
         self.drain();
     }
 
+    pub(super) fn set_filler(&mut self, filler: Filler) {
+        self.segmenter.set_filler(filler);
+    }
+
     pub(super) fn close(&mut self) {
         let wall = self.wall();
         self.segmenter.close(instant(self.now), wall);
@@ -285,7 +313,8 @@ impl Rig {
     /// Every access unit is in one segment, by reference, or counted as dropped.
     fn check_account(&self) {
         let mut seen = BTreeSet::new();
-        let tracks = self.segments.iter().flat_map(|segment| media(segment));
+        let of_publisher = self.segments.iter().filter(|segment| !segment.filler);
+        let tracks = of_publisher.flat_map(|segment| media(segment));
         for sample in tracks.flat_map(|track| &track.samples) {
             let bytes = sample.payload.to_contiguous();
             let number = u64::from_be_bytes(bytes[..].try_into().unwrap());
@@ -296,9 +325,11 @@ impl Rig {
         let dropped = stats.dropped_video + stats.dropped_audio + stats.dropped_unknown;
         assert_eq!(seen.len() as u64 + dropped, self.next, "{stats:?}");
         let (stand_ins, media): (Vec<_>, Vec<_>) =
-            self.segments.iter().partition(|segment| segment.is_gap());
+            self.segments.iter().partition(|segment| segment.is_gap() || segment.filler);
         assert_eq!(media.len() as u64, stats.segments);
         assert_eq!(stand_ins.len() as u64, stats.stand_ins);
+        let filler = stand_ins.iter().filter(|segment| segment.filler);
+        assert_eq!(filler.count() as u64, stats.filler);
     }
 }
 
