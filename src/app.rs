@@ -91,6 +91,7 @@ impl App {
             ladder: ladder.clone(),
             directory: directory.clone(),
             metrics: StreamMetrics::registered(&mut registry),
+            filler: parts::filler(&config, &program)?,
             grace: config.grace,
         };
         let streams = parts::streams(&config, &addresses, stream_parts)?;

@@ -29,6 +29,7 @@ mod discovery;
 mod embedded;
 mod eth_key;
 mod file_replacement;
+mod filler;
 #[cfg(feature = "local")]
 mod followed_chain;
 mod gateway_facts;

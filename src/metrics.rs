@@ -17,6 +17,8 @@ pub struct StreamMetrics {
     pub task_failures: Counter,
     /// Segments cut, stand-ins included.
     pub segments: Counter,
+    /// Of these, filler while publishers were away.
+    pub filler_segments: Counter,
 }
 
 impl StreamMetrics {
@@ -37,6 +39,11 @@ impl StreamMetrics {
             self.task_failures.clone(),
         );
         registry.register("segments", "Segments cut, stand-ins included", self.segments.clone());
+        registry.register(
+            "filler_segments",
+            "Segments that filled the time while publishers were away",
+            self.filler_segments.clone(),
+        );
     }
 }
 

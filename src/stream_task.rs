@@ -16,7 +16,7 @@ use media::{
 use playback::{Directory, Presentation};
 use prometheus_client::metrics::gauge::Gauge;
 use router::{Router, StreamPolicy, StreamRoute};
-use segmenter::{Cut, Output, Segmenter, SegmenterConfig};
+use segmenter::{Cut, Filler, Output, Segmenter, SegmenterConfig};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -24,6 +24,7 @@ use tracing::Instrument as _;
 use crate::{
     config::StreamConfig,
     default_ladder::DefaultLadder,
+    filler::{FillerMaking, StreamFiller},
     layered_ladder,
     metrics::StreamMetrics,
     push::{PushAnswers, Pushed},
@@ -63,6 +64,8 @@ pub struct StreamParts {
     pub directory: Directory,
     /// Counts of this gateway.
     pub metrics: StreamMetrics,
+    /// What makes filler for streams without their publisher, where the build can.
+    pub(crate) filler: Option<Arc<dyn FillerMaking>>,
     /// How long a shutdown may wait for viewers and orchestrators.
     pub grace: Duration,
 }
@@ -139,6 +142,8 @@ pub(crate) struct StreamTask {
     video_expected: usize,
     /// A layer is transcoded in place of the source, which has paused.
     layer_stands_in: bool,
+    /// What stands in for the publisher while it is away.
+    filler: StreamFiller,
     /// Pushed segments that wait for their answer.
     answers: PushAnswers,
     /// Where the last pushed segment ended, on the client's clock.
@@ -152,6 +157,7 @@ enum Turn {
     PublisherGone(EndReason),
     Arrival(Publisher),
     Release(PresentationSegment),
+    Filler(Option<Filler>),
     Timer,
     Drain,
 }
@@ -175,6 +181,10 @@ impl StreamTask {
             // The client waits for its answer, and sends the next segment when it has one.
             policy.cushion_percent = Some(0);
         }
+        // Whoever pushes whole segments answers for time itself.
+        let maker = parts.filler.clone().filter(|_| !pushed);
+        let (length, counter) = (parts.segmenter.goal, parts.metrics.filler_segments.clone());
+        let filler = StreamFiller::new(maker, &config.policy, length, counter);
         let route = parts.router.open(&config.name, config.name.to_string(), policy);
         let presentation = parts.directory.open(config.playback_id.clone());
         Self {
@@ -194,6 +204,7 @@ impl StreamTask {
             ladder: None,
             video_expected: 0,
             layer_stands_in: false,
+            filler,
             answers: PushAnswers::default(),
             pushed_end: None,
         }
@@ -229,10 +240,17 @@ impl StreamTask {
                 Turn::PublisherGone(reason) => self.publisher_left(now, reason.as_str()),
                 Turn::Arrival(publisher) => self.seat(publisher),
                 Turn::Release(segment) => self.publish(now, segment),
+                Turn::Filler(filler) => {
+                    self.filler.made(now, filler.as_ref());
+                    filler.into_iter().for_each(|filler| self.segmenter.set_filler(filler));
+                }
                 Turn::Timer => self.handle_timeout(now),
                 Turn::Drain => return self.drain().await,
             }
             self.forward_segments();
+            if self.listed.is_some() {
+                self.filler.begin(now);
+            }
             let segmenter = &self.segmenter;
             self.route.prepare_open(segmenter.open_bytes(), |after| segmenter.open_video(after));
             if self.ends_at.is_some_and(|end| end <= now) && self.retire(now) {
@@ -299,6 +317,7 @@ impl StreamTask {
             Some(publisher) = self.arrivals.recv() => Turn::Arrival(publisher),
             Some(segment) = self.route.next() => Turn::Release(segment),
             turn = from_publisher => turn,
+            filler = self.filler.ready() => Turn::Filler(filler),
             () = sleep_until(timer) => Turn::Timer,
         }
     }
@@ -324,6 +343,7 @@ impl StreamTask {
             self.last_heard = None;
             if self.publisher.is_some() {
                 tracing::warn!("the publisher is silent");
+                self.filler.wanted();
                 self.segmenter.publisher_left(now, wall_clock_now());
             }
         }
@@ -421,6 +441,7 @@ impl StreamTask {
         tracing::info!(connection = %publisher.connection, reason, ?window, "publisher left, waiting");
         self.registry.publisher_left(&self.config.name, publisher.connection);
         self.segmenter.publisher_left(now, wall_clock_now());
+        self.filler.wanted();
         self.ends_at = Some(now + window);
     }
 
@@ -470,7 +491,8 @@ impl StreamTask {
                 Output::Segment(segment) => {
                     tracing::debug!(sequence = %segment.sequence, duration = %segment.duration, "segment");
                     self.parts.metrics.segments.inc();
-                    if !segment.is_gap() {
+                    self.filler.cut(&segment);
+                    if !segment.is_gap() && !segment.filler {
                         forwarded.push(segment.sequence);
                         if self.ladder.is_none() {
                             self.settle_source();
@@ -504,6 +526,7 @@ impl StreamTask {
         if let Some((at, _target)) = &mut self.listed {
             *at = now;
         }
+        self.filler.listed(&segment);
         self.answers.released(&segment);
         self.registry.listed(&self.config.name, &segment);
         self.parts.sequences.listed(&self.config.name, segment.source.sequence);

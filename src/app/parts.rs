@@ -24,15 +24,18 @@ use super::{
     stages::{Stage, Stages},
 };
 #[cfg(feature = "local")]
+use crate::filler::FillerWorkers;
+#[cfg(feature = "local")]
 use crate::sound::SoundWorkers;
 use crate::{
     addresses::Addresses,
     admin::Readiness,
     chain_line::ChainLine,
-    config::Config,
+    config::{Config, FillerKind, PublisherPolicy},
     config_watch,
     discovery::Discovery,
     embedded,
+    filler::FillerMaking,
     listener::{Accepted, Listener},
     livepeer,
     pool_feed::PoolFeed,
@@ -102,6 +105,35 @@ pub(super) fn picture_check(config: &Config, program: &Path) -> Option<Arc<dyn P
         tracing::info!(program = %program.display(), "this build has no FFmpeg: pictures are not compared");
         None
     }
+}
+
+/// What makes filler; needs FFmpeg.
+#[cfg(feature = "local")]
+pub(super) fn filler(
+    config: &Config,
+    program: &Path,
+) -> anyhow::Result<Option<Arc<dyn FillerMaking>>> {
+    let slated = policies(config).filter(|policy| policy.filler == FillerKind::Slate);
+    let slates = slated.filter_map(|policy| policy.slate.as_ref());
+    let workers = FillerWorkers::new(program, slates).context("filler can't be made")?;
+    Ok(Some(Arc::new(workers)))
+}
+
+#[cfg(not(feature = "local"))]
+pub(super) fn filler(
+    config: &Config,
+    _program: &Path,
+) -> anyhow::Result<Option<Arc<dyn FillerMaking>>> {
+    anyhow::ensure!(
+        policies(config).all(|policy| policy.filler == FillerKind::Off),
+        "this build has no FFmpeg (feature `local`), and so no filler: leave `filler` out, or say \"off\""
+    );
+    Ok(None)
+}
+
+fn policies(config: &Config) -> impl Iterator<Item = &PublisherPolicy> {
+    let streams = config.streams.iter().map(|stream| &stream.policy);
+    std::iter::once(&config.publisher).chain(streams)
 }
 
 /// The registry of streams.

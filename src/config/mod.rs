@@ -29,7 +29,7 @@ pub use pool::{PoolConfig, Registered};
 pub use price_feed::PriceFeedSource;
 pub use reader::Fault;
 use reader::{Faults, Section, parse_address};
-pub use stream::{KeyDigest, PublisherPolicy, StreamConfig};
+pub use stream::{FillerKind, KeyDigest, PublisherPolicy, StreamConfig};
 pub use tls::{CertificateFiles, CertificateSource, TlsConfig};
 pub use webhook::{AuthWebhookConfig, PoolWebhook};
 pub use whip::WhipSettings;

@@ -1,6 +1,6 @@
 //! Streams as the operator configures them.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use media::{
     FrameRate, H264Profile, Ladder, PlaybackId, Redacted, RenditionName, RenditionProfile,
@@ -37,12 +37,33 @@ pub struct PublisherPolicy {
     pub reconnect_window: Duration,
     /// A second publisher takes over once the first has been silent for this long; `None`: never.
     pub takeover_after: Option<Duration>,
+    /// What viewers see and hear while there is no publisher.
+    pub filler: FillerKind,
+    /// The image of [`FillerKind::Slate`]: PNG or JPEG.
+    pub slate: Option<PathBuf>,
+}
+
+/// What stands in for a publisher that is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FillerKind {
+    /// Nothing: gaps.
+    Off,
+    /// The picture shown last, and silence.
+    LastPicture,
+    /// An image, and silence.
+    Slate,
+}
+
+impl FillerKind {
+    /// Filler takes FFmpeg, which not every build has.
+    const DEFAULT: Self = if cfg!(feature = "local") { Self::LastPicture } else { Self::Off };
 }
 
 impl Default for PublisherPolicy {
     fn default() -> Self {
         let takeover_after = Some(Duration::from_secs(5));
-        Self { reconnect_window: Duration::from_secs(30), takeover_after }
+        let reconnect_window = Duration::from_secs(30);
+        Self { reconnect_window, takeover_after, filler: FillerKind::DEFAULT, slate: None }
     }
 }
 
@@ -81,7 +102,27 @@ pub(super) fn publisher_policy(
         }
         None => after.or(default.takeover_after),
     };
-    PublisherPolicy { reconnect_window: window.unwrap_or(default.reconnect_window), takeover_after }
+    let slate =
+        section.string("slate", faults).map(PathBuf::from).or_else(|| default.slate.clone());
+    let filler = filler(section, faults).unwrap_or(default.filler);
+    if filler == FillerKind::Slate && slate.is_none() {
+        faults.add(section.path_of("slate"), "missing: the PNG or JPEG image to show");
+    }
+    let reconnect_window = window.unwrap_or(default.reconnect_window);
+    PublisherPolicy { reconnect_window, takeover_after, filler, slate }
+}
+
+fn filler(section: &mut Section, faults: &mut Faults) -> Option<FillerKind> {
+    let path = section.path_of("filler");
+    match section.string("filler", faults)?.as_str() {
+        "off" => Some(FillerKind::Off),
+        "last-picture" => Some(FillerKind::LastPicture),
+        "slate" => Some(FillerKind::Slate),
+        _ => {
+            faults.add(path, "expected \"last-picture\", \"slate\" or \"off\"");
+            None
+        }
+    }
 }
 
 /// Reads one `[[stream]]`; `None` when what identifies it is missing or wrong.

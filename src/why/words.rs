@@ -7,6 +7,7 @@ pub(super) fn outcome(label: &str) -> String {
     let words = match label {
         "complete" => "every rendition is there",
         "source_only" => "source only: nothing was to be transcoded",
+        "filler" => "filler: the publisher was away, nothing was sent out and nothing paid",
         "publisher_away" => "a gap: the publisher was away",
         "not_transcodable" => {
             "source only, renditions are gaps: it has no video, or does not begin with a key frame"

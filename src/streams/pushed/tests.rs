@@ -41,6 +41,7 @@ async fn streams(stream: StreamConfig, store: &Store) -> Streams {
         Router::start(RouterConfig::default(), client, tasks, metrics, ports, closed).await;
     let playback = PlaybackConfig::new(Epoch::starting_at(media::wall_clock_now()));
     let parts = StreamParts {
+        filler: None,
         segmenter: SegmenterConfig::default(),
         router,
         routing: StreamPolicy::default(),
