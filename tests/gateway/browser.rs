@@ -72,7 +72,7 @@ async fn chromium_starts_by_itself_and_plays_through_a_publishers_absence() {
     gateway.shut_down().await;
     assert!(seen.started, "never started: {}", seen.text);
     assert!(seen.errors.is_empty(), "{seen:?}");
-    // Three seconds without a publisher can't be played; everything else is.
-    assert!(seen.played_seconds > seen.watched_seconds - 9.0, "{seen:?}");
-    assert!(seen.longest_still_ms < 9_000.0, "{seen:?}");
+    // Filler is played as well; only the first stand-in may come before there is some.
+    assert!(seen.played_seconds > seen.watched_seconds - 4.0, "{seen:?}");
+    assert!(seen.longest_still_ms < 4_000.0, "{seen:?}");
 }

@@ -14,6 +14,7 @@ mod admission;
 mod browser;
 mod chain_pools;
 mod codecs;
+mod filler;
 mod fleet;
 mod health;
 mod hostile;

@@ -113,5 +113,6 @@ impl Gateway {
     }
 }
 
-/// Configuration that ends streams and shutdowns soon.
-pub(crate) const QUICK: &str = "shutdown_grace = \"0s\"\n[publisher]\nreconnect_window = \"2s\"\n";
+/// Configuration that ends streams and shutdowns soon, and lists nothing of its own making.
+pub(crate) const QUICK: &str =
+    "shutdown_grace = \"0s\"\n[publisher]\nreconnect_window = \"2s\"\nfiller = \"off\"\n";
