@@ -283,7 +283,7 @@ impl Streams {
             events,
             ended: holder.ended.clone(),
             activity: Arc::clone(&holder.activity),
-            health: IngestHealth::new(now),
+            health: self.measure(now),
             watch_page: Some(format!("/watch/{}", stream.playback_id)),
         };
         let publisher = Publisher {

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ingest::{
-    HealthMetrics, OwnedStream, StreamKey, StreamOwners,
+    HealthMetrics, IngestHealth, OwnedStream, StreamKey, StreamOwners,
     health::{HealthReport, HealthWord, WarningChange},
 };
-use media::{GapReason, PresentationSegment, RenditionOutcome, StreamName};
+use media::{GapReason, PresentationSegment, RenditionOutcome, StreamName, TrackKind};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,11 @@ impl Streams {
         let now = tokio::time::Instant::now().into_std();
         let seen = self.live().get(stream).map(|live| (live.health.clone(), live.is_published()));
         seen.map(|(health, published)| health.report(now, published))
+    }
+
+    /// Begins to measure a publisher, whose key frames should come as often as segments are cut.
+    pub(super) fn measure(&self, now: Instant) -> IngestHealth {
+        IngestHealth::new(now).with_key_frames_every(self.0.parts.segmenter.goal)
     }
 
     /// Looks at all streams every second, tells the log what begins and ends, and counts it.
@@ -82,7 +87,9 @@ impl Live {
             matches!(outcome, RenditionOutcome::Gap(GapReason::NoDecoder))
         };
         // Where the publisher sends smaller pictures as well, viewers have something to choose.
-        let alone = segment.source.ready_made.is_empty();
+        let ready_made = segment.source.ready_made.iter().filter_map(|it| it.media.as_ref());
+        let alone =
+            ready_made.map(|media| media.init.track.kind()).all(|kind| kind == TrackKind::Audio);
         self.health.set_no_decoder(alone && outcomes.any(none));
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ingest::{
-    IngestHealth, StreamKey,
+    StreamKey,
     push::{PushRefusal, PushRequest},
 };
 use media::{Ladder, StreamName};
@@ -141,15 +141,17 @@ impl Streams {
         let now = now();
         let mut live = self.live();
         let known = live.get(&stream.name).map(|live| live.health.clone());
-        let health = known.unwrap_or_else(|| IngestHealth::new(now));
+        let health = known.unwrap_or_else(|| self.measure(now));
         if let Some(pushes) = self.may_push(&mut live, stream)? {
-            health.take_segment(now, &pushed.segment);
-            pushes.segments.try_send(pushed).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => {
+            let place = pushes.segments.try_reserve().map_err(|error| match error {
+                mpsc::error::TrySendError::Full(()) => {
                     PushRefusal::Full("the stream is behind with earlier segments")
                 }
-                mpsc::error::TrySendError::Closed(_) => ending(),
+                mpsc::error::TrySendError::Closed(()) => ending(),
             })?;
+            // What is refused comes again.
+            health.take_segment(now, &pushed.segment);
+            place.send(pushed);
             pushes.last = now;
             return Ok(Some(std::mem::replace(&mut pushes.key, stream.key)));
         }

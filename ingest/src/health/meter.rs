@@ -1,6 +1,9 @@
 //! Everything that is measured of one publisher.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use media::{AccessUnit, MAX_AUDIO_TRACKS, MAX_VIDEO_TRACKS, Track, TrackKind};
 
@@ -12,6 +15,8 @@ use super::{
 /// Tracks measured; further ones are not.
 pub const MAX_TRACKS: usize = MAX_VIDEO_TRACKS + MAX_AUDIO_TRACKS;
 
+/// How far apart key frames should be where nobody says.
+const KEY_FRAMES_EVERY: Duration = Duration::from_secs(2);
 const SECOND: i64 = 1_000_000;
 /// Seconds of bitrate kept, and the one under way.
 const HISTORY: usize = 61;
@@ -22,6 +27,7 @@ pub struct HealthMeter {
     epoch: Instant,
     transport: Arrival,
     encoder: Option<Encoder>,
+    key_frames_every: Duration,
     announced_rate: Option<u32>,
     tracks: Vec<TrackMeter>,
     /// Bytes of each second.
@@ -43,6 +49,7 @@ impl HealthMeter {
             epoch: now,
             transport: Arrival::default(),
             encoder: None,
+            key_frames_every: KEY_FRAMES_EVERY,
             announced_rate: None,
             tracks: Vec::with_capacity(2),
             history: Ring::new(SECOND),
@@ -59,6 +66,11 @@ impl HealthMeter {
     /// How its media comes.
     pub const fn set_transport(&mut self, transport: Arrival) {
         self.transport = transport;
+    }
+
+    /// How far apart its key frames should be: as long as the stream's segments.
+    pub const fn set_key_frames_every(&mut self, interval: Duration) {
+        self.key_frames_every = interval;
     }
 
     /// What it says it sends with.
@@ -141,6 +153,8 @@ impl HealthMeter {
             transport: self.transport,
             encoder: self.encoder.clone(),
             connected_ms: millis(now),
+            key_frames_every_ms: u32::try_from(self.key_frames_every.as_millis())
+                .unwrap_or(u32::MAX),
             bitrate: sum(&tracks, |track| track.bitrate),
             bitrate_10s: sum(&tracks, |track| track.bitrate_10s),
             bitrate_history: history,

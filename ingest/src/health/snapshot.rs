@@ -32,6 +32,8 @@ pub struct HealthSnapshot {
     pub encoder: Option<Encoder>,
     /// How long the publisher has been connected.
     pub connected_ms: u64,
+    /// How far apart its key frames should be.
+    pub key_frames_every_ms: u32,
     /// All tracks, those without a unit so far, too.
     pub tracks: Vec<TrackFigures>,
     /// Bitrate of all tracks together in the last second; `None` before one is over.

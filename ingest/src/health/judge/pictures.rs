@@ -6,14 +6,15 @@ use crate::health::{
     WarningLevel::{Bad, Fair, Note},
 };
 
-/// Key frames further apart than this make long segments, and viewers wait longer; in milliseconds.
-const FAR_MS: (u32, u32) = (4_000, 3_500);
+/// Key frames further apart than this, in percent of what is wanted, make long segments, and viewers wait
+/// longer.
+const FAR_PERCENT: (u32, u32) = (200, 175);
 /// From here on they are bad.
-const VERY_FAR_MS: u32 = 10_000;
+const VERY_FAR_PERCENT: u32 = 500;
 /// Key frames closer together cost more than they give.
-const CLOSE_MS: (u32, u32) = (500, 700);
+const CLOSE_PERCENT: (u32, u32) = (25, 35);
 /// Groups of pictures are uneven when there are some this long, and their length jumps so often.
-const UNEVEN_MS: (u32, u32) = (3_000, 2_500);
+const UNEVEN_PERCENT: (u32, u32) = (150, 125);
 const UNEVEN_JUMPS: u8 = 2;
 /// Share of the announced frame rate that has to come, in percent.
 const ENOUGH_PERCENT: (u64, u64) = (85, 93);
@@ -23,8 +24,6 @@ const MEASURED_MS: u64 = 10_000;
 const IRREGULAR_PERMILLE: (u64, u64) = (250, 150);
 /// Changes of size in a minute from which on they are more than a note.
 const MANY_SIZES: u64 = 3;
-/// How far apart key frames should be, in seconds.
-const WANTED: u64 = 2;
 
 impl Judge<'_> {
     pub(super) fn pictures(&mut self) {
@@ -50,22 +49,22 @@ impl Judge<'_> {
 
     fn key_frames(&mut self, gop: &GopFigures, frame_rate: Option<u32>) {
         let usual = gop.usual_ms.unwrap_or_default();
-        let far = self.limit(WarningKind::KeyFramesFar, FAR_MS);
+        let far = self.share_of_wanted(WarningKind::KeyFramesFar, FAR_PERCENT);
+        let very_far =
+            self.share_of_wanted(WarningKind::KeyFramesFar, (VERY_FAR_PERCENT, VERY_FAR_PERCENT));
+        let close = self.share_of_wanted(WarningKind::KeyFramesClose, CLOSE_PERCENT);
         let longest = usual.max(gop.current_ms);
         if longest > far {
-            let level = if longest >= VERY_FAR_MS { Bad } else { Fair };
+            let level = if longest >= very_far { Bad } else { Fair };
             let problem = if usual > far {
                 format!("Keyframe every {}", seconds(usual.into()))
             } else {
                 format!("No keyframe for {}", seconds(gop.current_ms.into()))
             };
-            self.find(WarningKind::KeyFramesFar, level, problem, interval("", frame_rate));
-        } else if gop
-            .usual_ms
-            .is_some_and(|it| it < self.limit(WarningKind::KeyFramesClose, CLOSE_MS))
-        {
+            self.find(WarningKind::KeyFramesFar, level, problem, self.interval("", frame_rate));
+        } else if gop.usual_ms.is_some_and(|it| it < close) {
             let problem = format!("Keyframe every {}, which costs quality", seconds(usual.into()));
-            self.find(WarningKind::KeyFramesClose, Note, problem, interval("", frame_rate));
+            self.find(WarningKind::KeyFramesClose, Note, problem, self.interval("", frame_rate));
         } else if self.now.transport != Arrival::Whip {
             self.uneven_key_frames(gop, frame_rate);
         }
@@ -75,11 +74,11 @@ impl Judge<'_> {
         let Some((shortest, longest)) = gop.shortest_lately_ms.zip(gop.longest_lately_ms) else {
             return;
         };
-        let long = longest >= self.limit(WarningKind::KeyFramesUneven, UNEVEN_MS);
+        let long = longest >= self.share_of_wanted(WarningKind::KeyFramesUneven, UNEVEN_PERCENT);
         if long && gop.jumps_lately >= UNEVEN_JUMPS {
             let (shortest, longest) = (seconds(shortest.into()), seconds(longest.into()));
             let problem = format!("Keyframes come {shortest} to {longest} apart");
-            let ways = interval(" and scene detection off", frame_rate);
+            let ways = self.interval(" and scene detection off", frame_rate);
             self.find(WarningKind::KeyFramesUneven, Note, problem, ways);
         }
     }
@@ -133,18 +132,28 @@ impl Judge<'_> {
         };
         self.find(WarningKind::SizeChanges, level, problem, ways);
     }
-}
 
-/// How key frames are set to come every two seconds.
-fn interval(and: &str, frame_rate: Option<u32>) -> Ways {
-    let pictures = frame_rate.map_or(60, |rate| (u64::from(rate) * WANTED + 500) / 1_000);
-    let scenes = if and.is_empty() { "" } else { " -sc_threshold 0" };
-    Ways {
-        obs: format!("set it to {WANTED} s{and} in OBS (Settings > Output > Keyframe Interval)"),
-        ffmpeg: format!("set it to {WANTED} s in ffmpeg (-g {pictures}{scenes})"),
-        browser: format!(
-            "the gateway asks for one every {WANTED} s and gets none; start the stream anew"
-        ),
-        other: format!("set it to {WANTED} s{and} in the encoder"),
+    /// A limit of milliseconds that is so many percent of what is wanted.
+    fn share_of_wanted(&self, kind: WarningKind, percent: (u32, u32)) -> u32 {
+        self.now.key_frames_every_ms.saturating_mul(self.limit(kind, percent)) / 100
+    }
+
+    /// How key frames are set to come as they should.
+    fn interval(&self, and: &str, frame_rate: Option<u32>) -> Ways {
+        let every = u64::from(self.now.key_frames_every_ms);
+        let wanted = thousandths(every);
+        let rate = u64::from(frame_rate.unwrap_or(30_000));
+        let pictures = (rate.saturating_mul(every) + 500_000) / 1_000_000;
+        let scenes = if and.is_empty() { "" } else { " -sc_threshold 0" };
+        Ways {
+            obs: format!(
+                "set it to {wanted} s{and} in OBS (Settings > Output > Keyframe Interval)"
+            ),
+            ffmpeg: format!("set it to {wanted} s in ffmpeg (-g {pictures}{scenes})"),
+            browser: format!(
+                "the gateway asks for one every {wanted} s and gets none; start the stream anew"
+            ),
+            other: format!("set it to {wanted} s{and} in the encoder"),
+        }
     }
 }

@@ -101,7 +101,7 @@ impl Service {
             }
             OwnedStream::OffAir => refuse(StatusCode::NOT_FOUND, "the stream is not live"),
             OwnedStream::Unknown => {
-                client.into_iter().for_each(|client| lock().wrong(now, client));
+                client.into_iter().for_each(|client| lock().wrong(now, client, key.expose()));
                 unauthorized("no live stream has this key")
             }
         }

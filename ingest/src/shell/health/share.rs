@@ -35,6 +35,13 @@ impl IngestHealth {
         Self(Arc::new(Mutex::new(State { meter: HealthMeter::new(now), packets_at: now })))
     }
 
+    /// The same, where key frames should be `interval` apart.
+    #[must_use]
+    pub fn with_key_frames_every(self, interval: Duration) -> Self {
+        self.lock().meter.set_key_frames_every(interval);
+        self
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
