@@ -49,6 +49,18 @@ impl Listeners {
             ),
             _ => (None, None),
         };
+        // Behind a proxy HTTP may stay on this machine; WebRTC passes no proxy.
+        if let Some(whip) = &config.whip
+            && whip.peers.addr.ip().is_loopback()
+            && whip.peers.public.is_empty()
+            && !config.rtmp.addr.ip().is_loopback()
+        {
+            let addr = whip.peers.addr;
+            tracing::warn!(
+                %addr,
+                "browsers elsewhere can't publish: only this machine reaches the WebRTC port; set whip.udp_addr, and whip.public_addresses behind a NAT"
+            );
+        }
         let webrtc = config.whip.as_ref().map(|whip| {
             // Peers say goodbye after their sessions have ended: their port outlives these.
             let (tasks, closed) = (stages.viewers.tasks.clone(), &stages.viewers.closed);
