@@ -83,7 +83,7 @@ fn what_the_sample_shows_in_place_of_certificate_files_works() {
 
 /// The names of all settings, out of the code that takes them from the file.
 fn settings_read() -> std::collections::BTreeSet<&'static str> {
-    const CODE: [&str; 9] = [
+    const CODE: [&str; 10] = [
         include_str!("acme.rs"),
         include_str!("mod.rs"),
         include_str!("payments.rs"),
@@ -93,9 +93,18 @@ fn settings_read() -> std::collections::BTreeSet<&'static str> {
         include_str!("stream.rs"),
         include_str!("tls.rs"),
         include_str!("webhook.rs"),
+        include_str!("whip.rs"),
     ];
-    const TAKES: [&str; 7] =
-        ["string(", "boolean(", "integer(", "duration(", "address(", "decimal(", "names("];
+    const TAKES: [&str; 8] = [
+        "string(",
+        "boolean(",
+        "integer(",
+        "duration(",
+        "address(",
+        "decimal(",
+        "names(",
+        "texts(",
+    ];
     let code = CODE.map(|file| file.split("#[cfg(test)]\nmod").next().unwrap());
     let calls = code.iter().flat_map(|code| TAKES.iter().flat_map(|take| code.split(take).skip(1)));
     let quoted = calls.filter_map(|rest| {

@@ -115,7 +115,7 @@ async fn leave_and_return(protocol: Protocol, away: Duration, second: &Source) {
     assert!(seen.started && seen.errors.is_empty(), "{seen:?}");
     assert!(seen.sizes.iter().any(|size| size == second.size), "{seen:?}");
     if in_time {
-        assert_plays_through(away, &seen, played);
+        assert_plays_through(&seen, played);
     } else {
         // The first presentation has ended, and with it what FFmpeg plays.
         assert!(played > FIRST.as_secs_f64() - 3.0, "{played} s");
@@ -123,10 +123,10 @@ async fn leave_and_return(protocol: Protocol, away: Duration, second: &Source) {
     gateway.shut_down().await;
 }
 
-/// Both publishers are played, and the player stands still no longer than nobody published.
-fn assert_plays_through(away: Duration, seen: &Seen, played: f64) {
-    // A killed publisher's last seconds are lost, and a new one is listed after its first segment.
-    let lost = away.as_secs_f64() + SEAT.as_secs_f64() + 4.0;
+/// Both publishers are played, and filler between them.
+fn assert_plays_through(seen: &Seen, played: f64) {
+    // It is behind by three segments when the publisher goes; the first stand-in may be a gap.
+    let lost = 6.0;
     assert!(seen.played_seconds > seen.watched_seconds - lost, "{seen:?}");
     assert!(seen.longest_still_ms < lost * 1e3, "{seen:?}");
     let both = FIRST.as_secs_f64() + f64::from(SECOND);
