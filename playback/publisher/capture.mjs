@@ -31,6 +31,7 @@ export class Capture {
   #screen = null;
   #screenSound = null;
   #mix = null;
+  #muted = false;
   #ended;
 
   // `ended(source)` is told when 'camera', 'microphone' or 'screen' stops by itself.
@@ -91,6 +92,12 @@ export class Capture {
     await this.video?.applyConstraints(constraints).catch(() => {});
   }
 
+  // Whether sound goes out as silence: that of now, and what is opened later.
+  setMuted(muted) {
+    this.#muted = muted;
+    this.#applyMuted();
+  }
+
   close() {
     this.#replaceScreen(null, null);
     this.#camera = this.#exchange(this.#camera, null, 'camera');
@@ -128,14 +135,23 @@ export class Capture {
   #remix() {
     this.#mix?.context.close().catch(() => {});
     this.#mix = null;
-    if (!this.#microphone || !this.#screenSound) return;
-    const context = new AudioContext();
-    const out = context.createMediaStreamDestination();
-    for (const track of [this.#microphone, this.#screenSound]) {
-      context.createMediaStreamSource(new MediaStream([track])).connect(out);
-    }
-    this.#mix = { context, track: out.stream.getAudioTracks()[0] };
+    if (this.#microphone && this.#screenSound) this.#mix = mixOf([this.#microphone, this.#screenSound]);
+    this.#applyMuted();
   }
+
+  // Each of them: a track takes along what it was told, into a mix and out of one.
+  #applyMuted() {
+    for (const track of [this.#microphone, this.#screenSound, this.#mix?.track]) {
+      if (track) track.enabled = !this.#muted;
+    }
+  }
+}
+
+function mixOf(tracks) {
+  const context = new AudioContext();
+  const out = context.createMediaStreamDestination();
+  for (const track of tracks) context.createMediaStreamSource(new MediaStream([track])).connect(out);
+  return { context, track: out.stream.getAudioTracks()[0] };
 }
 
 // `exact`, for otherwise browsers prefer a camera whose sizes fit better.

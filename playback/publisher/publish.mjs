@@ -81,7 +81,7 @@ function showCapture() {
 
 function applySwitches() {
   if (capture.video) capture.video.enabled = !hidden;
-  if (capture.audio) capture.audio.enabled = !muted;
+  capture.setMuted(muted);
   const show = (id, track, pressed) => {
     element(id).disabled = !track;
     element(id).setAttribute('aria-pressed', String(pressed));
