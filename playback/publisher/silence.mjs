@@ -27,6 +27,8 @@ export class Silence {
   // Whether there is silence, after another look.
   add({ at, sent, received }) {
     const heard = this.#heard;
+    // Nothing ever came: then this browser does not count it, and the pause says nothing.
+    if (!heard && received === 0) return false;
     if (!heard || received !== heard.received) {
       if (heard) this.#longestMs = Math.max(this.#longestMs, at - heard.at);
       this.#heard = { at, sent, received };

@@ -24,6 +24,14 @@ test('who sends next to nothing can’t tell', () => {
   assert.equal(firstSilence(Array(40).fill(10), 0.4), -1);
 });
 
+test('a browser that does not count what comes is not told of silence', () => {
+  assert.equal(firstSilence(Array(40).fill(0)), -1);
+});
+
+test('the time before the first answer is no pause of the server', () => {
+  assert.equal(firstSilence([...Array(10).fill(0), ...Array(10).fill(10)]), 14);
+});
+
 test('traffic is summed over all streams and pairs', () => {
   const report = new Map([
     ['a', { type: 'outbound-rtp', packetsSent: 3 }], ['b', { type: 'outbound-rtp', packetsSent: 4 }],
