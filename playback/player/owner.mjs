@@ -30,10 +30,12 @@ function takeKey(id) {
 }
 
 const WORDS = { good: 'Good', fair: 'Could be better', bad: 'In trouble', away: 'Publisher away' };
-const STATES = {
-  off: 'The stream is not live. Its figures appear here when it is.',
+// What is said of states without figures of now.
+export const STATES = {
+  off: 'The stream is not live. Its figures appear here within a minute of its start.',
   away: 'The publisher is away. These figures are its last.',
   refused: 'No live stream has this key. Check the key; if it is right, the stream is off air.',
+  limited: 'The gateway was asked too often from your address. Trying again in a minute.',
   unreachable: 'The gateway does not answer. Trying again.',
   other: 'This key belongs to another stream than the one on this page.',
 };

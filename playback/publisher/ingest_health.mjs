@@ -1,24 +1,26 @@
 // How a stream arrives, as the gateway sees it: asked for with the stream's key, and put into words.
 
 const LOOK_MS = 1_000;
-// A stream that is not live, a gateway that does not answer, a key that opens nothing: asked about less often.
-const OFF_AIR_MS = 4_000;
-const REFUSED_MS = 20_000;
+// A gateway that does not answer may be back in a moment; …
+const UNREACHABLE_MS = 4_000;
+// … who has no live stream, or asked too often, is not in such a hurry: the gateway counts wrong keys.
+const UNKNOWN_MS = 60_000;
 const REQUEST_MS = 8_000;
 const HISTORY = 60;
 // The history's scale begins here, so that a quiet line is not blown up.
 const LEAST_TOP = 500_000;
 
 // What an answer means: `{ state, report, waitMs }`, where `state` is one of
-//   live · away (the publisher) · off (the air) · refused (the key) · unreachable
+//   live · away (the publisher) · off (the air) · refused (the key) · limited (asked too often) · unreachable
 export function read(status, body, retryAfterS) {
   if (status === 200 && body) {
     return { state: body.publishing ? 'live' : 'away', report: body, waitMs: LOOK_MS };
   }
-  if (status === 401) return { state: 'refused', report: null, waitMs: REFUSED_MS };
-  if (status === 404) return { state: 'off', report: null, waitMs: OFF_AIR_MS };
-  const waitMs = Math.max(OFF_AIR_MS, (Number(retryAfterS) || 0) * 1000);
-  return { state: 'unreachable', report: null, waitMs };
+  if (status === 401) return { state: 'refused', report: null, waitMs: UNKNOWN_MS };
+  if (status === 404) return { state: 'off', report: null, waitMs: UNKNOWN_MS };
+  const atLeast = (ms) => Math.max(ms, (Number(retryAfterS) || 0) * 1000);
+  if (status === 429) return { state: 'limited', report: null, waitMs: atLeast(UNKNOWN_MS) };
+  return { state: 'unreachable', report: null, waitMs: atLeast(UNREACHABLE_MS) };
 }
 
 // Asks again and again, while the page is looked at. `show` is told what comes of it.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { keyIn } from '../../player/owner.mjs';
+import { keyIn, STATES } from '../../player/owner.mjs';
 import { ownersPage } from '../gateway_view.mjs';
 import { figures, lastingText, mainVideo, read, sparkline, warningWords } from '../ingest_health.mjs';
 
@@ -22,9 +22,22 @@ test('answers mean a state, and how soon to ask again', () => {
   const state = (...answer) => read(...answer).state;
   assert.deepEqual([state(200, report()), state(200, report({ publishing: false }))], ['live', 'away']);
   assert.deepEqual([state(401, {}), state(404, {}), state(0, null), state(200, null)], ['refused', 'off', 'unreachable', 'unreachable']);
-  assert.equal(read(429, {}, '30').waitMs, 30_000);
+  assert.deepEqual([state(429, {}), state(503, null, '30')], ['limited', 'unreachable']);
+});
+
+test('who has no live stream is asked for seldom, and no sooner than the gateway wants', () => {
+  const waitMs = (...answer) => read(...answer).waitMs;
   // Twenty wrong keys a minute are what the gateway takes of an address.
-  assert.ok(60_000 / read(401, {}, null).waitMs < 10);
+  assert.deepEqual([waitMs(401, {}), waitMs(404, {}), waitMs(429, {}, '7')], [60_000, 60_000, 60_000]);
+  assert.deepEqual([waitMs(429, {}, '90'), waitMs(503, null, '30')], [90_000, 30_000]);
+  assert.ok(waitMs(0, null, null) < 10_000, 'a moment’s silence is soon over');
+});
+
+test('owners are told of each state without figures of now', () => {
+  const states = [401, 404, 429, 0].map((status) => read(status, null, null).state);
+  states.push(read(200, report({ publishing: false }), null).state);
+  for (const state of states) assert.ok(STATES[state], state);
+  assert.match(STATES[read(429, null, null).state], /too often.*Trying again/);
 });
 
 test('figures are told as people read them', () => {
