@@ -45,8 +45,13 @@ export class IngestHealth {
         ({ waitMs } = seen);
       }
       await new Promise((resolve) => {
-        const timer = setTimeout(resolve, waitMs);
-        signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
+        const done = () => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        const timer = setTimeout(done, waitMs);
+        signal.addEventListener('abort', done);
       });
     }
   }
@@ -56,15 +61,24 @@ export class IngestHealth {
   }
 
   async #ask() {
+    const { signal } = this.#stopped;
+    // By hand: Safari has `AbortSignal.any` since 17.4 only.
+    const request = new AbortController();
+    const abort = () => request.abort();
+    const timer = setTimeout(abort, REQUEST_MS);
+    signal.addEventListener('abort', abort);
     try {
       const response = await fetch('/ingest-health', {
         headers: { Authorization: `Bearer ${this.#key}` }, cache: 'no-store', credentials: 'omit',
-        signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(REQUEST_MS)]),
+        signal: request.signal,
       });
       const body = await response.json().catch(() => null);
       return read(response.status, body, response.headers.get('Retry-After'));
     } catch {
       return read(0, null, null);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
     }
   }
 }

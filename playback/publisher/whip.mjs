@@ -63,19 +63,26 @@ export class WhipSession {
   }
 
   async #send(method, url, { headers = {}, signal, ...rest }) {
-    const limit = AbortSignal.timeout(REQUEST_MS);
-    const signals = signal ? AbortSignal.any([signal, limit]) : limit;
+    // By hand: Safari has `AbortSignal.any` since 17.4 only.
+    const request = new AbortController();
+    const abort = () => request.abort();
+    const timer = setTimeout(abort, REQUEST_MS);
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
     let response;
     let text;
     try {
       response = await fetch(url, {
-        ...rest, method, signal: signals, cache: 'no-store', credentials: 'omit',
+        ...rest, method, signal: request.signal, cache: 'no-store', credentials: 'omit',
         headers: { ...headers, Authorization: `Bearer ${this.#key}` },
       });
       text = await response.text();
     } catch (error) {
       signal?.throwIfAborted();
       throw new Unreachable(String(error));
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
     }
     if (!response.ok) throw refusal(response, text);
     return { response, text };

@@ -3,7 +3,7 @@ import test from 'node:test';
 
 import { keyIn, STATES } from '../../player/owner.mjs';
 import { ownersPage } from '../gateway_view.mjs';
-import { figures, lastingText, mainVideo, read, sparkline, warningWords } from '../ingest_health.mjs';
+import { figures, IngestHealth, lastingText, mainVideo, read, sparkline, warningWords } from '../ingest_health.mjs';
 
 const video = (change = {}) => ({
   id: 1, kind: 'video', codec: 'avc1.64001f', width: 1280, height: 720, units: 900, silent_ms: 20, frame_rate: 29.97,
@@ -38,6 +38,65 @@ test('owners are told of each state without figures of now', () => {
   states.push(read(200, report({ publishing: false }), null).state);
   for (const state of states) assert.ok(STATES[state], state);
   assert.match(STATES[read(429, null, null).state], /too often.*Trying again/);
+});
+
+// An owner's page whose questions `answer` answers with a promise, and whose time goes by hand.
+function page(t, answer) {
+  Object.defineProperty(globalThis, 'document', { value: { visibilityState: 'visible' }, configurable: true });
+  t.after(() => delete globalThis.document);
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  // What older browsers lack.
+  t.mock.method(AbortSignal, 'any', () => assert.fail('AbortSignal.any'));
+  t.mock.method(globalThis, 'fetch', (url, { signal }) => answer(signal));
+  const listeners = new Set();
+  const add = EventTarget.prototype.addEventListener;
+  const remove = EventTarget.prototype.removeEventListener;
+  t.mock.method(EventTarget.prototype, 'addEventListener', function addListener(type, listener, ...rest) {
+    listeners.add(listener);
+    return add.call(this, type, listener, ...rest);
+  });
+  t.mock.method(EventTarget.prototype, 'removeEventListener', function removeListener(type, listener, ...rest) {
+    listeners.delete(listener);
+    return remove.call(this, type, listener, ...rest);
+  });
+  const shown = [];
+  const health = new IngestHealth({ key: 'key-1', show: ({ state }) => shown.push(state) });
+  const running = health.run();
+  const pass = async (ms) => {
+    await new Promise(setImmediate);
+    t.mock.timers.tick(ms);
+    await new Promise(setImmediate);
+  };
+  return { health, running, shown, listeners, pass };
+}
+
+test('a page that is open for long keeps no listener of any look', async (t) => {
+  const { health, running, shown, listeners, pass } = page(t, async () => Response.json(report()));
+  for (let look = 0; look < 20; look += 1) await pass(1_000);
+  assert.equal(shown.length, 21);
+  assert.ok(listeners.size <= 1, `${listeners.size} listeners`);
+  health.stop();
+  await running;
+  assert.equal(listeners.size, 0);
+});
+
+test('a question without an answer ends in time, or when the page is closed', async (t) => {
+  const never = (signal) => new Promise((resolve, reject) => {
+    const fail = () => {
+      signal.removeEventListener('abort', fail);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', fail);
+  });
+  const { health, running, shown, listeners, pass } = page(t, never);
+  await pass(7_900);
+  assert.deepEqual(shown, []);
+  await pass(200);
+  assert.deepEqual(shown, ['unreachable']);
+  await pass(4_000);
+  health.stop();
+  await running;
+  assert.deepEqual([shown.length, listeners.size], [1, 0]);
 });
 
 test('figures are told as people read them', () => {
