@@ -19,6 +19,8 @@ const RESTART_PAUSE_MS = 1_000;
 const LOOK_MS = 400;
 // Waits before further sessions.
 const BACK_OFF_MS = [0, 1_000, 2_000, 4_000, 8_000, 15_000];
+// Live for so long, a session was a good one: the next is asked for at once.
+const STEADY_MS = 10_000;
 
 // No way for media, though the server answered.
 export class NoWay extends Error {}
@@ -28,6 +30,9 @@ export function backOffMs(attempt, random, retryAfterS = null) {
   const usual = BACK_OFF_MS[Math.min(attempt, BACK_OFF_MS.length - 1)];
   return Math.max(usual * (0.75 + random / 2), (retryAfterS ?? 0) * 1000);
 }
+
+// The number of the next attempt, after one that was live for so long.
+export const nextAttempt = (attempt, liveMs) => (liveMs >= STEADY_MS ? 0 : attempt + 1);
 
 // `media` has `video` and `audio` (a MediaStreamTrack, or null) and is read at each new session; `quality` as
 // well. `report({ phase, … })` is told what goes on:
@@ -57,32 +62,34 @@ export class Publisher {
     while (!signal.aborted) {
       report({ phase: wasLive ? 'renewing' : 'connecting' });
       let failure = null;
+      let liveAt = null;
       try {
         const watchPage = await this.#open();
         wasLive = true;
-        attempt = 0;
+        liveAt = performance.now();
         report({ phase: 'live', watchPage });
         await this.#keep(watchPage);
       } catch (error) {
         if (signal.aborted) break;
         if (!wasLive || (error instanceof Refused && !mayTryAgain(error))) {
-          await this.#close();
+          this.#close();
           throw error;
         }
         failure = error;
       }
-      await this.#close();
+      // Nobody waits for the server to hear of a session's end: mostly there is no way to tell it.
+      this.#close();
+      attempt = nextAttempt(attempt, liveAt === null ? 0 : performance.now() - liveAt);
       const wait = backOffMs(attempt, Math.random(), failure?.retryAfterS);
-      attempt += 1;
       if (wait > 0) {
         report({ phase: 'waiting', seconds: Math.ceil(wait / 1000), error: failure });
         await this.#pause(wait);
       }
     }
-    await this.#close();
+    this.#close();
   }
 
-  // Ends the stream. Resolves when the server knows.
+  // Ends the stream. Resolves when the server knows, or does not answer.
   async stop() {
     this.#stopped.abort();
     await this.#close();
@@ -259,6 +266,7 @@ export class Publisher {
     });
   }
 
+  // Resolves when the server knows that the session has ended; never throws.
   async #close() {
     const [session, pc] = [this.#session, this.#pc];
     this.#session = null;

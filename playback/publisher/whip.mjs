@@ -3,6 +3,10 @@
 import { iceServers, parseLinks, watchPage } from './links.mjs';
 
 const REQUEST_MS = 12_000;
+// Who restarts ICE asks again while there is time, perhaps over another network; …
+const RESTART_MS = 4_000;
+// … and who ends a session does not depend on the answer.
+const END_MS = 4_000;
 // A server's words are shown, but not whole pages of them.
 const REASON_CHARS = 300;
 
@@ -49,7 +53,9 @@ export class WhipSession {
   async restart(fragment, signal) {
     // `*`: whatever ICE session the server has is replaced (RFC 9725 §4.3.2).
     const headers = { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': '*' };
-    const { response, text } = await this.#send('PATCH', this.#url, { headers, body: fragment, signal });
+    const { response, text } = await this.#send('PATCH', this.#url, {
+      headers, body: fragment, signal, limitMs: RESTART_MS,
+    });
     if (response.status !== 200) throw new Refused(response.status, 'ICE was not restarted', null);
     return text;
   }
@@ -59,14 +65,14 @@ export class WhipSession {
   async end() {
     const url = this.#url;
     this.#url = null;
-    if (url) await this.#send('DELETE', url, { keepalive: true }).catch(() => {});
+    if (url) await this.#send('DELETE', url, { keepalive: true, limitMs: END_MS }).catch(() => {});
   }
 
-  async #send(method, url, { headers = {}, signal, ...rest }) {
+  async #send(method, url, { headers = {}, signal, limitMs = REQUEST_MS, ...rest }) {
     // By hand: Safari has `AbortSignal.any` since 17.4 only.
     const request = new AbortController();
     const abort = () => request.abort();
-    const timer = setTimeout(abort, REQUEST_MS);
+    const timer = setTimeout(abort, limitMs);
     signal?.addEventListener('abort', abort);
     if (signal?.aborted) abort();
     let response;

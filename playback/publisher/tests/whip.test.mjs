@@ -66,6 +66,23 @@ test('a request that nobody answers ends in time, and leaves nothing at the stre
   assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
 
+test('a restart of ICE and the end of a session are not waited for as long', async (t) => {
+  const requests = server(t, { POST: created });
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const session = new WhipSession(ENDPOINT, 'key-1');
+  await session.publish('v=0');
+  const restarted = watched(session.restart('a=ice-ufrag:y'));
+  const ended = watched(session.end());
+  assert.deepEqual(requests.map(({ method }) => method), ['POST', 'PATCH', 'DELETE']);
+  t.mock.timers.tick(3_900);
+  await turn();
+  assert.deepEqual([restarted.done, ended.done], [false, false]);
+  t.mock.timers.tick(200);
+  await turn();
+  assert.ok(restarted.error instanceof Unreachable);
+  assert.deepEqual(ended, { done: true, error: null });
+});
+
 test('who stops meanwhile is not told of an unreachable server', async (t) => {
   const requests = server(t, {});
   const stopped = new AbortController();
