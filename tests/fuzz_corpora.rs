@@ -8,13 +8,14 @@ use std::{collections::BTreeSet, fs, path::Path};
 type Target = fn(&[u8]);
 
 /// Every target of `tests/fuzz`, by name.
-const TARGETS: [(&str, Target); 19] = [
+const TARGETS: [(&str, Target); 21] = [
     ("amf0", ingest::fuzzing::amf0),
     ("annex_b", container::fuzzing::annex_b),
     ("asc", container::fuzzing::asc),
     ("av1", container::fuzzing::av1),
     ("avcc", container::fuzzing::avcc),
     ("chunk_reader", ingest::fuzzing::chunk_reader),
+    ("demux", ingest::fuzzing::demux),
     ("enhanced_rtmp", container::fuzzing::enhanced_rtmp),
     ("flv", container::fuzzing::flv),
     ("datagrams", peers::fuzzing::routes),
@@ -23,6 +24,7 @@ const TARGETS: [(&str, Target); 19] = [
     ("offer", peers::fuzzing::offer),
     ("push", ingest::fuzzing::push),
     ("rtp_h264", rtp::fuzzing::rtp_h264),
+    ("rtp_layers", peers::fuzzing::media),
     ("rtp_opus", rtp::fuzzing::rtp_opus),
     ("sdp_fragment", peers::fuzzing::fragment),
     ("session", ingest::fuzzing::session),
