@@ -1,5 +1,7 @@
 //! A publisher's offer: what it sends, and whether that can be taken.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 
 use super::{
@@ -209,6 +211,16 @@ struct Section<'a> {
     /// Not rejected, and not only receiving.
     sends: bool,
     multiplexes_rtcp: bool,
+    codecs: Vec<OfferedCodec<'a>>,
+}
+
+/// A codec of a section.
+#[derive(Clone, Copy)]
+struct OfferedCodec<'a> {
+    payload_type: u8,
+    name: &'a str,
+    /// Its format parameters; empty where there are none.
+    format: &'a str,
 }
 
 impl<'a> Section<'a> {
@@ -221,6 +233,7 @@ impl<'a> Section<'a> {
             media,
             sends: port != Some("0") && !has("recvonly") && !has("inactive"),
             multiplexes_rtcp: has("rtcp-mux") || port == Some("0"),
+            codecs: codecs(lines),
         }
     }
 
@@ -228,23 +241,12 @@ impl<'a> Section<'a> {
         self.media == media
     }
 
-    /// Codecs in the section's order, by payload type, with format parameters.
-    fn codecs(&self) -> impl Iterator<Item = (u8, &'a str, &'a str)> + '_ {
-        let maps = self.lines.iter().filter_map(|line| line.of_payload_type("rtpmap"));
-        maps.map(|(number, map)| {
-            let name = map.split('/').next().unwrap_or_default();
-            let mut formats = self.lines.iter().filter_map(|line| line.of_payload_type("fmtp"));
-            let format = formats.find(|(of, _)| *of == number).map_or("", |(_, format)| format);
-            (number, name, format)
-        })
-    }
-
     /// The names of its codecs, for a refusal.
     fn codec_names(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
-        for (_, name, _) in self.codecs() {
+        for OfferedCodec { name, .. } in &self.codecs {
             let known = ["rtx", "red", "ulpfec", "flexfec-03", "CN", "telephone-event"];
-            if !known.contains(&name) && !names.contains(&name) && names.len() < 8 {
+            if !known.contains(name) && !names.contains(name) && names.len() < 8 {
                 names.push(name);
             }
         }
@@ -253,29 +255,46 @@ impl<'a> Section<'a> {
 
     fn is_taken(&self) -> bool {
         if self.is("audio") {
-            self.codecs().any(|(_, name, _)| name.eq_ignore_ascii_case("opus"))
+            self.codecs.iter().any(|codec| codec.name.eq_ignore_ascii_case("opus"))
         } else {
             self.h264().next().is_some()
         }
     }
 
-    /// The formats of H.264 that are taken, as [`Self::codecs`].
-    fn h264(&self) -> impl Iterator<Item = (u8, &'a str)> + '_ {
-        self.codecs()
-            .filter(|(_, name, format)| {
-                name.eq_ignore_ascii_case("H264") && h264::Format::read(format).is_taken()
-            })
-            .map(|(number, _, format)| (number, format))
+    /// The formats of H.264 that are taken, in the section's order.
+    fn h264(&self) -> impl Iterator<Item = &OfferedCodec<'a>> {
+        self.codecs.iter().filter(|codec| {
+            codec.name.eq_ignore_ascii_case("H264") && h264::Format::read(codec.format).is_taken()
+        })
     }
 
     fn simulcast(&self, place: usize) -> Simulcast {
-        Simulcast::read(place, self.lines, |number| self.h264().any(|(taken, _)| taken == number))
+        let taken: BTreeSet<u8> = self.h264().map(|codec| codec.payload_type).collect();
+        Simulcast::read(place, self.lines, &taken)
     }
 
     fn parameter_sets(&self) -> Vec<Bytes> {
-        let sets = self.h264().map(|(_, format)| h264::parameter_sets(format));
-        sets.into_iter().find(|sets| !sets.is_empty()).unwrap_or_default()
+        let mut sets = self.h264().map(|codec| h264::parameter_sets(codec.format));
+        sets.find(|sets| !sets.is_empty()).unwrap_or_default()
     }
+}
+
+/// The codecs of a section in its order, each payload type once, in one pass: offers are read for anybody
+/// who asks.
+fn codecs<'a>(lines: &[Line<'a>]) -> Vec<OfferedCodec<'a>> {
+    let mut formats = BTreeMap::new();
+    for (payload_type, format) in lines.iter().filter_map(|line| line.of_payload_type("fmtp")) {
+        formats.entry(payload_type).or_insert(format);
+    }
+    let mut known = BTreeSet::new();
+    let maps = lines.iter().filter_map(|line| line.of_payload_type("rtpmap"));
+    maps.filter(|(payload_type, _)| known.insert(*payload_type))
+        .map(|(payload_type, map)| OfferedCodec {
+            payload_type,
+            name: map.split('/').next().unwrap_or_default(),
+            format: formats.get(&payload_type).copied().unwrap_or_default(),
+        })
+        .collect()
 }
 
 fn check_sections(sections: &[Section<'_>]) -> Result<(), OfferError> {

@@ -1,10 +1,17 @@
 //! Layers of a simulcast: what a section offers (RFC 8853, RFC 8851), and what the answer takes of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Line;
 
 /// Most layers that are taken; an answer leaves further ones out, which their client then does not send
 /// (RFC 8853 §5.3.2). OBS sends up to four.
 pub const LAYERS_MAX: usize = 4;
+/// Most layers of a list that are read, and most alternatives of each.
+const LISTED_MAX: usize = 32;
+const ALTERNATIVES_MAX: usize = 8;
+/// Most payload types of a layer that are read: there are no more.
+const PAYLOAD_TYPES_MAX: usize = 128;
 
 /// A layer of a simulcast, by the id that its packets carry (RFC 8852).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,26 +39,27 @@ pub(crate) struct Simulcast {
 }
 
 impl Simulcast {
-    /// Reads the lines of the section at this place. `takes` says of a payload type whether it is H.264 that is taken. Empty
-    /// where there is one layer only, or nothing by which its packets tell their layer.
-    pub(super) fn read(section: usize, lines: &[Line<'_>], takes: impl Fn(u8) -> bool) -> Self {
+    /// Reads the lines of the section at this place. `taken` are the payload types of H.264 that is taken.
+    /// Empty where there is one layer only, or nothing by which its packets tell their layer.
+    pub(super) fn read(section: usize, lines: &[Line<'_>], taken: &BTreeSet<u8>) -> Self {
         let told = lines.iter().filter_map(|line| line.attribute("extmap"));
         if !told.filter_map(|it| it.split(' ').nth(1)).any(|uri| uri == crate::LAYER) {
             return Self::default();
         }
         let line = lines.iter().find_map(|line| line.attribute("simulcast")).unwrap_or_default();
         let mut found = Self { section, ..Self::default() };
+        let rids = Rid::by_name(lines);
         // Alternatives of a layer are separated by commas; the first that can be taken is.
-        for alternatives in sent(line).split(';') {
-            let mut names = alternatives.split(',').map(|name| name.trim_start_matches('~'));
-            let fits = names.find_map(|name| {
+        for alternatives in sent(line).split(';').take(LISTED_MAX) {
+            let names = alternatives.split(',').map(|name| name.trim_start_matches('~'));
+            let fits = names.take(ALTERNATIVES_MAX).find_map(|name| {
                 let fresh = found.layers.iter().all(|layer| layer.0 != name);
-                Rid::find(lines, name).filter(|rid| fresh && rid.is_taken(&takes))
+                rids.get(name).filter(|rid| fresh && rid.is_taken(taken))
             });
             match fits {
                 Some(rid) if found.layers.len() < LAYERS_MAX => {
                     found.layers.push(Layer(rid.name.to_owned()));
-                    found.restrictions.push(rid.restrictions_of(&takes));
+                    found.restrictions.push(rid.restrictions_of(taken));
                 }
                 Some(_) | None => found.left_out += usize::from(!alternatives.is_empty()),
             }
@@ -90,8 +98,13 @@ struct Rid<'a> {
 }
 
 impl<'a> Rid<'a> {
-    fn find(lines: &[Line<'a>], name: &str) -> Option<Self> {
-        lines.iter().filter_map(Self::read).find(|rid| rid.name == name)
+    /// All of them; of two with one name the first.
+    fn by_name(lines: &[Line<'a>]) -> BTreeMap<&'a str, Self> {
+        let mut rids = BTreeMap::new();
+        for rid in lines.iter().filter_map(Self::read) {
+            rids.entry(rid.name).or_insert(rid);
+        }
+        rids
     }
 
     /// Its name is one that a header extension can carry: Chromium's has up to 16 characters, the text
@@ -107,19 +120,21 @@ impl<'a> Rid<'a> {
     /// The payload types it is restricted to, where it is.
     fn payload_types(self) -> Option<impl Iterator<Item = u8>> {
         let list = self.restrictions.split(';').find_map(|it| it.trim().strip_prefix("pt="))?;
-        Some(list.split(',').filter_map(|number| number.trim().parse().ok()))
+        let numbers = list.split(',').take(PAYLOAD_TYPES_MAX);
+        Some(numbers.filter_map(|number| number.trim().parse().ok()))
     }
 
-    fn is_taken(self, takes: impl Fn(u8) -> bool) -> bool {
-        self.payload_types().is_none_or(|mut types| types.any(takes))
+    fn is_taken(self, taken: &BTreeSet<u8>) -> bool {
+        self.payload_types().is_none_or(|mut types| types.any(|it| taken.contains(&it)))
     }
 
     /// What it is restricted to, less the payload types that are not taken (RFC 8851 §6.3).
-    fn restrictions_of(self, takes: impl Fn(u8) -> bool) -> Option<String> {
+    fn restrictions_of(self, taken: &BTreeSet<u8>) -> Option<String> {
         let kept = self.restrictions.split(';').map(str::trim).filter(|it| !it.is_empty());
         let kept = kept.filter(|it| !it.starts_with("pt=")).map(str::to_owned);
         let types = self.payload_types().map(|types| {
-            let types: Vec<_> = types.filter(|it| takes(*it)).map(|it| it.to_string()).collect();
+            let types = types.filter(|it| taken.contains(it));
+            let types: Vec<_> = types.map(|it| it.to_string()).collect();
             format!("pt={}", types.join(","))
         });
         let all: Vec<_> = types.into_iter().chain(kept).collect();
@@ -136,7 +151,7 @@ mod tests {
 
     fn read(text: &str) -> Simulcast {
         let text = format!("m=video 9 X 96 97\r\n{EXTENSION}{text}");
-        Simulcast::read(0, &lines(&text, 4_096).unwrap(), |number| number == 97)
+        Simulcast::read(0, &lines(&text, 4_096).unwrap(), &BTreeSet::from([97]))
     }
 
     fn answered(text: &str) -> String {
@@ -188,6 +203,6 @@ a=simulcast:recv b;c\r\n";
         }
         let mute = "m=video 9 X 97\r\na=rid:h send\r\na=rid:l send\r\na=simulcast:send h;l\r\n";
         let lines = lines(mute, 4_096).unwrap();
-        assert_eq!(Simulcast::read(0, &lines, |_| true), Simulcast::default());
+        assert_eq!(Simulcast::read(0, &lines, &BTreeSet::from([97])), Simulcast::default());
     }
 }

@@ -128,6 +128,22 @@ fn texts_are_bounded() {
     assert_eq!(Offer::parse(&large).unwrap_err(), TextError::TooLong(OFFER_BYTES_MAX).into());
 }
 
+/// What names codecs and layers many times over costs no more than its length. Read line by line for each
+/// mention, this offer takes hours; so the bound is wide.
+#[test]
+fn an_offer_that_repeats_itself_is_read_at_once() {
+    let maps = "a=rtpmap:1 X\r\n".repeat(1_900);
+    let (types, names) = (vec!["1"; 2_000].join(","), vec!["a"; 2_000].join(";"));
+    let extension = "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+    let more = format!(
+        "a=mid:1\r\n{maps}{extension}\r\na=rid:a send pt={types}\r\na=simulcast:send {names}\r\n"
+    );
+    let began = tokio::time::Instant::now();
+    let offer = changed("a=mid:1\r\n", &more).unwrap();
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(offer.layers().is_empty());
+}
+
 #[test]
 fn fragments_bring_candidates_or_credentials() {
     let trickled = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdefghijkl\r\n\

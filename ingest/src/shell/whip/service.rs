@@ -108,13 +108,14 @@ impl Service {
         else {
             return Err(WhipRefusal::NoKey);
         };
-        let offer = Offer::parse(&self.text(body, OFFER_BYTES_MAX).await?)?;
         let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
         let share = self
             .sessions
             .take_place(client.map(|client| client.ip()), self.context.config.sessions_per_ip);
         let share =
             share.ok_or(WhipRefusal::Full("this address has as many sessions as it may"))?;
+        // An offer is read by nobody's leave yet, so it takes a place of its address while it comes.
+        let offer = Offer::parse(&self.text(body, OFFER_BYTES_MAX).await?)?;
         let connection = ConnectionId::next();
         let query = parts.uri.query().map(|query| Redacted::new(query.to_owned()));
         let seat = self.admit(connection, client, key, query).await?;
