@@ -8,8 +8,9 @@ use super::SOUND_FRAME_SAMPLES;
 pub(super) type Pair = [f32; 2];
 
 /// By how much packets' times may differ from the samples that came before without being a hole or an
-/// overlap: 20 ms. The decoder holds a few milliseconds back at changes of its mode.
-const TOLERANCE: i64 = 960;
+/// overlap: 10 ms. The decoder holds a few milliseconds back at changes of its mode; senders' packets are
+/// of 20 ms, as a rule, and one that is lost has to leave its hole.
+const TOLERANCE: i64 = 480;
 /// Longest hole that is filled with silence: 10 s. After a longer one, time begins anew.
 const HOLE_MAX: i64 = 480_000;
 
@@ -85,6 +86,18 @@ mod tests {
         assert_eq!((starts, loud), (vec![0, 1_024, 2_048, 3_072], 2_048));
         let (starts, loud) = frames(&[(0, 2_048), (1_024, 2_048)]);
         assert_eq!((starts, loud), (vec![0, 1_024, 2_048], 3_072));
+    }
+
+    #[test]
+    fn a_lost_packet_leaves_its_hole() {
+        let mut timeline = SoundTimeline::default();
+        timeline.push(0, &[[1.0; 2]; 960]);
+        timeline.push(1_920, &[[1.0; 2]; 960]);
+        let frames = [timeline.pop().unwrap(), timeline.pop().unwrap()];
+        let samples: Vec<_> = frames.iter().flat_map(|(_, samples)| samples).collect();
+        assert!(samples[960..1_920].iter().all(|pair| pair[0] == 0.0));
+        assert!(samples[1_920..].iter().all(|pair| pair[0] == 1.0));
+        assert_eq!((frames[0].0, frames[1].0), (0, 1_024));
     }
 
     #[test]
