@@ -282,11 +282,32 @@ fn bind_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     let socket = UdpSocket::from_std(socket.into())?;
-    // The kernel may give less; then bursts of many publishers are cut.
-    if let Err(error) = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER) {
-        warn!(%error, "can't enlarge the receive buffer of the WebRTC port");
-    }
+    enlarge_buffer(&SockRef::from(&socket));
     Ok(socket)
+}
+
+/// The kernel may give less; then bursts of many publishers are cut.
+fn enlarge_buffer(socket: &SockRef<'_>) {
+    let set = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    match set.and_then(|()| socket.recv_buffer_size()) {
+        Ok(told) => {
+            if let Some(given) = smaller_buffer(told) {
+                warn!(
+                    wanted = RECEIVE_BUFFER,
+                    given,
+                    "the receive buffer of the WebRTC port is smaller than wanted: raise net.core.rmem_max"
+                );
+            }
+        }
+        Err(error) => warn!(%error, "can't enlarge the receive buffer of the WebRTC port"),
+    }
+}
+
+/// What the kernel gave, in bytes, where that is less than was asked for, by what it tells. Linux says
+/// nothing when it gives less, and tells twice what it gives: the other half is for its own books.
+const fn smaller_buffer(told: usize) -> Option<usize> {
+    let given = if cfg!(target_os = "linux") { told / 2 } else { told };
+    if given < RECEIVE_BUFFER { Some(given) } else { None }
 }
 
 fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
@@ -333,5 +354,17 @@ const fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_buffer_is_told_from_the_one_that_was_asked_for() {
+        let told = |given: usize| if cfg!(target_os = "linux") { 2 * given } else { given };
+        assert_eq!(smaller_buffer(told(RECEIVE_BUFFER)), None);
+        assert_eq!(smaller_buffer(told(212_992)), Some(212_992));
     }
 }
