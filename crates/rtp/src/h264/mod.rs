@@ -6,8 +6,9 @@
 //!
 //! **No broken picture after decode.** What follows a hole, a malformed packet or an access unit too
 //! large is dropped up to the next IDR picture that is whole. Even that is not enough where parameter
-//! sets may have been in the hole: it has to bring its own, unless the sender never puts any into the
-//! stream. Streams without IDR pictures (gradual refresh) and pictures that don't begin at the top
+//! sets may have been in the hole: it has to bring its own, unless the sender's IDR pictures bring none.
+//! They do if the last one that was handed out did; two in a row without a hole in between that bring none
+//! show that it no longer holds, as with senders that put sets into the stream once. Streams without IDR pictures (gradual refresh) and pictures that don't begin at the top
 //! (arbitrary slice order) never start.
 
 mod assembly;
@@ -49,6 +50,10 @@ pub(crate) struct Depacketizer {
     flowing: bool,
     /// Parameter sets may have been lost, and none came since.
     sets_in_doubt: bool,
+    /// The IDR picture that was handed out last brought its own sets.
+    idr_brings_sets: bool,
+    /// A whole IDR picture was dropped because it brought no sets, and nothing was lost since.
+    came_without_sets: bool,
     /// The timestamp of the picture that a marker ended last.
     ended: Option<u32>,
     markers_count: bool,
@@ -64,6 +69,8 @@ impl Depacketizer {
             assembly: None,
             flowing: false,
             sets_in_doubt: true,
+            idr_brings_sets: true,
+            came_without_sets: false,
             ended: None,
             markers_count: true,
             announced: None,
@@ -115,6 +122,7 @@ impl Depacketizer {
         }
         self.flowing = false;
         self.sets_in_doubt = true;
+        self.came_without_sets = false;
     }
 
     /// A picture that [`Self::pop`] gave was dropped: what refers to it is dropped too, and parameters
@@ -179,19 +187,25 @@ impl Depacketizer {
         if let Some(reason) = assembly.broken.or(open) {
             self.sets.saw(assembly);
             self.sets_in_doubt = true;
+            self.came_without_sets = false;
             return Err(reason);
         }
         self.sets.take_from(assembly);
-        self.sets_in_doubt &= assembly.sps.is_empty() || assembly.pps.is_empty();
+        let brings_sets = !assembly.sps.is_empty() && !assembly.pps.is_empty();
+        self.sets_in_doubt &= !brings_sets;
         if assembly.idr {
             if !assembly.first_slice.is_some_and(|slice| slice.at_top) {
                 let reason = if self.flowing { DropReason::Malformed } else { DropReason::Loss };
                 return Err(reason);
             }
-            if self.sets_in_doubt && self.sets.in_band() {
+            let lacks_sets = self.sets_in_doubt && self.sets.in_band() && self.idr_brings_sets;
+            if lacks_sets && !std::mem::replace(&mut self.came_without_sets, true) {
                 return Err(DropReason::Loss);
             }
-            return self.sets.of(assembly).cloned().ok_or(DropReason::NoParameterSets);
+            let parameters = self.sets.of(assembly).cloned().ok_or(DropReason::NoParameterSets)?;
+            self.idr_brings_sets = brings_sets;
+            self.came_without_sets = false;
+            return Ok(parameters);
         }
         let parameters = self.announced.clone().filter(|_| self.flowing);
         parameters.ok_or(DropReason::AwaitingKeyFrame)

@@ -267,6 +267,7 @@ fn after_a_hole_only_a_key_frame_with_its_sets_starts_again() {
     // Its sets may have been in a hole, now or before.
     rig.depacketizer.hole();
     assert_eq!(rig.picture(3, &[IDR]), []);
+    rig.depacketizer.hole();
     assert_eq!(rig.picture(4, &[IDR]), []);
     assert_eq!(rig.dropped(DropReason::Loss), 3);
     // The head is missing.
@@ -276,6 +277,28 @@ fn after_a_hole_only_a_key_frame_with_its_sets_starts_again() {
     assert_eq!(rig.picture(6, &[SPS, PPS, IDR]).len(), 1);
     assert_eq!(rig.picture(7, &[IDR]).len(), 1);
     assert!(!rig.depacketizer.awaits_key_frame());
+}
+
+#[test]
+fn a_sender_that_puts_its_sets_into_the_stream_once_recovers_from_loss() {
+    let mut rig = Rig::begun();
+    rig.depacketizer.hole();
+    assert_eq!(rig.picture(1, &[IDR]), []);
+    assert_eq!(rig.dropped(DropReason::Loss), 1);
+    assert_eq!(rig.picture(2, &[P]), []);
+    // The second in a row shows that it brings none; one of a set that never came decodes nowhere.
+    assert_eq!(rig.picture(3, &[&[0x65, 0x88, 0x40, 1, 2]]), []);
+    assert_eq!(rig.dropped(DropReason::NoParameterSets), 1);
+    assert_eq!(rig.picture(4, &[IDR]).len(), 1);
+    assert_eq!(rig.picture(5, &[P]).len(), 1);
+    // From now on the first does.
+    rig.depacketizer.hole();
+    assert_eq!(rig.picture(6, &[P]), []);
+    assert_eq!(rig.picture(7, &[IDR]).len(), 1);
+    // Until one brings its own again.
+    assert_eq!(rig.picture(8, &[SPS, PPS, IDR]).len(), 1);
+    rig.depacketizer.hole();
+    assert_eq!(rig.picture(9, &[IDR]), []);
 }
 
 #[test]
