@@ -1,11 +1,12 @@
 //! A sound worker's pipe.
 
-use std::{ffi::OsString, io, path::Path, process::Stdio};
+use std::{ffi::OsString, io, path::Path, process::Stdio, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    process::{ChildStdin, ChildStdout, Command},
+    io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
+    process::{ChildStdout, Command},
     sync::mpsc,
+    time::timeout,
 };
 use tokio_util::task::TaskTracker;
 
@@ -15,12 +16,15 @@ use crate::{
     wire,
 };
 
+/// How long a worker may take to read a packet; it needs less than a millisecond for one.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
 /// Runs a sound worker until `packets` closes: each packet goes in, each frame comes out. Returns
 /// `packets`, so that another worker can go on with them, when the worker breaks before that. Frames that
 /// `frames` has no room for are dropped. `tasks` owns the reader of its standard error.
 ///
 /// # Errors
-/// When the worker can't be started, or ends by itself.
+/// When the worker can't be started, ends by itself, or reads nothing for 5 s.
 pub async fn run_sound_process(
     program: &Path,
     arguments: &[OsString],
@@ -48,12 +52,19 @@ pub async fn run_sound_process(
 }
 
 /// Ends when there are no more packets; the worker then ends with its input.
-async fn feed(mut stdin: ChildStdin, packets: &mut mpsc::Receiver<SoundUnit>) -> io::Result<()> {
+async fn feed(
+    mut stdin: impl AsyncWrite + Unpin,
+    packets: &mut mpsc::Receiver<SoundUnit>,
+) -> io::Result<()> {
     while let Some(packet) = packets.recv().await {
         let Some(header) = write_header(packet.pts, &packet.payload) else { continue };
-        stdin.write_all(&header).await?;
-        stdin.write_all(&packet.payload).await?;
-        stdin.flush().await?;
+        let write = async {
+            stdin.write_all(&header).await?;
+            stdin.write_all(&packet.payload).await?;
+            stdin.flush().await
+        };
+        let written = timeout(WRITE_LIMIT, write).await;
+        written.unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()))?;
     }
     Ok(())
 }
@@ -69,5 +80,19 @@ async fn drain(stdout: ChildStdout, frames: &mpsc::Sender<SoundUnit>) -> io::Res
         stdout.read_exact(&mut payload).await?;
         // Whoever reads them is behind by seconds: it goes on with later ones.
         drop(frames.try_send(SoundUnit { pts, payload: payload.into() }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_reads_nothing_is_given_up() {
+        let (stdin, _never_read) = tokio::io::duplex(SOUND_HEADER);
+        let (packets, mut received) = mpsc::channel(1);
+        packets.try_send(SoundUnit { pts: 0, payload: vec![0; 100].into() }).unwrap();
+        let fed = timeout(2 * WRITE_LIMIT, feed(stdin, &mut received)).await;
+        assert_eq!(fed.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }
