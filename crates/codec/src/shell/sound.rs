@@ -20,8 +20,8 @@ use crate::{
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs a sound worker until `packets` closes: each packet goes in, each frame comes out. Returns
-/// `packets`, so that another worker can go on with them, when the worker breaks before that. Frames that
-/// `frames` has no room for are dropped. `tasks` owns the reader of its standard error.
+/// `packets`, so that another worker can go on with them, when the worker breaks before that. Each frame
+/// goes to `take`, which must not wait. `tasks` owns the reader of its standard error.
 ///
 /// # Errors
 /// When the worker can't be started, ends by itself, or reads nothing for 5 s.
@@ -29,7 +29,7 @@ pub async fn run_sound_process(
     program: &Path,
     arguments: &[OsString],
     packets: &mut mpsc::Receiver<SoundUnit>,
-    frames: &mpsc::Sender<SoundUnit>,
+    take: impl FnMut(SoundUnit) + Send,
     tasks: &TaskTracker,
 ) -> io::Result<()> {
     let mut child = Command::new(program)
@@ -47,7 +47,7 @@ pub async fn run_sound_process(
     tasks.spawn(forward_log(stderr, child.id().unwrap_or(0)));
     tokio::select! {
         fed = feed(stdin, packets) => fed,
-        drained = drain(stdout, frames) => drained,
+        drained = drain(stdout, take) => drained,
     }
 }
 
@@ -69,7 +69,7 @@ async fn feed(
     Ok(())
 }
 
-async fn drain(stdout: ChildStdout, frames: &mpsc::Sender<SoundUnit>) -> io::Result<()> {
+async fn drain(stdout: ChildStdout, mut take: impl FnMut(SoundUnit)) -> io::Result<()> {
     let mut stdout = BufReader::new(stdout);
     loop {
         let mut header = [0; SOUND_HEADER];
@@ -78,8 +78,7 @@ async fn drain(stdout: ChildStdout, frames: &mpsc::Sender<SoundUnit>) -> io::Res
             read_header(header).ok_or_else(|| wire::invalid("a frame over the limit"))?;
         let mut payload = vec![0; length];
         stdout.read_exact(&mut payload).await?;
-        // Whoever reads them is behind by seconds: it goes on with later ones.
-        drop(frames.try_send(SoundUnit { pts, payload: payload.into() }));
+        take(SoundUnit { pts, payload: payload.into() });
     }
 }
 

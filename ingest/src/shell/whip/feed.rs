@@ -149,7 +149,8 @@ impl Feed {
 
     fn hand_on_sound(&mut self, packet: OpusPacket, metrics: &WhipMetrics) {
         if self.line.is_none() {
-            self.line = self.sound.as_ref().map(|sound| sound.begin());
+            let sound = self.sound.as_ref();
+            self.line = sound.map(|sound| sound.begin(metrics.sound_lost.clone()));
         }
         let Some(line) = &self.line else { return self.drop_sound(metrics) };
         let sound = Sound { pts: packet.pts, payload: packet.payload };

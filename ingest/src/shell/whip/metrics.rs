@@ -45,7 +45,7 @@ impl WhipMetrics {
         let lost = self.sound_lost.clone();
         registry.register(
             "sound_lost",
-            "Packets of sound that their encoder had no room for",
+            "Packets and frames of sound dropped on the way through an encoder",
             lost,
         );
     }

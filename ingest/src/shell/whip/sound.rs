@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use media::AacParameters;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 
 /// A packet of Opus, or a frame of AAC.
@@ -29,8 +30,9 @@ pub struct SoundLine {
 
 /// Makes AAC of publishers' Opus. The root implements it.
 pub trait SoundEncoding: Send + Sync + 'static {
-    /// Begins with one publisher.
-    fn begin(&self) -> SoundLine;
+    /// Begins with one publisher. `lost` counts the frames that are dropped because nobody takes them in
+    /// time; packets that find no room are counted by who hands them in.
+    fn begin(&self, lost: Counter) -> SoundLine;
 }
 
 /// The next frame; never, where there is no line, or where it has ended.
