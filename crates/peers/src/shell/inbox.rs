@@ -34,12 +34,14 @@ pub(super) struct Inbox {
 struct Datagrams {
     waiting: VecDeque<(Bytes, SocketAddr)>,
     reader: Option<Waker>,
+    closed: bool,
 }
 
 #[derive(Debug, Default)]
 struct Streams {
     waiting: VecDeque<Arc<FramedStream>>,
     taken: usize,
+    closed: bool,
 }
 
 impl Inbox {
@@ -48,9 +50,27 @@ impl Inbox {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// False when there was no room.
+    /// Nothing is taken any more, and what waits is let go of: connections keep the inbox that they wait in.
+    pub(super) fn close(&self) {
+        let mut datagrams = lock(&self.datagrams);
+        datagrams.closed = true;
+        let waiting = std::mem::take(&mut datagrams.waiting);
+        let reader = datagrams.reader.take();
+        drop(datagrams);
+        let mut streams = lock(&self.streams);
+        streams.closed = true;
+        let connections = std::mem::take(&mut streams.waiting);
+        drop(streams);
+        // Without the locks: a connection that ends takes one of them.
+        drop((waiting, reader, connections));
+    }
+
+    /// False when there was no room, or the peer has gone.
     pub(super) fn push(&self, datagram: &[u8], source: SocketAddr) -> bool {
         let mut datagrams = lock(&self.datagrams);
+        if datagrams.closed {
+            return false;
+        }
         if datagrams.waiting.len() >= DATAGRAMS_MAX {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return false;
@@ -73,13 +93,14 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// False when the peer has enough connections.
+    /// False when the peer has enough connections, or has gone.
     pub(super) fn push_stream(&self, stream: Arc<FramedStream>) -> bool {
         let mut streams = lock(&self.streams);
-        if streams.taken >= STREAMS_MAX {
+        // One that is refused ends as well, and is then taken off.
+        streams.taken += 1;
+        if streams.closed || streams.taken > STREAMS_MAX {
             return false;
         }
-        streams.taken += 1;
         streams.waiting.push_back(stream);
         drop(streams);
         self.came.notify_one();

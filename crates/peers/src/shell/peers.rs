@@ -225,6 +225,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.gone.cancel();
+        self.inbox.close();
         let dropped = self.inbox.dropped();
         let mut routes = self.shared.routes();
         routes.remove(self.id);
@@ -360,6 +361,24 @@ const fn is_link_local(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_place_that_is_given_up_takes_nothing_more() {
+        let config = PeersConfig {
+            addr: ([127, 0, 0, 1], 0).into(),
+            tcp: false,
+            public: Vec::new(),
+            peers_max: 1,
+        };
+        let closed = CancellationToken::new();
+        let peers = Peers::bind(&config, TaskTracker::new(), &closed).unwrap();
+        let place = Place::take(&peers.shared).unwrap();
+        let inbox = Arc::clone(&place.inbox);
+        assert!(inbox.push(&[0], config.addr));
+        drop(place);
+        assert!(!inbox.push(&[0], config.addr));
+        closed.cancel();
+    }
 
     #[test]
     fn a_smaller_buffer_is_told_from_the_one_that_was_asked_for() {

@@ -159,3 +159,50 @@ impl AsyncTcpStream for FramedStream {
         Ok(self.peer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection that has arrived, with its client's end.
+    async fn connection(inbox: &Arc<Inbox>) -> (Arc<FramedStream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let (reader, writer) = stream.into_split();
+        let stream = FramedStream {
+            first: std::sync::Mutex::new(None),
+            reader: Mutex::new(reader),
+            writer: Mutex::new(writer),
+            broken: CancellationToken::new(),
+            peer,
+            inbox: Arc::clone(inbox),
+        };
+        (Arc::new(stream), client)
+    }
+
+    #[tokio::test]
+    async fn connections_that_wait_end_with_their_inbox() {
+        let inbox = Arc::new(Inbox::default());
+        let (stream, mut client) = connection(&inbox).await;
+        assert!(inbox.push_stream(stream));
+        inbox.close();
+        let read = timeout(Duration::from_secs(10), client.read(&mut [0])).await;
+        assert_eq!(read.unwrap().unwrap(), 0);
+        let (late, _client) = connection(&inbox).await;
+        assert!(!inbox.push_stream(late));
+        assert_eq!(Arc::strong_count(&inbox), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_makes_no_room() {
+        let inbox = Arc::new(Inbox::default());
+        let mut taken = 0;
+        for _ in 0..10 {
+            let (stream, _client) = connection(&inbox).await;
+            taken += usize::from(inbox.push_stream(stream));
+        }
+        assert_eq!(taken, 4);
+        inbox.close();
+    }
+}
