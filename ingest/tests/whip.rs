@@ -147,18 +147,7 @@ const FRAGMENT: (header::HeaderName, &str) =
 const RIGHT: (header::HeaderName, &str) = (header::AUTHORIZATION, "Bearer right");
 const RESTART: &str = "a=ice-ufrag:wxyz\r\na=ice-pwd:ABCDEFGHIJKLMNOPQRSTUVWX\r\n";
 
-#[tokio::test]
-async fn an_offer_is_answered_restarted_and_ended() {
-    let rig = Rig::new(|_, _| {});
-    let created = rig.post("right", CHROMIUM).await;
-    assert_eq!(created.status(), StatusCode::CREATED);
-    assert_eq!(field(&created, header::CONTENT_TYPE), "application/sdp");
-    let links: Vec<_> = created.headers().get_all(header::LINK).iter().collect();
-    let stun = "<stun:stun.example.net>; rel=\"ice-server\"";
-    assert_eq!(links, [stun, "</watch/studio>; rel=\"alternate\"; type=\"text/html\""]);
-    let (location, etag) = (field(&created, header::LOCATION), field(&created, header::ETAG));
-    let answer = text(created).await;
-    let port = rig.peers.local_addr().port();
+fn assert_answers_as_it_should(answer: &str, port: u16) {
     assert_eq!(answer.matches("a=candidate").count(), 2, "{answer}");
     assert!(
         answer.contains(&format!(" udp 2130706431 203.0.113.7 {port} typ host\r\n")),
@@ -173,6 +162,21 @@ async fn an_offer_is_answered_restarted_and_ended() {
         assert!(answer.contains(line), "{line}: {answer}");
     }
     assert!(!answer.contains("VP8") && !answer.contains("a=sendrecv"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_offer_is_answered_restarted_and_ended() {
+    let rig = Rig::new(|_, _| {});
+    let created = rig.post("right", CHROMIUM).await;
+    assert_eq!(created.status(), StatusCode::CREATED);
+    assert_eq!(field(&created, header::CONTENT_TYPE), "application/sdp");
+    let links: Vec<_> = created.headers().get_all(header::LINK).iter().collect();
+    let stun = "<stun:stun.example.net>; rel=\"ice-server\"";
+    assert_eq!(links, [stun, "</watch/studio>; rel=\"alternate\"; type=\"text/html\""]);
+    let (location, etag) = (field(&created, header::LOCATION), field(&created, header::ETAG));
+    let answer = text(created).await;
+    let port = rig.peers.local_addr().port();
+    assert_answers_as_it_should(&answer, port);
 
     let patch = async |fields: &[(header::HeaderName, &str)], body| {
         rig.send(Method::PATCH, &location, fields, body).await
@@ -200,7 +204,7 @@ async fn an_offer_is_answered_restarted_and_ended() {
         assert_eq!(response.status(), status, "{}", text(response).await);
     }
 
-    let restarted = patch(&[FRAGMENT, RIGHT, star], RESTART).await;
+    let restarted = patch(&[FRAGMENT, RIGHT, star.clone()], RESTART).await;
     assert_eq!(restarted.status(), StatusCode::OK);
     let renewed = field(&restarted, header::ETAG);
     assert_ne!(renewed, etag);
@@ -209,6 +213,9 @@ async fn an_offer_is_answered_restarted_and_ended() {
         |text: &str| text.lines().find(|it| it.starts_with("a=ice-ufrag")).unwrap().to_owned();
     assert_ne!(ufrag(&fragment), ufrag(&answer));
     assert!(fragment.contains(&format!("203.0.113.7 {port} typ host")), "{fragment}");
+    let again = patch(&[FRAGMENT, RIGHT, star], RESTART).await;
+    assert_eq!((again.status(), field(&again, header::ETAG)), (StatusCode::OK, renewed));
+    assert_eq!(text(again).await, fragment);
     let stale = patch(&[FRAGMENT, RIGHT, if_etag], candidate).await;
     assert_eq!(stale.status(), StatusCode::PRECONDITION_FAILED);
 

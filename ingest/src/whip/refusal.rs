@@ -47,7 +47,8 @@ pub enum WhipRefusal {
     /// New credentials with an ETag.
     #[error("other ICE credentials restart ICE, which needs If-Match: *")]
     RestartUnasked,
-    /// The restart failed; the session goes on as it was.
+    /// The restart failed. The session goes on, but its connection need not: part of the restart may have
+    /// been done.
     #[error("ICE can't be restarted: {0}")]
     RestartFailed(String),
     /// The publisher is not let in.

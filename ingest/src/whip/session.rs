@@ -1,5 +1,6 @@
 //! What may be done to a session (RFC 9725 §4.3).
 
+use media::Redacted;
 use peers::{Credentials, Fragment};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -13,6 +14,9 @@ pub enum PatchAction {
     Candidates,
     /// ICE is restarted with the client's new credentials.
     Restart(Credentials),
+    /// Nothing: ICE was restarted with these credentials last, and that restart's fragment is the answer
+    /// once more. The client did not get it.
+    AlreadyRestarted(Redacted<String>),
 }
 
 /// A session's part in HTTP: who may change it, and of which ICE session its requests speak.
@@ -22,13 +26,15 @@ pub struct WhipSession {
     /// Of ICE sessions; the ETag is made of it.
     generation: u64,
     client: Credentials,
+    /// What the last restart was answered with: our side of the ICE session.
+    restart_answer: Option<Redacted<String>>,
 }
 
 impl WhipSession {
     /// A session that was asked for with this token, by a client with these ICE credentials.
     #[must_use]
     pub fn new(bearer: Option<&Bearer>, client: Credentials) -> Self {
-        Self { token: bearer.map(digest), generation: 1, client }
+        Self { token: bearer.map(digest), generation: 1, client, restart_answer: None }
     }
 
     /// The strong ETag of the ICE session.
@@ -57,10 +63,15 @@ impl WhipSession {
         if_match: Option<&str>,
         fragment: Fragment,
     ) -> Result<PatchAction, WhipRefusal> {
+        let same = fragment.credentials.as_ref() == Some(&self.client);
         let others = fragment.credentials.filter(|it| it.ufrag() != self.client.ufrag());
         let if_match = if_match.ok_or(WhipRefusal::NoIfMatch)?.trim();
         if if_match == "*" {
-            return others.map(PatchAction::Restart).ok_or(WhipRefusal::NothingToRestart);
+            let again = || self.restart_answer.clone().filter(|_| same);
+            return others
+                .map(PatchAction::Restart)
+                .or_else(|| again().map(PatchAction::AlreadyRestarted))
+                .ok_or(WhipRefusal::NothingToRestart);
         }
         let etag = self.etag();
         if !if_match.split(',').any(|one| one.trim() == etag) {
@@ -73,10 +84,11 @@ impl WhipSession {
         }
     }
 
-    /// ICE was restarted.
-    pub fn restarted(&mut self, client: Credentials) {
+    /// ICE was restarted with these credentials, and answered with this fragment.
+    pub fn restarted(&mut self, client: Credentials, answer: String) {
         self.generation += 1;
         self.client = client;
+        self.restart_answer = Some(Redacted::new(answer));
     }
 }
 
@@ -133,10 +145,27 @@ mod tests {
             session.patch(Some("*"), fragment("wxyz")),
             Ok(PatchAction::Restart(new.clone()))
         );
-        session.restarted(new);
+        session.restarted(new, "ours".to_owned());
         assert_ne!(session.etag(), first);
         assert_eq!(session.patch(Some(&first), candidates()), Err(WhipRefusal::Stale));
         let both = format!("{first}, {}", session.etag());
         assert_eq!(session.patch(Some(&both), candidates()), Ok(PatchAction::Candidates));
+    }
+    #[test]
+    fn a_restart_whose_answer_was_lost_is_answered_again() {
+        let mut session = session(None);
+        session.restarted(fragment("wxyz").credentials.unwrap(), "ours".to_owned());
+        let etag = session.etag();
+        let again = PatchAction::AlreadyRestarted(Redacted::new("ours".to_owned()));
+        assert_eq!(session.patch(Some("*"), fragment("wxyz")), Ok(again));
+        assert_eq!(session.etag(), etag);
+        // Neither another password nor none is that restart, and older credentials are another one.
+        let text = "a=ice-ufrag:wxyz\r\na=ice-pwd:0123456789abcdefghijklm\r\n";
+        let other = Fragment::parse(text).unwrap();
+        assert_eq!(session.patch(Some("*"), other), Err(WhipRefusal::NothingToRestart));
+        let none = Fragment::parse("a=end-of-candidates").unwrap();
+        assert_eq!(session.patch(Some("*"), none), Err(WhipRefusal::NothingToRestart));
+        let old = fragment("abcd").credentials.unwrap();
+        assert_eq!(session.patch(Some("*"), fragment("abcd")), Ok(PatchAction::Restart(old)));
     }
 }

@@ -152,8 +152,8 @@ impl Peer {
     }
 
     /// Restarts ICE (RFC 8445 §9) with the client's new credentials: the answer has new ones of ours. The
-    /// client may come from other addresses then; ports, keys and media stay. When it fails, the connection
-    /// is as it was.
+    /// client may come from other addresses then; ports, keys and media stay. When it fails, part of it may
+    /// have been done: whether the client still gets through, its silence will tell.
     ///
     /// # Errors
     /// When the library does.

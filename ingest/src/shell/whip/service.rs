@@ -190,13 +190,17 @@ impl Service {
         let fragment = Fragment::parse(&self.text(body, FRAGMENT_BYTES_MAX).await?)?;
         match state.patch(if_match.as_deref(), fragment)? {
             PatchAction::Candidates => Ok(Done::Nothing),
+            PatchAction::AlreadyRestarted(fragment) => {
+                let fragment = fragment.expose().clone();
+                Ok(Done::Restarted { etag: state.etag(), fragment })
+            }
             PatchAction::Restart(credentials) => {
                 let (reply, answer) = oneshot::channel();
                 let command = Command::Restart(credentials.clone(), reply);
                 entry.commands.send(command).await.map_err(|_gone| WhipRefusal::NoSession)?;
                 let answer = answer.await.map_err(|_gone| WhipRefusal::NoSession)?;
                 let fragment = answer.map_err(WhipRefusal::RestartFailed)?;
-                state.restarted(credentials);
+                state.restarted(credentials, fragment.clone());
                 self.context.metrics.restarts.inc();
                 Ok(Done::Restarted { etag: state.etag(), fragment })
             }
