@@ -4,7 +4,6 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use media::Redacted;
-use percent_encoding::percent_decode_str;
 
 use super::WhipRefusal;
 use crate::StreamKey;
@@ -58,24 +57,18 @@ pub enum WhipRequest {
 }
 
 impl WhipRequest {
-    /// Reads the head of a POST to `/whip`, or to `/whip/{key}`. A key may have slashes, as in RTMP URLs.
+    /// Reads the head of a POST to `/whip`, or to `/whip/{key}`, with the key percent-decoded. It may have
+    /// slashes, as in RTMP URLs.
     ///
     /// # Errors
     /// When it has no key, or is no offer.
     pub fn publish(headers: &HeaderMap, key: Option<&str>) -> Result<Self, WhipRefusal> {
         is_content(headers, SDP)?;
         let bearer = Bearer::of(headers);
-        let in_path = key.filter(|key| !key.is_empty()).map(|key| {
-            let decoded = percent_decode_str(key).decode_utf8();
-            decoded.map(|key| key.trim_matches('/').to_owned())
-        });
-        let key = match (&bearer, in_path) {
-            // A token is meant for the gateway; a path may be there for a proxy.
-            (Some(bearer), _) => bearer.expose().to_owned(),
-            (None, Some(Ok(key))) => key,
-            (None, Some(Err(_)) | None) => return Err(WhipRefusal::NoKey),
-        };
-        let key = StreamKey::new(key).ok_or(WhipRefusal::NoKey)?;
+        let in_path = key.map(|key| key.trim_matches('/')).filter(|key| !key.is_empty());
+        // A token is meant for the gateway; a path may be there for a proxy.
+        let key = bearer.as_ref().map(Bearer::expose).or(in_path);
+        let key = key.and_then(|key| StreamKey::new(key.to_owned())).ok_or(WhipRefusal::NoKey)?;
         Ok(Self::Publish { key, bearer })
     }
 
@@ -133,7 +126,9 @@ mod tests {
         let token = (header::AUTHORIZATION, "bearer s3cret");
         assert_eq!(key(&[sdp.clone(), token.clone()], None).unwrap(), "s3cret");
         assert_eq!(key(&[sdp.clone(), token], Some("other")).unwrap(), "s3cret");
-        assert_eq!(key(std::slice::from_ref(&sdp), Some("app/s3%20cret/")).unwrap(), "app/s3 cret");
+        assert_eq!(key(std::slice::from_ref(&sdp), Some("app/s3 cret/")).unwrap(), "app/s3 cret");
+        // The path is decoded once, before it comes here.
+        assert_eq!(key(std::slice::from_ref(&sdp), Some("50%25")).unwrap(), "50%25");
         assert_eq!(key(std::slice::from_ref(&sdp), None), Err(WhipRefusal::NoKey));
         let basic = (header::AUTHORIZATION, "Basic dTpw");
         assert_eq!(key(&[sdp, basic], None), Err(WhipRefusal::NoKey));
