@@ -232,6 +232,29 @@ async fn an_offer_is_answered_restarted_and_ended() {
 }
 
 #[tokio::test]
+async fn a_request_whose_body_does_not_come_keeps_no_other_waiting() {
+    let rig = Rig::new(|_, _| {});
+    let location = field(&rig.post("right", CHROMIUM).await, header::LOCATION);
+    let nothing = futures_util::stream::pending::<Result<&str, std::convert::Infallible>>();
+    let request = Request::builder()
+        .method(Method::PATCH)
+        .uri(&location)
+        .header(FRAGMENT.0, FRAGMENT.1)
+        .header(RIGHT.0, RIGHT.1)
+        .header(header::IF_MATCH, "*")
+        .body(Body::from_stream(nothing))
+        .unwrap();
+    tokio::select! {
+        biased;
+        early = rig.service.clone().oneshot(request) => panic!("{early:?}"),
+        ended = rig.send(Method::DELETE, &location, &[RIGHT], "") => {
+            assert_eq!(ended.status(), StatusCode::OK);
+        }
+    }
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn a_client_that_waits_for_our_hello_gets_an_active_answer() {
     let rig = Rig::new(|_, _| {});
     let fields = [(header::CONTENT_TYPE, "application/sdp")];

@@ -17,11 +17,11 @@ use tokio::{sync::oneshot, time::timeout};
 use tracing::{debug, info};
 
 use super::{
-    WhipContext,
+    WhipContext, WhipMetrics,
     feed::Feed,
     reply::{self, Done},
     session::Session,
-    sessions::{Command, Sessions},
+    sessions::{Command, Entry, Sessions},
 };
 use crate::{
     ConnectionId, PublishRequest, Refusal, StreamKey,
@@ -185,26 +185,13 @@ impl Service {
             return Err(WhipRefusal::NoSession);
         };
         let entry = self.sessions.find(name)?;
-        let mut state = entry.state.lock().await;
-        state.check(Bearer::of(&parts.headers).as_ref())?;
+        entry.state.lock().await.check(Bearer::of(&parts.headers).as_ref())?;
+        // Other requests need not wait for this one's body.
         let fragment = Fragment::parse(&self.text(body, FRAGMENT_BYTES_MAX).await?)?;
-        match state.patch(if_match.as_deref(), fragment)? {
-            PatchAction::Candidates => Ok(Done::Nothing),
-            PatchAction::AlreadyRestarted(fragment) => {
-                let fragment = fragment.expose().clone();
-                Ok(Done::Restarted { etag: state.etag(), fragment })
-            }
-            PatchAction::Restart(credentials) => {
-                let (reply, answer) = oneshot::channel();
-                let command = Command::Restart(credentials.clone(), reply);
-                entry.commands.send(command).await.map_err(|_gone| WhipRefusal::NoSession)?;
-                let answer = answer.await.map_err(|_gone| WhipRefusal::NoSession)?;
-                let fragment = answer.map_err(WhipRefusal::RestartFailed)?;
-                state.restarted(credentials, fragment.clone());
-                self.context.metrics.restarts.inc();
-                Ok(Done::Restarted { etag: state.etag(), fragment })
-            }
-        }
+        let metrics = Arc::clone(&self.context.metrics);
+        // A client that gives up does not stop a restart halfway: it will ask for its answer again.
+        let patched = self.context.tasks.spawn(patch_session(entry, if_match, fragment, metrics));
+        patched.await.map_err(|_ended| WhipRefusal::NoSession)?
     }
 
     async fn delete(&self, name: &str, parts: &Parts) -> Result<Done, WhipRefusal> {
@@ -227,6 +214,32 @@ impl Service {
             if long { WhipRefusal::TooLarge(most) } else { WhipRefusal::Body }
         })?;
         String::from_utf8(bytes.to_bytes().into()).map_err(|_not_text| WhipRefusal::Body)
+    }
+}
+
+async fn patch_session(
+    entry: Arc<Entry>,
+    if_match: Option<String>,
+    fragment: Fragment,
+    metrics: Arc<WhipMetrics>,
+) -> Result<Done, WhipRefusal> {
+    let mut state = entry.state.lock().await;
+    match state.patch(if_match.as_deref(), fragment)? {
+        PatchAction::Candidates => Ok(Done::Nothing),
+        PatchAction::AlreadyRestarted(fragment) => {
+            let fragment = fragment.expose().clone();
+            Ok(Done::Restarted { etag: state.etag(), fragment })
+        }
+        PatchAction::Restart(credentials) => {
+            let (reply, answer) = oneshot::channel();
+            let command = Command::Restart(credentials.clone(), reply);
+            entry.commands.send(command).await.map_err(|_gone| WhipRefusal::NoSession)?;
+            let answer = answer.await.map_err(|_gone| WhipRefusal::NoSession)?;
+            let fragment = answer.map_err(WhipRefusal::RestartFailed)?;
+            state.restarted(credentials, fragment.clone());
+            metrics.restarts.inc();
+            Ok(Done::Restarted { etag: state.etag(), fragment })
+        }
     }
 }
 

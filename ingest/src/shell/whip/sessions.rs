@@ -26,7 +26,8 @@ pub(super) enum Command {
 /// A session as requests see it.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Held for as long as a request takes: they are made one after another.
+    /// Held while a request is carried out, not while its body comes: they are carried out one after
+    /// another.
     pub(super) state: tokio::sync::Mutex<WhipSession>,
     pub(super) commands: mpsc::Sender<Command>,
 }
