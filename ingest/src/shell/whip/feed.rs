@@ -2,8 +2,9 @@
 
 use std::{pin::Pin, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use media::{AccessUnit, CodecParameters, StreamName, Timescale, Track, TrackId};
-use peers::{Offer, Received};
+use peers::{Layer, Offer, Received};
 use rtp::{OpusPacket, Output, Receiver, ReceiverConfig};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{debug, info, warn};
@@ -29,6 +30,9 @@ pub(super) struct Feed {
     activity: Arc<Activity>,
     queue: EventQueue,
     receiver: Receiver,
+    /// Of the offer's video, and whether there will be sound: told once the layers are agreed on.
+    parameter_sets: Vec<Bytes>,
+    with_sound: bool,
     sources: Sources,
     tracks: TrackLog,
     sound: Option<Arc<dyn SoundEncoding>>,
@@ -52,32 +56,36 @@ impl Feed {
         };
         context.ingest.whip_publishers().inc();
         let mut receiver = Receiver::new(config, now);
-        let sources = Sources::new(offer.layers());
-        let video = sources.video();
-        for track in &video {
-            // Layers share a payload type, not parameters.
-            let sets = if video.len() == 1 { offer.parameter_sets() } else { &[] };
-            receiver.add_h264(*track, sets);
-        }
         receiver.add_opus(TrackId::AUDIO);
-        let mut queue = EventQueue::new(seat.events, seat.health);
-        if video.len() > 1 {
-            let audio = usize::from(offer.has_audio() && context.sound.is_some());
-            queue.promise(video.len(), audio);
-        }
         Self {
             stream: seat.stream,
             connection,
             dismissed: Box::pin(seat.ended.cancelled_owned()),
             activity: seat.activity,
-            queue,
+            queue: EventQueue::new(seat.events, seat.health),
             receiver,
-            sources,
+            parameter_sets: offer.parameter_sets().to_vec(),
+            with_sound: offer.has_audio() && context.sound.is_some(),
+            sources: Sources::new(&[]),
             tracks: TrackLog::default(),
             sound: context.sound.clone(),
             line: None,
             told_of_sound: false,
             ingest: Arc::clone(&context.ingest),
+        }
+    }
+
+    /// Makes the tracks of pictures: one for each layer of the answer, which may have fewer than the offer.
+    pub(super) fn agree(&mut self, layers: &[Layer]) {
+        self.sources = Sources::new(layers);
+        let video = self.sources.video();
+        for track in &video {
+            // Layers share a payload type, not parameters.
+            let sets = if video.len() == 1 { self.parameter_sets.as_slice() } else { &[] };
+            self.receiver.add_h264(*track, sets);
+        }
+        if video.len() > 1 {
+            self.queue.promise(video.len(), usize::from(self.with_sound));
         }
     }
 
@@ -236,5 +244,65 @@ impl Drop for Feed {
     fn drop(&mut self) {
         self.ingest.whip_publishers().dec();
         self.activity.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peers::{Peers, PeersConfig};
+    use tokio::sync::mpsc;
+    use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+    use super::*;
+    use crate::{
+        Admission, BoxFuture, IngestHealth, PublishRequest, Refusal, WhipConfig, shell::now,
+    };
+
+    struct NobodyIsLetIn;
+
+    impl Admission for NobodyIsLetIn {
+        fn admit(&self, _: PublishRequest) -> BoxFuture<'_, Result<PublisherSeat, Refusal>> {
+            Box::pin(async { Err(Refusal::UnknownKey) })
+        }
+    }
+
+    fn context() -> WhipContext {
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let addr = ([127, 0, 0, 1], 0).into();
+        let ports = PeersConfig { addr, tcp: false, public: Vec::new(), peers_max: 1 };
+        WhipContext {
+            admission: Arc::new(NobodyIsLetIn),
+            peers: Peers::bind(&ports, tasks.clone(), &shutdown).unwrap(),
+            sound: None,
+            config: WhipConfig::default(),
+            ingest: Arc::default(),
+            metrics: Arc::default(),
+            tasks,
+            shutdown,
+        }
+    }
+
+    #[tokio::test]
+    async fn tracks_are_those_of_the_answer() {
+        let offer = include_str!("../../../../fixtures/chromium-156/simulcast-offer.sdp");
+        let offer = Offer::parse(offer).unwrap();
+        let seat = PublisherSeat {
+            stream: StreamName::new("cam").unwrap(),
+            events: mpsc::channel(8).0,
+            ended: CancellationToken::new(),
+            activity: Arc::new(Activity::new(now())),
+            health: IngestHealth::new(now()),
+            watch_page: None,
+        };
+        let context = context();
+        let mut feed = Feed::new(ConnectionId::next(), seat, &offer, &context, now());
+        feed.agree(&[]);
+        assert_eq!(feed.sources.video(), [TrackId::VIDEO]);
+        assert!(feed.receiver.health(TrackId::FURTHER).is_none());
+        feed.agree(offer.layers());
+        assert!(offer.layers().len() > 1);
+        assert_eq!(feed.sources.video().len(), offer.layers().len());
+        assert!(feed.receiver.health(TrackId::FURTHER).is_some());
+        context.shutdown.cancel();
     }
 }

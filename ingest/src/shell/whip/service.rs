@@ -124,7 +124,7 @@ impl Service {
         let agent = parts.headers.get(http::header::USER_AGENT);
         seat.health.over_whip(agent.and_then(|agent| agent.to_str().ok()));
         let (stream, watch_page) = (seat.stream.clone(), seat.watch_page.clone());
-        let feed = Feed::new(connection, seat, &offer, &self.context, now());
+        let mut feed = Feed::new(connection, seat, &offer, &self.context, now());
         let (peer, answer) = match self.context.peers.answer(offer).await {
             Ok(answered) => answered,
             Err(error) => {
@@ -133,6 +133,7 @@ impl Service {
             }
         };
         info!(%connection, client = client.map(tracing::field::display), %stream, "publishing over WHIP");
+        feed.agree(answer.layers());
         let layers = answer.layers().len();
         if layers > 0 {
             info!(%connection, %stream, layers, left_out, "layers of the simulcast are tracks of their own");
