@@ -11,6 +11,10 @@ const BACKWARD_NS: i64 = SECOND_NS;
 const AHEAD_NS: i64 = SECOND_NS;
 /// Timestamps this far behind what arrived least delayed have jumped, or stood still.
 const BEHIND_NS: i64 = 5 * SECOND_NS;
+/// Timestamps may run this far ahead of arrivals in all, beyond where they began; and by a hundredth of the
+/// time that passed, which is more than any clock drifts.
+const AHEAD_SUM_NS: i64 = 10 * SECOND_NS;
+const DRIFT_DIVISOR: i64 = 100;
 
 /// What a timestamp means, by the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +23,8 @@ pub(crate) enum Judgement {
     InLine,
     /// It is elsewhere: a fault, or a jump, as the next one will tell.
     Odd,
-    /// It is before the one before.
+    /// It is before the one before, or its track has run too far ahead of arrivals, which have to catch up
+    /// first.
     Backward,
 }
 
@@ -47,6 +52,8 @@ pub(crate) struct Lane {
     /// Sound can't be stretched: it leads, pictures follow.
     pub(crate) is_sound: bool,
     last: Option<Last>,
+    /// Media time minus arrival where the lane began first, in nanoseconds.
+    lead: Option<i64>,
     /// Media time minus extended timestamp, in nanoseconds.
     pub(crate) offset: i64,
     pub(crate) floor: ArrivalFloor,
@@ -62,6 +69,7 @@ impl Lane {
             timescale,
             is_sound,
             last: None,
+            lead: None,
             offset: 0,
             floor: ArrivalFloor::default(),
             reports: Reports::default(),
@@ -80,7 +88,9 @@ impl Lane {
         let waited = (stamp.arrived - last.stamp.arrived).max(0);
         let ahead = stamp.arrived - self.nanos(last.ticks + step);
         let behind = self.floor.get().is_some_and(|floor| ahead - floor > BEHIND_NS);
-        if time < -BACKWARD_NS || time - waited > AHEAD_NS {
+        if self.runs_ahead(last.pts, time, stamp.arrived) {
+            Judgement::Backward
+        } else if time < -BACKWARD_NS || time - waited > AHEAD_NS {
             Judgement::Odd
         } else if step < 0 || (step == 0 && self.is_sound) {
             Judgement::Backward
@@ -89,6 +99,14 @@ impl Lane {
         } else {
             Judgement::InLine
         }
+    }
+
+    /// Whether a unit that comes `time` after the one at `pts` is further ahead of its arrival than all steps
+    /// together may take it.
+    fn runs_ahead(&self, pts: i64, time: i64, arrived: i64) -> bool {
+        let lead = self.nanos(pts).saturating_add(time.clamp(0, AHEAD_NS)).saturating_sub(arrived);
+        let gained = lead.saturating_sub(self.lead.unwrap_or(lead));
+        gained > AHEAD_SUM_NS.saturating_add(arrived / DRIFT_DIVISOR)
     }
 
     /// Whether two odd stamps in a row agree: then the clock has jumped.
@@ -105,7 +123,10 @@ impl Lane {
         // Never back, so the offset gives way.
         let earliest = self.last.map(|last| self.nanos(last.pts + 1));
         self.offset = earliest.map_or(offset, |earliest| offset.max(earliest));
-        self.hand_out(stamp, 0)
+        let pts = self.hand_out(stamp, 0);
+        let lead = self.nanos(pts).saturating_sub(stamp.arrived);
+        self.lead.get_or_insert(lead);
+        pts
     }
 
     /// The time of a stamp in line, after moving the offset towards `target`, by no more than
@@ -172,4 +193,31 @@ fn ticks_to_nanos(ticks: i64, timescale: Timescale) -> i64 {
 
 fn nanos_to_ticks(nanos: i64, timescale: Timescale) -> i64 {
     Timestamp::new(nanos, NANOS).rescale(timescale).ticks()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_steps_ahead_do_not_add_up() {
+        let mut lane = Lane::new(Timescale::new(90_000).unwrap(), false);
+        lane.begin(Stamp { timestamp: 0, arrived: 0 }, 0);
+        // Each 0.9 s after the one before, all at once.
+        let at = |index: u32, arrived| Stamp { timestamp: index * 81_000, arrived };
+        let taken = (1..100).take_while(|index| {
+            let stamp = at(*index, 0);
+            let in_line = lane.judge(stamp) == Judgement::InLine;
+            if in_line {
+                lane.place(stamp, None);
+            }
+            in_line
+        });
+        assert_eq!(taken.count(), 11);
+        assert_eq!(lane.judge(at(12, 0)), Judgement::Backward);
+        // A jump does not get round it.
+        assert_eq!(lane.judge(at(1_000, 0)), Judgement::Backward);
+        // Arrivals catch up.
+        assert_eq!(lane.judge(at(12, SECOND_NS)), Judgement::InLine);
+    }
 }
