@@ -343,8 +343,7 @@ impl StreamTask {
             self.last_heard = None;
             if self.publisher.is_some() {
                 tracing::warn!("the publisher is silent");
-                self.filler.wanted();
-                self.segmenter.publisher_left(now, wall_clock_now());
+                self.media_stop(now);
             }
         }
         self.segmenter.handle_timeout(now, wall_clock_now());
@@ -440,9 +439,16 @@ impl StreamTask {
         let window = if publisher.pushes() { Duration::ZERO } else { reconnect };
         tracing::info!(connection = %publisher.connection, reason, ?window, "publisher left, waiting");
         self.registry.publisher_left(&self.config.name, publisher.connection);
-        self.segmenter.publisher_left(now, wall_clock_now());
-        self.filler.wanted();
+        self.media_stop(now);
         self.ends_at = Some(now + window);
+    }
+
+    /// No media come any more. What is cut short goes on its way first: filler is asked for behind it, and
+    /// shows its last picture.
+    fn media_stop(&mut self, now: Instant) {
+        self.segmenter.publisher_left(now, wall_clock_now());
+        self.forward_segments();
+        self.filler.wanted();
     }
 
     fn is_pushed(&self) -> bool {

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "local")]
 mod coded;
+#[cfg(test)]
+mod departure_tests;
 mod shown;
 #[cfg(feature = "local")]
 mod slates;

@@ -46,7 +46,7 @@ impl FillerMaking for Bench {
     }
 }
 
-fn init(height: u32) -> Arc<InitSegment> {
+pub(super) fn init(height: u32) -> Arc<InitSegment> {
     let parameters = if height == 0 {
         CodecParameters::Aac(Arc::new(AacParameters {
             audio_specific_config: Bytes::from_static(&[0x11, 0x90]),
