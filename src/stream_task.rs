@@ -24,7 +24,7 @@ use tracing::Instrument as _;
 use crate::{
     config::StreamConfig,
     default_ladder::DefaultLadder,
-    filler::{FillerMaking, StreamFiller},
+    filler::{FillerMaking, NoFiller, StreamFiller},
     layered_ladder,
     metrics::StreamMetrics,
     push::{PushAnswers, Pushed},
@@ -157,7 +157,7 @@ enum Turn {
     PublisherGone(EndReason),
     Arrival(Publisher),
     Release(PresentationSegment),
-    Filler(Option<Filler>),
+    Filler(Result<Filler, NoFiller>),
     Timer,
     Drain,
 }

@@ -16,7 +16,7 @@ use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{FillerMaking, FillerOrder, tests::init};
+use super::{FillerMaking, FillerOrder, NoFiller, tests::init};
 use crate::{
     config::{FillerKind, KeyDigest, PublisherPolicy, StreamConfig},
     default_ladder::DefaultLadder,
@@ -33,11 +33,11 @@ const STEP: i64 = 9_000;
 struct Maker(mpsc::Sender<Chain>);
 
 impl FillerMaking for Maker {
-    fn make(&self, order: FillerOrder) -> BoxFuture<'static, Option<Filler>> {
+    fn make(&self, order: FillerOrder) -> BoxFuture<'static, Result<Filler, NoFiller>> {
         self.0.try_send(order.last).unwrap();
         let pictures = vec![Chain::from(Bytes::from_static(b"still")); 20];
         let video = Some(FillerPictures { init: init(720), pictures, interval: 9_000 });
-        Box::pin(async { Some(Filler { video, ..Filler::default() }) })
+        Box::pin(async { Ok(Filler { video, ..Filler::default() }) })
     }
 }
 

@@ -29,8 +29,21 @@ pub(crate) use self::workers::FillerWorkers;
 
 /// What makes filler.
 pub(crate) trait FillerMaking: fmt::Debug + Send + Sync {
-    /// Makes what is ordered, as far as that is possible; `None` where it is not at all.
-    fn make(&self, order: FillerOrder) -> BoxFuture<'static, Option<Filler>>;
+    /// Makes what is ordered, as far as that is possible.
+    ///
+    /// # Errors
+    /// When it is not possible at all.
+    fn make(&self, order: FillerOrder) -> BoxFuture<'static, Result<Filler, NoFiller>>;
+}
+
+/// Why there is no filler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(any(feature = "local", test)), expect(dead_code, reason = "only workers say it"))]
+pub(crate) enum NoFiller {
+    /// It may be possible a little later.
+    Now,
+    /// Another try would end like this one.
+    Ever,
 }
 
 /// What a stream's filler has to show.

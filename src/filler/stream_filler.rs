@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use router::BoxFuture;
 use segmenter::Filler;
 
-use super::{FillerMaking, shown::Shown};
+use super::{FillerMaking, NoFiller, shown::Shown};
 use crate::config::{FillerKind, PublisherPolicy};
 
 /// Times filler is asked for in one absence: it is refused where too many streams want some.
@@ -33,7 +33,7 @@ pub(crate) struct StreamFiller {
 
 struct Work {
     /// Never locked: a stream's task may be looked at from several threads, a future may not.
-    made: Mutex<BoxFuture<'static, Option<Filler>>>,
+    made: Mutex<BoxFuture<'static, Result<Filler, NoFiller>>>,
     since: Instant,
 }
 
@@ -128,17 +128,20 @@ impl StreamFiller {
         self.work = Some(Work { made: Mutex::new(maker.make(order)), since: now });
     }
 
-    /// Waits until what is in the making is done. `None`: it can't be made, this time.
-    pub(crate) async fn ready(&mut self) -> Option<Filler> {
+    /// Waits until what is in the making is done.
+    ///
+    /// # Errors
+    /// When it can't be made, this time or for the whole absence.
+    pub(crate) async fn ready(&mut self) -> Result<Filler, NoFiller> {
         let Some(work) = &mut self.work else { return std::future::pending().await };
         work.made.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().await
     }
 
     /// Takes note of what [`Self::ready`] gave, before it is handed over.
-    pub(crate) fn made(&mut self, now: Instant, made: Option<&Filler>) {
+    pub(crate) fn made(&mut self, now: Instant, made: Result<&Filler, &NoFiller>) {
         let took = self.work.take().map(|work| now.saturating_duration_since(work.since));
         match made {
-            Some(filler) => {
+            Ok(filler) => {
                 let renditions = filler.ready_made.len();
                 tracing::debug!(
                     ?took,
@@ -148,8 +151,11 @@ impl StreamFiller {
                 );
                 self.state = State::Ready;
             }
-            None => {
-                tracing::debug!(?took, tries = self.tries, "no filler was made");
+            Err(why) => {
+                tracing::debug!(?took, tries = self.tries, ?why, "no filler was made");
+                if *why == NoFiller::Ever {
+                    self.tries = TRIES;
+                }
                 self.state = State::Refused;
             }
         }

@@ -17,10 +17,11 @@ use router::BoxFuture;
 use segmenter::Filler;
 use tokio::sync::oneshot;
 
-use super::{FillerMaking, FillerOrder, StreamFiller};
+use super::{FillerMaking, FillerOrder, NoFiller, StreamFiller};
 use crate::config::{FillerKind, PublisherPolicy};
 
-type Asked = Vec<(FillerOrder, oneshot::Sender<Option<Filler>>)>;
+type Made = Result<Filler, NoFiller>;
+type Asked = Vec<(FillerOrder, oneshot::Sender<Made>)>;
 
 /// Keeps what is asked for, until the test answers.
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ impl Bench {
         self.0.lock().unwrap().len()
     }
 
-    fn answer(&self, filler: Option<Filler>) -> FillerOrder {
+    fn answer(&self, filler: Made) -> FillerOrder {
         let (order, sender) = self.0.lock().unwrap().pop().unwrap();
         sender.send(filler).unwrap();
         order
@@ -39,10 +40,10 @@ impl Bench {
 }
 
 impl FillerMaking for Bench {
-    fn make(&self, order: FillerOrder) -> BoxFuture<'static, Option<Filler>> {
+    fn make(&self, order: FillerOrder) -> BoxFuture<'static, Made> {
         let (sender, made) = oneshot::channel();
         self.0.lock().unwrap().push((order, sender));
-        Box::pin(async { made.await.ok().flatten() })
+        Box::pin(async { made.await.unwrap_or(Err(NoFiller::Now)) })
     }
 }
 
@@ -70,6 +71,13 @@ pub(super) fn init(height: u32) -> Arc<InitSegment> {
     let id = if height == 0 { TrackId::AUDIO } else { TrackId::VIDEO };
     let timescale = if height == 0 { Timescale::new(48_000).unwrap() } else { Timescale::VIDEO };
     Arc::new(cmaf::init_segment(&Track { id, timescale, parameters }).unwrap())
+}
+
+/// Of the source's audio.
+#[cfg(feature = "local")]
+pub(super) fn silence() -> Filler {
+    let frame = Chain::from(Bytes::from_static(b"hush"));
+    Filler { audio: Some(segmenter::FillerSound { init: init(0), frame }), ..Filler::default() }
 }
 
 fn track(init: &Arc<InitSegment>, body: &'static [u8]) -> Option<Arc<TrackSegment>> {
@@ -137,7 +145,7 @@ impl Stream {
         let made = self.filler.ready().await;
         self.filler.made(self.now, made.as_ref());
         self.filler.begin(self.now);
-        made.is_some()
+        made.is_ok()
     }
 }
 
@@ -153,7 +161,7 @@ async fn the_last_segments_are_asked_to_stand_still_in_every_rendition() {
     stream.filler.begin(stream.now);
     stream.filler.begin(stream.now);
     assert_eq!(stream.bench.asked(), 1, "one at a time");
-    let order = stream.bench.answer(Some(Filler::default()));
+    let order = stream.bench.answer(Ok(Filler::default()));
     let expected = [&stream.source.bytes[..], b"keyrest"].concat();
     assert_eq!(order.last.to_contiguous(), expected);
     let names: Vec<_> =
@@ -175,7 +183,7 @@ async fn who_is_refused_asks_again_with_the_next_stand_in_and_not_for_ever() {
         stream.gap();
         if stream.bench.asked() > 0 {
             asked += 1;
-            stream.bench.answer(None);
+            stream.bench.answer(Err(NoFiller::Now));
             assert!(!stream.made().await);
             assert_eq!(stream.bench.asked(), 0, "not before the next stand-in");
         }
@@ -184,6 +192,22 @@ async fn who_is_refused_asks_again_with_the_next_stand_in_and_not_for_ever() {
     stream.media(b"key", true);
     stream.gap();
     assert_eq!(stream.bench.asked(), 1, "another absence, another try");
+}
+
+#[tokio::test]
+async fn what_can_never_be_made_is_asked_for_once_an_absence() {
+    let mut stream = Stream::new(FillerKind::LastPicture);
+    stream.media(b"key", true);
+    stream.gap();
+    stream.bench.answer(Err(NoFiller::Ever));
+    assert!(!stream.made().await);
+    for _ in 0..3 {
+        stream.gap();
+        assert_eq!(stream.bench.asked(), 0);
+    }
+    stream.media(b"key", true);
+    stream.gap();
+    assert_eq!(stream.bench.asked(), 1, "another absence");
 }
 
 #[tokio::test]
@@ -219,7 +243,7 @@ async fn filler_of_layers_stands_in_for_them() {
     let listed = PresentationSegment { source: Arc::new(segment), renditions: Vec::new() };
     stream.filler.listed(&listed);
     stream.gap();
-    let order = stream.bench.answer(None);
+    let order = stream.bench.answer(Err(NoFiller::Now));
     assert_eq!(order.pictures.len(), 2);
     assert_eq!(order.silence.ready_made.len(), 1, "silence for the second audio track");
 }

@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use codec::{FillerJob, FillerPicture, FillerProfile, WorkerConfig, WorkerPool};
+use codec::{FillerJob, FillerPicture, FillerProfile, TranscodeJobError, WorkerConfig, WorkerPool};
 use media::{CodecParameters, RenditionName, VideoRange};
 use router::BoxFuture;
 use segmenter::{Filler, FillerPictures, FillerTrack};
 
-use super::{FillerMaking, FillerOrder, PictureOrder, coded, slates};
+use super::{FillerMaking, FillerOrder, NoFiller, PictureOrder, coded, slates};
 
 /// Jobs that may wait; a stream that is refused asks again when its next stand-in is due.
 const QUEUE: usize = 256;
@@ -50,12 +50,12 @@ impl FillerWorkers {
 }
 
 impl FillerMaking for FillerWorkers {
-    fn make(&self, order: FillerOrder) -> BoxFuture<'static, Option<Filler>> {
+    fn make(&self, order: FillerOrder) -> BoxFuture<'static, Result<Filler, NoFiller>> {
         Box::pin(make(self.clone(), order))
     }
 }
 
-async fn make(workers: FillerWorkers, order: FillerOrder) -> Option<Filler> {
+async fn make(workers: FillerWorkers, order: FillerOrder) -> Result<Filler, NoFiller> {
     let FillerOrder { last, slate, mut pictures, length, silence: mut filler } = order;
     let slate = slate.map(|path| workers.slates.get(&path).cloned());
     if slate.is_some() {
@@ -67,11 +67,10 @@ async fn make(workers: FillerWorkers, order: FillerOrder) -> Option<Filler> {
         .filter_map(|order| profile(&order).map(|profile| (order, profile)))
         .take(FillerJob::MAX_RENDITIONS)
         .unzip();
-    if profiles.is_empty() {
-        return (filler.audio.is_some()).then_some(filler);
-    }
     let picture = match slate {
-        Some(image) => FillerPicture::Slate(image?),
+        _ if profiles.is_empty() => return unless_empty(filler),
+        Some(Some(image)) => FillerPicture::Slate(image),
+        Some(None) => return unless_empty(filler),
         None => FillerPicture::LastOf(last),
     };
     let job = FillerJob {
@@ -83,8 +82,8 @@ async fn make(workers: FillerWorkers, order: FillerOrder) -> Option<Filler> {
     let output = match workers.pool.fill(job).await {
         Ok(output) => output,
         Err(error) => {
-            tracing::warn!(%error, "no filler was made");
-            return None;
+            tracing::warn!(%error, "no pictures were made to fill with");
+            return without_pictures(&error, filler);
         }
     };
     for (order, made) in orders.into_iter().zip(output.renditions) {
@@ -100,8 +99,23 @@ async fn make(workers: FillerWorkers, order: FillerOrder) -> Option<Filler> {
             }
         }
     }
+    unless_empty(filler)
+}
+
+/// Silence takes no worker: viewers have it in any case, unless there may be pictures a little later.
+fn without_pictures(error: &TranscodeJobError, silence: Filler) -> Result<Filler, NoFiller> {
+    use TranscodeJobError as E;
+    if matches!(error, E::Busy { .. } | E::ShuttingDown) {
+        return Err(NoFiller::Now);
+    }
+    let may_pass = matches!(error, E::WorkerDied { .. } | E::Start(_) | E::Protocol(_));
+    // Anything else ends the same, after as long as before, for which the others wait.
+    unless_empty(silence).map_err(|none| if may_pass { NoFiller::Now } else { none })
+}
+
+fn unless_empty(filler: Filler) -> Result<Filler, NoFiller> {
     let any = filler.video.is_some() || filler.audio.is_some() || !filler.ready_made.is_empty();
-    any.then_some(filler)
+    any.then_some(filler).ok_or(NoFiller::Ever)
 }
 
 /// As many pictures as the longest stand-in shows.
@@ -141,5 +155,47 @@ fn put(filler: &mut Filler, name: Option<RenditionName>, pictures: FillerPicture
     match name {
         None => filler.video = Some(pictures),
         Some(name) => filler.ready_made.push((name, FillerTrack::Pictures(pictures))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filler::tests::{init, silence};
+
+    fn order() -> FillerOrder {
+        let source = PictureOrder { name: None, init: init(720), bitrate: 1_000_000 };
+        FillerOrder {
+            last: media::Chain::new(),
+            slate: None,
+            pictures: vec![source],
+            length: Duration::from_secs(2),
+            silence: silence(),
+        }
+    }
+
+    #[tokio::test]
+    async fn there_is_silence_where_no_picture_can_be_made() {
+        let none = std::iter::empty();
+        let workers = FillerWorkers::new(Path::new("/nonexistent/worker"), none).unwrap();
+        let made = workers.make(order()).await.unwrap();
+        assert!(made.audio.is_some() && made.video.is_none());
+        let mute = FillerOrder { silence: Filler::default(), ..order() };
+        assert_eq!(workers.make(mute).await.unwrap_err(), NoFiller::Now);
+        let unread = FillerOrder { slate: Some("slate.png".into()), ..order() };
+        assert!(workers.make(unread).await.unwrap().audio.is_some());
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let of = |error| without_pictures(&error, silence()).map(|made| made.audio.is_some());
+        let mute = |error| without_pictures(&error, Filler::default()).map(|_| ());
+        let busy = || TranscodeJobError::Busy { workers: 1, waiting: 256 };
+        let slow = || TranscodeJobError::TimedOut { after: LIMIT };
+        assert_eq!(of(busy()), Err(NoFiller::Now), "the picture, a little later");
+        assert_eq!(of(TranscodeJobError::ShuttingDown), Err(NoFiller::Now));
+        assert_eq!(of(slow()), Ok(true));
+        assert_eq!(mute(slow()), Err(NoFiller::Ever));
+        assert_eq!(mute(TranscodeJobError::Protocol("?".into())), Err(NoFiller::Now));
     }
 }
