@@ -14,6 +14,8 @@ use super::{FillerOrder, PictureOrder};
 
 /// Segments since the last that begins with a key frame; only a GOP that was cut has more than one.
 const SEGMENTS_MAX: usize = 8;
+/// How much media they are: all of it is decoded for its last picture, while other streams wait.
+const LENGTH_MAX: Duration = Duration::from_secs(10);
 /// Most of a rendition's bits per second are known to be at least so many.
 const BITRATE_MIN: u64 = 300_000;
 
@@ -21,6 +23,8 @@ const BITRATE_MIN: u64 = 300_000;
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     last: Vec<Arc<TrackSegment>>,
+    /// One was left out behind them: what comes after it doesn't decode either.
+    cut_off: bool,
     renditions: BTreeMap<Place, Rendition>,
 }
 
@@ -45,11 +49,20 @@ impl Shown {
     pub(super) fn cut(&mut self, segment: &Segment) {
         let Some(track) = segment.to_transcode() else { return };
         let goes_on = self.last.last().is_some_and(|last| Arc::ptr_eq(&last.init, &track.init));
-        if segment.independent || !goes_on || self.last.len() >= SEGMENTS_MAX {
+        if segment.independent || !goes_on {
             self.last.clear();
+            self.cut_off = false;
         }
-        // Without its key frame nothing decodes.
-        if segment.independent || !self.last.is_empty() {
+        if self.last.is_empty() {
+            // Without its key frame nothing decodes.
+            self.last.extend(segment.independent.then(|| Arc::clone(track)));
+            return;
+        }
+        // A picture that is a little older is better than none.
+        let length: MediaDuration = self.last.iter().map(|it| it.duration()).sum();
+        let longer = length.to_std().saturating_add(track.duration().to_std());
+        self.cut_off |= self.last.len() >= SEGMENTS_MAX || longer > LENGTH_MAX;
+        if !self.cut_off {
             self.last.push(Arc::clone(track));
         }
     }

@@ -81,9 +81,15 @@ pub(super) fn silence() -> Filler {
 }
 
 fn track(init: &Arc<InitSegment>, body: &'static [u8]) -> Option<Arc<TrackSegment>> {
+    lasting(init, body, 1)
+}
+
+/// A track of one sample, which lasts so many ticks.
+fn lasting(init: &Arc<InitSegment>, body: &'static [u8], ticks: u32) -> Option<Arc<TrackSegment>> {
     let body = Chain::from(Bytes::from_static(body));
-    let sample = Sample { duration: 1, composition_offset: 0, sync: true, payload: body.clone() };
-    let duration = MediaDuration::new(1, Timescale::VIDEO);
+    let payload = body.clone();
+    let sample = Sample { duration: ticks, composition_offset: 0, sync: true, payload };
+    let duration = MediaDuration::new(ticks.into(), Timescale::VIDEO);
     let parts = vec![Part { duration, independent: true, body }];
     let (init, samples) = (Arc::clone(init), vec![sample]);
     Some(Arc::new(TrackSegment { init, base_decode_time: 0, samples, parts }))
@@ -123,6 +129,20 @@ impl Stream {
             filler: false,
             closed: self.now,
         }
+    }
+
+    /// A segment whose video lasts so many seconds, cut.
+    fn piece(&mut self, body: &'static [u8], independent: bool, seconds: u32) {
+        let video = lasting(&self.source, body, seconds * 90_000);
+        self.filler.cut(&Segment { independent, video, ..self.segment(None) });
+    }
+
+    /// What a last picture would be taken from now.
+    fn last(&mut self) -> Vec<u8> {
+        self.gap();
+        let order = self.bench.answer(Err(NoFiller::Now));
+        let file = order.last.to_contiguous();
+        file.strip_prefix(&self.source.bytes[..]).expect("its header").to_vec()
     }
 
     /// A segment of the publisher's, cut and listed with a rung.
@@ -172,6 +192,33 @@ async fn the_last_segments_are_asked_to_stand_still_in_every_rendition() {
     assert!(stream.made().await);
     stream.filler.begin(stream.now);
     assert_eq!(stream.bench.asked(), 0, "it is there");
+}
+
+#[tokio::test]
+async fn of_a_gop_without_end_the_first_pieces_are_kept() {
+    let mut stream = Stream::new(FillerKind::LastPicture);
+    stream.media(b"key", true);
+    for _ in 0..20 {
+        stream.piece(b"+", false, 0);
+    }
+    assert_eq!(stream.last(), b"key+++++++");
+    stream.piece(b"next", true, 2);
+    assert_eq!(stream.last(), b"next");
+}
+
+#[tokio::test]
+async fn no_more_is_decoded_than_takes_a_moment() {
+    let mut stream = Stream::new(FillerKind::LastPicture);
+    stream.media(b"old", true);
+    stream.piece(b"key", true, 12);
+    stream.piece(b"+", false, 1);
+    assert_eq!(stream.last(), b"key", "however long it is");
+    stream.piece(b"key", true, 4);
+    stream.piece(b"+", false, 4);
+    stream.piece(b"-", false, 4);
+    // Short enough, but behind what was left out.
+    stream.piece(b"-", false, 1);
+    assert_eq!(stream.last(), b"key+");
 }
 
 #[tokio::test]
