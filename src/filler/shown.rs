@@ -47,7 +47,11 @@ struct Rendition {
 impl Shown {
     /// The publisher's media have come this far.
     pub(super) fn cut(&mut self, segment: &Segment) {
-        let Some(track) = segment.to_transcode() else { return };
+        let Some(track) = segment.to_transcode() else {
+            // Whose picture it was is not on screen any more, or the camera is off.
+            self.last.clear();
+            return;
+        };
         let goes_on = self.last.last().is_some_and(|last| Arc::ptr_eq(&last.init, &track.init));
         if segment.independent || !goes_on {
             self.last.clear();
@@ -71,6 +75,12 @@ impl Shown {
     pub(super) fn listed(&mut self, segment: &PresentationSegment) {
         let source = &segment.source;
         let duration = source.duration;
+        if !source.is_gap() {
+            self.renditions.retain(|place, _| match place {
+                Place::Video | Place::Audio => true,
+                Place::Named(name) => lists(segment, name),
+            });
+        }
         if let Some(video) = &source.video {
             self.note(Place::Video, None, video, duration);
         }
@@ -109,12 +119,16 @@ impl Shown {
         }
     }
 
-    /// What has to be made to fill stand-ins of `length`; `None` when nothing was shown.
+    /// What has to be made to fill stand-ins of `length`; `None` when there is nothing.
+    /// Without a last picture and a slate, it is sound only.
     pub(super) fn order(&self, length: Duration, slate: Option<PathBuf>) -> Option<FillerOrder> {
         let mut pictures = Vec::new();
         let mut silence = Filler::default();
         for (place, rendition) in &self.renditions {
             if rendition.init.track.kind() == TrackKind::Video {
+                if self.last.is_empty() && slate.is_none() {
+                    continue;
+                }
                 pictures.push(PictureOrder {
                     name: rendition.name.clone(),
                     init: Arc::clone(&rendition.init),
@@ -130,7 +144,8 @@ impl Shown {
                 }
             }
         }
-        let nothing = pictures.is_empty() && silence.audio.is_none();
+        let heard = silence.audio.is_some() || !silence.ready_made.is_empty();
+        let nothing = pictures.is_empty() && !heard;
         (!nothing).then(|| FillerOrder { last: self.file(), slate, pictures, length, silence })
     }
 
@@ -140,6 +155,13 @@ impl Shown {
         let bodies = self.last.iter().flat_map(|segment| segment.body().cloned());
         init.into_iter().chain(bodies).collect()
     }
+}
+
+/// Whether the segment has a rendition of that name, be it a gap.
+fn lists(segment: &PresentationSegment, name: &str) -> bool {
+    let mut ready_made = segment.source.ready_made.iter();
+    ready_made.any(|it| it.name.as_str() == name)
+        || segment.renditions.iter().any(|it| it.name.as_str() == name)
 }
 
 /// Silence under the header of what it stands in for; `None` where its channels are laid out in a way of

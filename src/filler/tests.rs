@@ -107,7 +107,8 @@ struct Stream {
 impl Stream {
     fn new(kind: FillerKind) -> Self {
         let bench = Arc::new(Bench::default());
-        let policy = PublisherPolicy { filler: kind, ..PublisherPolicy::default() };
+        let slate = Some("slate.png".into());
+        let policy = PublisherPolicy { filler: kind, slate, ..PublisherPolicy::default() };
         let length = Duration::from_secs(2);
         let maker: Arc<dyn FillerMaking> = bench.clone();
         let filler = StreamFiller::new(Some(maker), &policy, length, Counter::default());
@@ -293,4 +294,44 @@ async fn filler_of_layers_stands_in_for_them() {
     let order = stream.bench.answer(Err(NoFiller::Now));
     assert_eq!(order.pictures.len(), 2);
     assert_eq!(order.silence.ready_made.len(), 1, "silence for the second audio track");
+}
+
+#[tokio::test]
+async fn a_picture_is_forgotten_when_media_come_without_one() {
+    for (kind, pictures) in [(FillerKind::LastPicture, 0), (FillerKind::Slate, 2)] {
+        let mut stream = Stream::new(kind);
+        stream.media(b"key", true);
+        // The camera is off, or another publisher has none.
+        let audio = track(&stream.sound, b"sound");
+        stream.filler.cut(&Segment { audio, ..stream.segment(None) });
+        stream.gap();
+        let order = stream.bench.answer(Err(NoFiller::Now));
+        assert!(order.last.is_empty());
+        assert_eq!(order.pictures.len(), pictures, "{kind:?}");
+        assert!(order.silence.audio.is_some());
+        stream.media(b"back", true);
+        stream.gap();
+        assert_eq!(stream.bench.answer(Err(NoFiller::Now)).pictures.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn names_that_nobody_lists_any_more_are_forgotten() {
+    let mut stream = Stream::new(FillerKind::LastPicture);
+    for layer in 1..=3 {
+        let name = RenditionName::of_layer(360, layer);
+        let ready_made = vec![ReadyMade { name, media: track(&stream.rung, b"x") }];
+        let segment = Segment { ready_made, ..stream.segment(Some(b"key")) };
+        stream.filler.cut(&segment);
+        let source = Arc::new(segment);
+        stream.filler.listed(&PresentationSegment { source, renditions: Vec::new() });
+    }
+    // A gap has no names, and nothing is forgotten for it.
+    let source = Arc::new(stream.segment(None));
+    stream.filler.listed(&PresentationSegment { source, renditions: Vec::new() });
+    stream.gap();
+    let order = stream.bench.answer(Err(NoFiller::Now));
+    let names: Vec<_> =
+        order.pictures.iter().map(|it| it.name.as_ref().map(ToString::to_string)).collect();
+    assert_eq!(names, [None, Some(RenditionName::of_layer(360, 3).to_string())]);
 }
