@@ -185,6 +185,11 @@ impl Follower {
         Self { idle: true, ..self }
     }
 
+    /// Whether nothing waits for it: it has paused.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.idle
+    }
+
     /// A segment begins to wait for its tracks.
     pub(crate) const fn note_waiting(&mut self) {
         self.seen = self.queue.last_dts();

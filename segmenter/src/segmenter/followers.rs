@@ -81,14 +81,14 @@ impl Segmenter {
     }
 
     /// Browsers pause large layers first: the smallest one leads, as soon as it begins where the open segment
-    /// does.
+    /// does. One that has paused has to send again first.
     pub(super) fn prefer_smallest(&mut self, now: Instant, wall: SystemTime) {
         if self.closing.is_some() || self.followers.is_empty() {
             return;
         }
         let State::Running(Running { epoch, .. }) = &self.state else { return };
         let Some(size) = epoch.video.as_ref().map(|init| pixels(init)) else { return };
-        if let Some(index) = self.smallest_abreast(|it| it.pixels() < size) {
+        if let Some(index) = self.smallest_abreast(|it| it.pixels() < size && !it.is_idle()) {
             self.hand_over(now, wall, index, false);
         }
     }

@@ -165,6 +165,25 @@ fn a_leader_that_stops_is_followed_by_a_new_timeline_where_no_other_begins_with_
 }
 
 #[test]
+fn a_leader_that_stops_within_a_long_gop_leads_no_more() {
+    let layers = [(1, 270), (3, 1_080)];
+    let mut rig = rig(&layers);
+    let mut sent = simulcast(&layers, 24_000);
+    sent.iter_mut().for_each(|it| it.key = it.at % 8_000 == 0);
+    sent.retain(|it| it.id != 1 || it.at < 10_000);
+    play(&mut rig, sent);
+    let rig = rig.finish();
+    check_alignment(&rig);
+    assert_eq!(rig.millis()[..2], [8_000; 2]);
+    assert_eq!(discontinuities(&rig), 0, "pictures are never lost");
+    assert_eq!(
+        (sources(&rig), rig.ready_made("source-270p")),
+        (vec![true; 3], vec![true, false, false])
+    );
+    assert_eq!(rig.stats().dropped_video, 60, "the rest of the small one");
+}
+
+#[test]
 fn a_layer_whose_key_frames_are_elsewhere_is_never_shown() {
     let mut rig = rig(&BROWSER);
     let mut sent = simulcast(&BROWSER, 10_000);
