@@ -1,22 +1,19 @@
 //! The sliding window of a presentation: every playlist, and every file they lead to.
 
 mod entry;
+mod listing;
 mod measure;
 mod rendition;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    cmp::Reverse,
     collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use media::{
-    Ladder, MediaDuration, PlaybackId, PresentationSegment, RenditionName, RenditionOutcome,
-    Timescale,
-};
+use media::{Ladder, MediaDuration, PlaybackId, PresentationSegment, Timescale};
 
 use self::{
     entry::{Entry, Map, Slot},
@@ -25,7 +22,6 @@ use self::{
 use crate::{
     FileContent, FileName, MediaFile, PlaybackConfig, Rendered, RenditionId,
     media_playlist::{MediaPlaylist, MediaSegment},
-    multivariant_playlist,
 };
 
 /// Fewest segments a live playlist lists, whatever the configuration says.
@@ -125,10 +121,12 @@ impl Window {
         self.discontinuity_sequence.saturating_add(listed).saturating_add(1)
     }
 
-    /// Names the transcoded renditions. Those named before stay: players may be playing them.
+    /// Names the transcoded renditions. Those named before stay as long as there is media of them: players
+    /// may be playing them.
     pub fn set_ladder(&mut self, ladder: &Ladder) {
+        self.renditions.iter_mut().for_each(|rendition| rendition.profile = None);
         for profile in ladder.profiles() {
-            let index = self.named(&profile.name);
+            let index = self.named(&profile.name, &[]);
             if let Some(rendition) = self.renditions.get_mut(index) {
                 rendition.profile = Some(profile.clone());
             }
@@ -287,28 +285,10 @@ impl Window {
         segments >= enough || (segments > 0 && ticks >= long_enough)
     }
 
-    /// Index of a rendition that has a name, which is added when it is new.
-    fn named(&mut self, name: &RenditionName) -> usize {
-        let is_it = |it: &Rendition| matches!(&it.id, RenditionId::Named(known) if known == name);
-        self.renditions.iter().position(is_it).unwrap_or_else(|| {
-            self.renditions.push(Rendition::new(RenditionId::Named(name.clone()), None));
-            self.renditions.len() - 1
-        })
-    }
-
     /// Adds an entry behind the last, not visible until the next [`Self::render`].
     fn push(&mut self, wall: SystemTime, segment: &PresentationSegment) {
         let source = &segment.source;
-        let mut media = vec![(SOURCE, source.video.clone()), (AUDIO, source.audio.clone())];
-        for rendition in &source.ready_made {
-            media.push((self.named(&rendition.name), rendition.media.clone()));
-        }
-        for rendition in &segment.renditions {
-            let index = self.named(&rendition.name);
-            if let RenditionOutcome::Media(track) = &rendition.outcome {
-                media.push((index, Some(Arc::clone(track))));
-            }
-        }
+        let media = self.tracks(segment);
         let mut slots = vec![Slot::default(); self.renditions.len()];
         let mut discontinuity = source.discontinuity;
         for (index, track) in media {
@@ -427,25 +407,7 @@ impl Window {
                 replace(&mut rendition.playlist, text, wall);
             }
         }
-        let base = self.id.as_str();
-        let named = self.renditions.get(AUDIO..).unwrap_or_default().iter();
-        let audio: Vec<_> = named.filter_map(|rendition| rendition.audio_variant(base)).collect();
-        let video: Vec<_> =
-            self.listing_order().filter_map(|rendition| rendition.video_variant(base)).collect();
-        let independent = self.config.independent_segments;
-        if let Some(text) = multivariant_playlist::render(&video, &audio, independent) {
-            replace(&mut self.multivariant, text, wall);
-        }
-    }
-
-    /// The video renditions that have media: many players start with the first, so that is a middle
-    /// one (HLS rule MV-8); then the source, then the others, larger pictures first.
-    fn listing_order(&self) -> impl Iterator<Item = &Rendition> + '_ {
-        let named = self.renditions.get(AUDIO + 1..).unwrap_or_default();
-        let mut order: Vec<_> = named.iter().filter(|it| it.pixels().is_some()).collect();
-        order.sort_by_key(|rendition| Reverse(rendition.pixels()));
-        let middle = order.len().checked_sub(1).map(|last| order.remove(last / 2));
-        middle.into_iter().chain(self.renditions.get(SOURCE)).chain(order)
+        self.render_multivariant(wall);
     }
 
     fn media_playlist_text(&self, index: usize) -> Option<String> {

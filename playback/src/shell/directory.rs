@@ -212,7 +212,7 @@ pub struct Presentation {
 }
 
 impl Presentation {
-    /// Names the transcoded renditions; those named before stay.
+    /// Names the transcoded renditions; those named before stay as long as there is media of them.
     pub fn set_ladder(&self, ladder: &Ladder) {
         lock(&self.window).set_ladder(ladder);
     }

@@ -63,6 +63,11 @@ impl Entry {
         self.slots.iter().any(|slot| slot.media.is_some())
     }
 
+    /// Whether the rendition with this index has media.
+    pub(super) fn has_media_of(&self, index: usize) -> bool {
+        self.slots.get(index).is_some_and(|slot| slot.media.is_some())
+    }
+
     /// How long it must stay downloadable after its removal (HLS rule PL-22).
     pub(super) fn retention(&self) -> Duration {
         let ticks = self.ticks().saturating_add(self.longest_listing);

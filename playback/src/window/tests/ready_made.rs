@@ -134,6 +134,82 @@ fn a_layer_that_comes_late_or_changes_is_shown_from_there_on() {
 }
 
 #[test]
+fn layers_that_are_gone_are_listed_until_no_playlist_has_media_of_them() {
+    let mut maker = layered();
+    let mut window = playing(&mut maker);
+    let mut of_others = maker.ready_made.clone();
+    maker.ready_made.clear();
+    window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    let expected =
+        ["cam/720p.m3u8", "cam/source.m3u8", "cam/source-540p.m3u8", "cam/source-270p.m3u8"];
+    assert_eq!(variants(&window), expected, "first is one that goes on");
+    let listed = window.fewest_listed();
+    for _ in 0..2 * listed {
+        window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    }
+    assert_eq!(variants(&window), ["cam/720p.m3u8", "cam/source.m3u8"]);
+    let text = multivariant(&window);
+    assert!(!text.contains("audio-2"), "{text}");
+    // 500 bytes a millisecond of source, 16 of the audio that is left.
+    assert!(text.contains("BANDWIDTH=4128000,"), "{text}");
+    // Nobody knows what a publisher that is away comes back with.
+    maker.ready_made.append(&mut of_others);
+    window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    assert_eq!(variants(&window).len(), 4);
+    let before = multivariant(&window);
+    for _ in 0..2 * listed {
+        window.append(now(), wall(0), &maker.gap(2_000)).unwrap();
+    }
+    assert_eq!(multivariant(&window), before);
+}
+
+#[test]
+fn a_rung_of_an_earlier_ladder_is_listed_while_it_has_media() {
+    let mut maker = layered();
+    maker.ready_made.clear();
+    let mut window = playing(&mut maker);
+    window.set_ladder(&ladder(&["480p"]));
+    maker.renditions = vec![("480p", Some(video_init(480, 1)))];
+    window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    assert_eq!(variants(&window), ["cam/480p.m3u8", "cam/source.m3u8", "cam/720p.m3u8"]);
+    for _ in 0..2 * window.fewest_listed() {
+        window.append(now(), wall(0), &maker.media(2_000)).unwrap();
+    }
+    assert_eq!(variants(&window), ["cam/480p.m3u8", "cam/source.m3u8"]);
+}
+
+#[test]
+fn layers_with_ever_new_names_take_the_places_of_those_that_are_over() {
+    let mut maker = layered();
+    let mut window = playing(&mut maker);
+    let (mut time, mut most) = (now(), 0);
+    for side in 300_u32..500 {
+        let init = Some(video_init(side, 0));
+        maker.ready_made = vec![
+            (RenditionName::of_layer(side, 1), init.clone()),
+            (RenditionName::of_layer(side, 2), init.filter(|_| side % 2 == 0)),
+        ];
+        time += Duration::from_secs(2);
+        window.append(time, wall(0), &maker.media(2_000)).unwrap();
+        assert!(window.renditions.len() <= 3 + 3 + 2 * (window.entries.len() + 1));
+        most = most.max(window.renditions.len());
+        let name = format!("source-{side}p");
+        let id = RenditionId::parse(&name).unwrap();
+        assert_eq!(gaps(&window, &name).last(), Some(&false));
+        let sequence = maker.sequence - 1;
+        let file = |number| window.file(&id, &FileName::Init { epoch: "z", number });
+        let Some(FileContent::Init(own)) = file(sequence).map(|it| it.content) else {
+            panic!("no header of {name}")
+        };
+        assert_eq!(own.bytes, video_init(side, 0).bytes);
+        assert!((1..sequence).all(|number| file(number).is_none()), "headers of others");
+        let marks = discontinuities(&window, &name);
+        assert_eq!(marks, vec![false; marks.len()], "a new name in an old place is no new header");
+    }
+    assert!(most < 60, "{most}");
+}
+
+#[test]
 fn filler_takes_the_place_of_a_rung() {
     let mut maker = layered();
     let mut window = playing(&mut maker);
