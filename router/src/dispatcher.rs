@@ -223,8 +223,7 @@ impl Dispatcher {
         } else {
             Arc::clone(&self.ladder)
         };
-        let instead = segment.video.is_none().then(|| segment.largest_layer()).flatten();
-        let layer = instead.map(|layer| layer.name.clone());
+        let layer = segment.layer_to_transcode().map(|layer| layer.name.clone());
         let media = !segment.is_gap() && !segment.filler;
         if media && (*wanted != *self.wanted || layer != self.layer) {
             self.epoch += 1;

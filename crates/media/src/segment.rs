@@ -1,6 +1,7 @@
 //! What the segmenter cuts.
 
 use std::{
+    cmp::Reverse,
     fmt,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -89,6 +90,12 @@ impl TrackSegment {
         self.parts.iter().map(|part| part.body.len()).sum()
     }
 
+    /// Pixels of its picture; none where it is audio.
+    fn pixels(&self) -> u64 {
+        let picture = self.init.track.parameters.picture();
+        picture.map_or(0, |(_, picture)| u64::from(picture.width) * u64::from(picture.height))
+    }
+
     /// Sum of the sample durations.
     #[must_use]
     pub fn duration(&self) -> MediaDuration {
@@ -143,18 +150,87 @@ impl Segment {
         self.video.is_none() && self.audio.is_none() && !ready_made()
     }
 
-    /// The video that orchestrators get: the source's, or the largest layer's while that has none here.
+    /// The video that orchestrators get: the largest picture there is here.
     #[must_use]
     pub fn to_transcode(&self) -> Option<&Arc<TrackSegment>> {
-        self.video.as_ref().or_else(|| self.largest_layer()?.media.as_ref())
+        match self.layer_to_transcode() {
+            Some(layer) => layer.media.as_ref(),
+            None => self.video.as_ref(),
+        }
     }
 
-    /// The largest layer that has media here, beside `source`.
+    /// The layer that orchestrators get instead of the source's video: the largest, where its picture is
+    /// larger than the source's or that has none here.
     #[must_use]
-    pub fn largest_layer(&self) -> Option<&ReadyMade> {
-        self.ready_made.iter().find(|rendition| {
-            let media = rendition.media.as_ref();
-            media.is_some_and(|media| media.init.track.kind() == TrackKind::Video)
-        })
+    pub fn layer_to_transcode(&self) -> Option<&ReadyMade> {
+        let layers = self.ready_made.iter().filter_map(|layer| {
+            let media = layer.media.as_ref()?;
+            (media.init.track.kind() == TrackKind::Video).then(|| (media.pixels(), layer))
+        });
+        let (pixels, layer) = layers.min_by_key(|(pixels, _)| Reverse(*pixels))?;
+        let source = self.video.as_ref().map(|video| video.pixels());
+        source.is_none_or(|source| source < pixels).then_some(layer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{CodecParameters, H264Parameters, Timescale, TrackId};
+
+    fn track(height: u32) -> Arc<TrackSegment> {
+        let parameters = CodecParameters::H264(Arc::new(H264Parameters {
+            sps: Vec::new(),
+            pps: Vec::new(),
+            profile_level: [0x64, 0, 0x1f],
+            width: height * 16 / 9,
+            height,
+            sample_aspect_ratio: (1, 1),
+            frame_rate: None,
+            may_reorder: false,
+        }));
+        let track = Track { id: TrackId::VIDEO, timescale: Timescale::VIDEO, parameters };
+        let init = Arc::new(InitSegment { track, bytes: Bytes::new() });
+        Arc::new(TrackSegment { init, base_decode_time: 0, samples: Vec::new(), parts: Vec::new() })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant")]
+    fn segment(source: Option<u32>, layers: &[Option<u32>]) -> Segment {
+        let layer = |(index, height): (usize, &Option<u32>)| ReadyMade {
+            name: RenditionName::new(&format!("layer-{index}")).unwrap(),
+            media: height.map(track),
+        };
+        Segment {
+            sequence: SequenceNumber::FIRST,
+            discontinuity: false,
+            independent: true,
+            start: Timestamp::new(0, Timescale::VIDEO),
+            duration: MediaDuration::new(1, Timescale::VIDEO),
+            program_date_time: SystemTime::UNIX_EPOCH,
+            video: source.map(track),
+            audio: None,
+            ready_made: layers.iter().enumerate().map(layer).collect(),
+            filler: false,
+            closed: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn the_largest_picture_is_transcoded_whoever_is_the_source() {
+        let transcoded = |source, layers: &[Option<u32>]| {
+            let segment = segment(source, layers);
+            let name = segment.layer_to_transcode().map(|layer| layer.name.to_string());
+            let video = segment.to_transcode();
+            (name, video.map(|it| it.init.track.parameters.picture().unwrap().1.height))
+        };
+        let layer = |name: &str| Some(name.to_owned());
+        assert_eq!(transcoded(Some(1_080), &[Some(540)]), (None, Some(1_080)));
+        assert_eq!(transcoded(Some(540), &[Some(1_080)]), (layer("layer-0"), Some(1_080)));
+        assert_eq!(transcoded(Some(540), &[None, Some(270)]), (None, Some(540)));
+        assert_eq!(transcoded(Some(540), &[Some(540)]), (None, Some(540)), "alike");
+        assert_eq!(transcoded(None, &[Some(270), Some(540)]), (layer("layer-1"), Some(540)));
+        assert_eq!(transcoded(None, &[None]), (None, None));
     }
 }

@@ -1,7 +1,7 @@
 use media::{ReadyMade, RenditionName, TrackSegment};
 
 use super::{super::*, bench::*};
-use crate::test_media::{segment, video};
+use crate::test_media::{ladder, segment, video};
 
 fn ready_made(name: RenditionName, media: Option<TrackSegment>) -> ReadyMade {
     ReadyMade { name, media: media.map(Arc::new) }
@@ -100,4 +100,35 @@ fn the_largest_layer_is_transcoded_while_the_source_is_paused() {
     assert_eq!(anew, [false, true, false, true], "another picture needs another decoder");
     assert_eq!(bench.sequences(), [1, 2, 3, 4]);
     assert!((0..4).all(|index| bench.gap(index).is_none()));
+}
+
+#[test]
+fn a_layer_that_is_larger_than_the_source_is_transcoded() {
+    let mut bench = Bench::with(1);
+    let layer = || video(3_840, 2_160, 0, 60, 180_000);
+    for (sequence, comes) in (1..).zip([false, true, true]) {
+        let media = comes.then(layer);
+        let ready_made = vec![ready_made(RenditionName::of_layer(2_160, 1), media)];
+        bench.push_segment(Segment { ready_made, ..segment(sequence, bench.now, SEGMENT) });
+        bench.succeed(bench.started.len() - 1);
+    }
+    let anew: Vec<_> = bench.started.iter().map(|start| start.force_session_reinit).collect();
+    assert_eq!(anew, [false, true, false], "another picture needs another decoder");
+    assert_eq!(bench.sequences(), [1, 2, 3]);
+}
+
+#[test]
+fn another_ladder_holds_from_the_next_segment_on() {
+    let mut bench = Bench::with(1);
+    bench.push(1);
+    let other = ladder().without(|rung| rung.name.as_str() != "480p");
+    bench.dispatcher.set_ladder(bench.now, &mut bench.fleet, Arc::new(other));
+    bench.drain();
+    bench.push(2);
+    bench.succeed(0);
+    bench.succeed(1);
+    assert_eq!((asked(&bench, 0).len(), asked(&bench, 1)), (3, vec!["480p".to_owned()]));
+    assert!(bench.started[1].force_session_reinit);
+    let transcoded: Vec<_> = bench.released.iter().map(|(_, it)| it.renditions.len()).collect();
+    assert_eq!(transcoded, [3, 1]);
 }
