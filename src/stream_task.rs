@@ -1,6 +1,7 @@
 //! One task per stream: publisher in, presentation out.
 
 use std::{
+    cmp::Reverse,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,8 +11,8 @@ use ingest::{
     push::{PushAnswer, PushRefusal},
 };
 use media::{
-    InitSegment, Ladder, PresentationSegment, Segment, SequenceNumber, StreamName, Timestamp,
-    TrackKind, wall_clock_now,
+    InitSegment, Ladder, PictureFormat, PresentationSegment, Segment, SequenceNumber, StreamName,
+    Timestamp, TrackKind, VideoCodec, wall_clock_now,
 };
 use playback::{Directory, Presentation};
 use prometheus_client::metrics::gauge::Gauge;
@@ -25,7 +26,7 @@ use crate::{
     config::StreamConfig,
     default_ladder::DefaultLadder,
     filler::{FillerMaking, NoFiller, StreamFiller},
-    layered_ladder,
+    layered_ladder::LayeredLadder,
     metrics::StreamMetrics,
     push::{PushAnswers, Pushed},
     sequences::Sequences,
@@ -44,6 +45,9 @@ const PUSH_STREAM_ENDS: Duration = Duration::from_secs(60);
 /// What pushed segments may wait for their renditions, in percent of their duration: a client waits for
 /// the answer, and prefers it late to never.
 const PUSH_HOLD_PERCENT: u32 = 400;
+/// How long the renditions wait for the tracks that a publisher has announced. A browser may never send them
+/// all.
+const LAYERS_TAKE: Duration = Duration::from_secs(6);
 /// How long a drain waits for a publisher's connection to end.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -136,12 +140,15 @@ pub(crate) struct StreamTask {
     listed: Option<(Instant, Duration)>,
     /// When the stream ends, if no publisher comes back.
     ends_at: Option<Instant>,
-    /// The renditions are settled with the first publisher's video tracks, and stay.
-    ladder: Option<Ladder>,
+    ladder: LayeredLadder,
     /// Video tracks that the publisher has said will come.
     video_expected: usize,
-    /// A layer is transcoded in place of the source, which has paused.
-    layer_stands_in: bool,
+    /// When the publisher's first video track came.
+    video_since: Option<Instant>,
+    /// How what is transcoded is coded, as the route was told last.
+    source_codec: Option<VideoCodec>,
+    /// A segment of the publisher has told it.
+    codec_seen: bool,
     /// What stands in for the publisher while it is away.
     filler: StreamFiller,
     /// Pushed segments that wait for their answer.
@@ -201,9 +208,11 @@ impl StreamTask {
             last_heard: None,
             listed: None,
             ends_at: None,
-            ladder: None,
+            ladder: LayeredLadder::default(),
             video_expected: 0,
-            layer_stands_in: false,
+            video_since: None,
+            source_codec: None,
+            codec_seen: false,
             filler,
             answers: PushAnswers::default(),
             pushed_end: None,
@@ -365,7 +374,11 @@ impl StreamTask {
         let connection = self.publisher.as_ref().map(|publisher| publisher.connection.0);
         tracing::info!(connection, playback_id = %self.config.playback_id, returned, "publisher seated");
         self.segmenter.new_publisher(now());
+        // What is left of the one before says nothing of this one.
+        self.forward_segments();
         self.video_expected = 0;
+        self.video_since = None;
+        self.codec_seen = false;
     }
 
     fn handle(&mut self, now: Instant, event: PublisherEvent) {
@@ -374,10 +387,9 @@ impl StreamTask {
             PublisherEvent::Track(track) => {
                 let kind = track.kind();
                 self.segmenter.set_track(now, track);
-                let segmenter = &self.segmenter;
-                let all = || segmenter.video_tracks() >= self.video_expected;
-                if kind == TrackKind::Video && (segmenter.source().is_some() || all()) {
-                    self.settle_source();
+                if kind == TrackKind::Video {
+                    self.video_since.get_or_insert(now);
+                    self.follow_tracks(now);
                 }
             }
             PublisherEvent::AccessUnit(unit) => self.segmenter.push(now, wall_clock_now(), unit),
@@ -389,41 +401,67 @@ impl StreamTask {
         }
     }
 
-    /// The largest video track known is the source, and what other layers don't cover is transcoded, unless
-    /// that is settled. What becomes known later is shown beside it.
-    fn settle_source(&mut self) {
-        self.segmenter.settle_renditions();
+    /// Once all video tracks are known that were announced, the largest one is the source, unless another one
+    /// is. What becomes known later is shown beside it.
+    fn follow_tracks(&mut self, now: Instant) {
+        if self.has_all_tracks() {
+            self.segmenter.settle_renditions();
+            // Orchestrators that decode it are looked for before there is a segment.
+            let largest = self
+                .pictures()
+                .min_by_key(|(_, it)| Reverse(u64::from(it.width) * u64::from(it.height)));
+            if let Some((codec, _)) = largest.filter(|_| !self.codec_seen) {
+                self.tell_codec(codec);
+            }
+        }
+        self.settle_ladder(now);
+    }
+
+    fn has_all_tracks(&self) -> bool {
+        self.segmenter.video_tracks() >= self.video_expected
+    }
+
+    /// The publisher's pictures, once one of its tracks is the source: that one first.
+    fn pictures(&self) -> impl Iterator<Item = (VideoCodec, PictureFormat)> + '_ {
         let picture = |init: &InitSegment| init.track.parameters.picture();
-        let Some((codec, source)) = self.segmenter.source().and_then(picture) else { return };
-        let layers = self.segmenter.layers().filter_map(picture);
-        let layers: Vec<_> = layers.map(|(_, layer)| layer.display_size()).collect();
-        if !self.layer_stands_in {
-            self.route.set_source(codec);
-        }
-        self.settle_ladder(|configured| layered_ladder::beside(configured, &source, &layers));
+        self.segmenter.source().into_iter().chain(self.segmenter.layers()).filter_map(picture)
     }
 
-    /// Orchestrators have to decode what they get, which is a layer's while the source has paused.
-    fn follow_source(&mut self, segment: &Segment) {
-        let codec = segment.to_transcode().and_then(|video| video.init.track.parameters.picture());
-        let Some((codec, _)) = codec else { return };
-        let stands_in = segment.video.is_none();
-        if stands_in || self.layer_stands_in {
-            self.layer_stands_in = stands_in;
-            self.route.set_source(codec);
+    /// Settles the renditions by the publisher's pictures, once all have come or it was time enough for them.
+    /// Until then segments go on without, or with those of the publisher before.
+    fn settle_ladder(&mut self, now: Instant) {
+        let since = self.video_since.unwrap_or(now);
+        let waits = now.saturating_duration_since(since) < LAYERS_TAKE;
+        if waits && !self.has_all_tracks() {
+            return;
+        }
+        let pictures: Vec<_> = self.pictures().map(|(_, picture)| picture).collect();
+        let (own, of_all) = (&self.config.ladder, &self.parts.ladder);
+        let operators = || own.clone().or_else(|| of_all.get());
+        if let Some(ladder) = self.ladder.choose(operators, &pictures).cloned() {
+            self.set_ladder(ladder);
         }
     }
 
-    /// Settles the renditions, unless they are: `choose` gets the operator's ladder, where there is one.
-    fn settle_ladder(&mut self, choose: impl FnOnce(Option<Ladder>) -> Ladder) {
-        if self.ladder.is_none() {
-            let ladder = choose(self.operators_ladder());
-            self.ladder = Some(ladder.clone());
-            let names: Vec<_> =
-                ladder.profiles().iter().map(|profile| profile.name.as_str()).collect();
-            tracing::info!(renditions = names.join(" "), "ladder");
-            self.presentation.set_ladder(&ladder);
-            self.route.set_ladder(ladder);
+    fn set_ladder(&mut self, ladder: Ladder) {
+        let names: Vec<_> = ladder.profiles().iter().map(|profile| profile.name.as_str()).collect();
+        tracing::info!(renditions = names.join(" "), "ladder");
+        self.presentation.set_ladder(&ladder);
+        self.route.set_ladder(ladder);
+    }
+
+    /// Orchestrators have to decode what they get, which is not always the source.
+    fn follow_codec(&mut self, segment: &Segment) {
+        let video = segment.to_transcode();
+        if let Some((codec, _)) = video.and_then(|it| it.init.track.parameters.picture()) {
+            self.codec_seen = true;
+            self.tell_codec(codec);
+        }
+    }
+
+    fn tell_codec(&mut self, codec: VideoCodec) {
+        if self.source_codec.replace(codec) != Some(codec) {
+            self.route.set_source(codec);
         }
     }
 
@@ -461,10 +499,12 @@ impl StreamTask {
         self.last_heard = Some(now);
         self.ends_at = Some(now + PUSH_STREAM_ENDS);
         if let Some(ladder) = ladder {
-            if self.ladder.as_ref().is_some_and(|settled| *settled != ladder) {
+            if self.ladder.get().is_some_and(|settled| *settled != ladder) {
                 return asked.answer(Err(PushRefusal::LaddersDisagree));
             }
-            self.settle_ladder(|_| ladder);
+            if self.ladder.give(ladder.clone()) {
+                self.set_ladder(ladder);
+            }
         }
         if let Some(end) = self.pushed_end {
             segment.continue_from(end);
@@ -474,7 +514,7 @@ impl StreamTask {
             if !asked.takes_renditions() {
                 return PushAnswer::default();
             }
-            let ladder = self.ladder.clone().or_else(|| self.operators_ladder());
+            let ladder = self.ladder.get().cloned().or_else(|| self.operators_ladder());
             let ladder = ladder.unwrap_or_default();
             let names = ladder.profiles().iter().map(|profile| profile.name.clone());
             PushAnswer::copies(&segment, names)
@@ -500,10 +540,8 @@ impl StreamTask {
                     self.filler.cut(&segment);
                     if !segment.is_gap() && !segment.filler {
                         forwarded.push(segment.sequence);
-                        if self.ladder.is_none() {
-                            self.settle_source();
-                        }
-                        self.follow_source(&segment);
+                        self.follow_codec(&segment);
+                        self.settle_ladder(now());
                     }
                     self.route.push(segment);
                 }
