@@ -24,6 +24,7 @@ pub mod demux;
 mod event;
 pub mod fuzzing;
 pub mod health;
+mod printable;
 mod publish;
 pub mod push;
 pub mod rtmp;

@@ -1,7 +1,6 @@
 //! What a publisher sends with.
 
-/// Longest name kept, in characters.
-const NAME_MAX: usize = 64;
+use crate::printable::printable;
 
 /// What a publisher says it sends with: text of a stranger, printable and short.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,13 +75,10 @@ fn browser(agent: &str) -> Option<String> {
     })
 }
 
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(NAME_MAX).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::printable::PRINTABLE_MAX;
 
     #[test]
     fn encoders_are_known_by_what_they_say() {
@@ -97,7 +93,7 @@ mod tests {
         assert_eq!(read("Mozilla/5.0 (OBS-Studio/30.2; Linux)").1, EncoderFamily::Obs);
         assert_eq!(read("Lavf61.7.100").1, EncoderFamily::Ffmpeg);
         assert_eq!(read("Larix/1.3\n\u{202e}").0, "Larix/1.3");
-        assert_eq!(read(&"x".repeat(500)).0.len(), NAME_MAX);
+        assert_eq!(read(&"x".repeat(500)).0.len(), PRINTABLE_MAX);
         assert_eq!(Encoder::new("\u{1}  "), None);
     }
 }

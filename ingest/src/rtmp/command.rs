@@ -4,6 +4,7 @@ use super::{
     amf0::{self, Amf0Error, Value},
     enhanced::ClientCapabilities,
 };
+use crate::printable::printable;
 
 /// Why a command message can't be acted on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -138,11 +139,6 @@ fn thousandths(rate: f64) -> Option<u32> {
         (rate.is_finite() && rate > 0.0 && rate <= MOST).then(|| (rate * 1_000.0).round())?;
     // A float that is whole and small is written without fraction or exponent.
     format!("{whole:.0}").parse().ok()
-}
-
-/// Text of a stranger, fit for one log line.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(64).collect()
 }
 
 #[cfg(test)]

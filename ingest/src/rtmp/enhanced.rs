@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use rml_rtmp::rml_amf0::Amf0Value;
 
-use super::{amf0::Value, command::printable};
+use super::amf0::Value;
+use crate::printable::printable;
 
 /// Names read of a client's lists: more than there are codecs.
 const MAX_NAMES: usize = 32;
