@@ -2,14 +2,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use media::{AccessUnit, TrackId, TrackKind};
+use media::{AccessUnit, StreamName, TrackId, TrackKind};
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     time::timeout,
 };
+use tracing::{debug, warn};
 
 use super::IngestHealth;
-use crate::event::{DiscontinuityReason, EndReason, PublisherEvent};
+use crate::{
+    event::{DiscontinuityReason, EndReason, PublisherEvent},
+    publish::ConnectionId,
+};
 
 /// How long the last event may wait for room.
 const ENDED_DEADLINE: Duration = Duration::from_secs(5);
@@ -20,7 +24,7 @@ pub(super) struct Closed;
 
 /// Why the last event did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum EndError {
+enum EndError {
     /// The receiver is gone.
     #[error("the stream no longer listens")]
     Closed,
@@ -140,8 +144,25 @@ impl EventQueue {
         }
     }
 
-    /// Delivers the last event. Send nothing after it.
-    pub(super) async fn end(&self, reason: EndReason) -> Result<(), EndError> {
+    /// Delivers the last event, and tells the log where it is not taken. Send nothing after it.
+    pub(super) async fn end(
+        &self,
+        reason: EndReason,
+        connection: ConnectionId,
+        stream: &StreamName,
+    ) {
+        let dismissed = reason == EndReason::Dismissed;
+        match self.deliver_end(reason).await {
+            Ok(()) => {}
+            Err(error @ EndError::Full) if !dismissed => {
+                warn!(%connection, %stream, "stream did not take the end of its publisher: {error}");
+            }
+            // A stream that let go of its publisher need not hear of its end.
+            Err(error) => debug!(%connection, %stream, "end of the publisher not taken: {error}"),
+        }
+    }
+
+    async fn deliver_end(&self, reason: EndReason) -> Result<(), EndError> {
         let last = self.sender.send(PublisherEvent::Ended(reason));
         let sent = timeout(ENDED_DEADLINE, last).await.map_err(|_elapsed| EndError::Full)?;
         sent.map_err(|_unsent| EndError::Closed)
@@ -260,7 +281,7 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel(1);
         let mut queue = queue(sender);
         queue.send(unit(TrackId::AUDIO, 0, true)).unwrap();
-        let ended = async { queue.end(EndReason::Silent).await };
+        let ended = async { queue.deliver_end(EndReason::Silent).await };
         let read = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let first = receiver.recv().await;
@@ -274,9 +295,9 @@ mod tests {
         let (sender, receiver) = mpsc::channel(1);
         let mut queue = queue(sender);
         queue.send(unit(TrackId::AUDIO, 0, true)).unwrap();
-        assert_eq!(queue.end(EndReason::Silent).await, Err(EndError::Full));
+        assert_eq!(queue.deliver_end(EndReason::Silent).await, Err(EndError::Full));
         drop(receiver);
-        assert_eq!(queue.end(EndReason::Silent).await, Err(EndError::Closed));
+        assert_eq!(queue.deliver_end(EndReason::Silent).await, Err(EndError::Closed));
     }
 
     #[tokio::test]

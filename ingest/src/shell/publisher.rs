@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     IngestMetrics, PublisherSeat, Transport,
-    event_queue::{Closed, EndError, EventQueue},
+    event_queue::{Closed, EventQueue},
     metrics::PublisherStats,
     track_log::TrackLog,
 };
@@ -128,17 +128,8 @@ impl Publisher {
         metrics.publish_ended(how);
         metrics.publishers(self.transport).dec();
         self.activity.end();
-        if !open {
-            return;
-        }
-        let dismissed = reason == EndReason::Dismissed;
-        match self.queue.end(reason).await {
-            Ok(()) => {}
-            Err(error @ EndError::Full) if !dismissed => {
-                warn!(%connection, %stream, "stream did not take the end of its publisher: {error}");
-            }
-            // A stream that let go of its publisher need not hear of its end.
-            Err(error) => debug!(%connection, %stream, "end of the publisher not taken: {error}"),
+        if open {
+            self.queue.end(reason, connection, stream).await;
         }
     }
 }

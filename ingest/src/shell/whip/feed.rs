@@ -16,7 +16,7 @@ use crate::{
     publish::ConnectionId,
     shell::{
         IngestMetrics, PublisherSeat,
-        event_queue::{Closed, EndError, EventQueue},
+        event_queue::{Closed, EventQueue},
         track_log::TrackLog,
     },
 };
@@ -224,17 +224,8 @@ impl Feed {
         }
         context.ingest.publish_ended(how);
         self.activity.end();
-        if !open {
-            return;
-        }
-        let dismissed = reason == EndReason::Dismissed;
-        match self.queue.end(reason).await {
-            Ok(()) => {}
-            Err(error @ EndError::Full) if !dismissed => {
-                warn!(%connection, %stream, "stream did not take the end of its publisher: {error}");
-            }
-            // A stream that let go of its publisher need not hear of its end.
-            Err(error) => debug!(%connection, %stream, "end of the publisher not taken: {error}"),
+        if open {
+            self.queue.end(reason, connection, stream).await;
         }
     }
 }
