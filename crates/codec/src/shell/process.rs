@@ -62,6 +62,30 @@ impl From<Reply> for JobFailure {
     }
 }
 
+/// Starts a worker of any kind, which ends when it is dropped, and takes the pipes to and from it. `tasks`
+/// owns the reader of its standard error.
+pub(super) fn spawn(
+    program: &Path,
+    arguments: &[OsString],
+    tasks: &TaskTracker,
+) -> io::Result<(Child, ChildStdin, ChildStdout)> {
+    // A group of its own: a Ctrl-C at the terminal is for the parent, which drains its jobs first.
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+        return Err(io::Error::other("a pipe of the worker is missing"));
+    };
+    tasks.spawn(forward_log(stderr, child.id().unwrap_or(0)));
+    Ok((child, stdin, stdout))
+}
+
 impl WorkerProcess {
     /// Starts a worker and waits until it is ready. `tasks` owns the reader of its standard error.
     pub(super) async fn start(
@@ -69,20 +93,7 @@ impl WorkerProcess {
         arguments: &[OsString],
         tasks: &TaskTracker,
     ) -> io::Result<Self> {
-        // A group of its own: a Ctrl-C at the terminal is for the parent, which drains its jobs first.
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-            return Err(io::Error::other("a pipe of the worker is missing"));
-        };
-        tasks.spawn(forward_log(stderr, child.id().unwrap_or(0)));
+        let (child, stdin, stdout) = spawn(program, arguments, tasks)?;
         let mut worker = Self { child, stdin, stdout: BufReader::new(stdout) };
         let ready = timeout(START_LIMIT, worker.read_header::<Reply>()).await;
         match ready.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {

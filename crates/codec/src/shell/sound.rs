@@ -1,16 +1,16 @@
 //! A sound worker's pipe.
 
-use std::{ffi::OsString, io, path::Path, process::Stdio, time::Duration};
+use std::{ffi::OsString, io, path::Path, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
-    process::{ChildStdout, Command},
+    process::ChildStdout,
     sync::mpsc,
     time::timeout,
 };
 use tokio_util::task::TaskTracker;
 
-use super::process::forward_log;
+use super::process::spawn;
 use crate::{
     sound::{SOUND_HEADER, SoundUnit, read_header, write_header},
     wire,
@@ -32,19 +32,8 @@ pub async fn run_sound_process(
     take: impl FnMut(SoundUnit) + Send,
     tasks: &TaskTracker,
 ) -> io::Result<()> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
-    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-        return Err(io::Error::other("a pipe of the sound worker is missing"));
-    };
-    tasks.spawn(forward_log(stderr, child.id().unwrap_or(0)));
+    // Killed when it is dropped, at the end.
+    let (_child, stdin, stdout) = spawn(program, arguments, tasks)?;
     tokio::select! {
         fed = feed(stdin, packets) => fed,
         drained = drain(stdout, take) => drained,
