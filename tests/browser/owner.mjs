@@ -3,19 +3,12 @@
 // Usage: node owner.mjs WATCH_PAGE KEY WARNING|none [SCREENSHOTS]; it waits for a warning whose text holds WARNING,
 // or for figures without one. SCREENSHOTS-desktop.png and SCREENSHOTS-phone.png are written. Without a KEY
 // (an empty one) it is a viewer.
-import { chromium } from 'playwright-core';
+import { AUTOPLAY, launch } from './chromium.mjs';
 
 const [url, key, wanted, screenshots] = process.argv.slice(2);
 const LIMIT_MS = 60_000;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-    '--disable-background-networking', '--disable-component-update',
-    '--autoplay-policy=no-user-gesture-required',
-  ],
-});
+const browser = await launch(AUTOPLAY);
 const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
 const errors = [];
 const requested = [];

@@ -11,19 +11,11 @@
 //   tcp        of the answer's candidates only those over TCP are used
 //   via=PORT   those over UDP are taken to be at this port: a relay's
 //   beats      in place of the fake devices: white and a tone for a tenth of each second, black and silence else
-import { chromium } from 'playwright-core';
+import { AUTOPLAY, FAKE_DEVICES, launch } from './chromium.mjs';
 
 const [endpoint, token, seconds, ...options] = process.argv.slice(2);
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-    '--disable-background-networking', '--disable-component-update',
-    '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-    '--autoplay-policy=no-user-gesture-required',
-  ],
-});
+const browser = await launch(AUTOPLAY, ...FAKE_DEVICES);
 const page = await browser.newPage();
 // Cameras are given to pages of loopback addresses; which page does not matter.
 await page.goto(new URL('/no-such-page', endpoint).href);

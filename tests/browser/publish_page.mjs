@@ -1,19 +1,12 @@
 // Goes live with the publish page in headless Chromium, its fake camera and microphone, and prints what it saw
 // as one JSON object.
 // Usage: node publish_page.mjs GATEWAY KEY SECONDS [SCREENSHOT]; the seconds count from when it is live.
-import { chromium } from 'playwright-core';
+import { FAKE_DEVICES, launch } from './chromium.mjs';
 
 const [gateway, key, seconds, screenshot] = process.argv.slice(2);
 const LIVE_LIMIT_MS = 30_000;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-    '--disable-background-networking', '--disable-component-update',
-    '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-  ],
-});
+const browser = await launch(...FAKE_DEVICES);
 const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
 await context.grantPermissions(['camera', 'microphone'], { origin: new URL(gateway).origin });
 const page = await context.newPage();

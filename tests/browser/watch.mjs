@@ -1,19 +1,12 @@
 // Watches a page in headless Chromium and prints what it saw as one JSON object.
 // Usage: node watch.mjs URL SECONDS [SCREENSHOT]; the seconds count from the first moving picture.
-import { chromium } from 'playwright-core';
+import { AUTOPLAY, launch } from './chromium.mjs';
 
 const [url, seconds, screenshot] = process.argv.slice(2);
 const START_LIMIT_MS = 60_000;
 const SAMPLE_MS = 250;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-    '--disable-background-networking', '--disable-component-update',
-    '--autoplay-policy=no-user-gesture-required',
-  ],
-});
+const browser = await launch(AUTOPLAY);
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
 const errors = [];
 page.on('pageerror', (error) => errors.push(String(error)));
