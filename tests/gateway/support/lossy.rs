@@ -73,6 +73,11 @@ impl LossyRelay {
         self.road.moves.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How often they have moved.
+    pub(crate) fn moves(&self) -> u64 {
+        self.road.moves.load(Ordering::Relaxed)
+    }
+
     /// A URL that moves them when it is asked for, as long as `tasks` run.
     pub(crate) async fn moves_when_asked(self: &Arc<Self>, tasks: &mut JoinSet<()>) -> String {
         let relay = Arc::clone(self);
